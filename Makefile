@@ -1,0 +1,177 @@
+# nsaudit: what to run, and what it needs.
+#
+# The recipes say what happens; how a tool or a containerd gets onto the machine is in integration/setup.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# The order of prerequisites is a promise (fast tests first), and the tests measure time: no -j.
+.NOTPARALLEL:
+
+# Built and unpacked tools that cost minutes are kept here, outside the tree, so that every clone shares them.
+NSAUDIT_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nsaudit
+cache := $(abspath $(NSAUDIT_CACHE))
+
+setup := integration/setup
+pinned = $(shell awk '$$1 == "$(2)" { print substr($$2, 2); exit }' integration/tools/$(1)/go.mod)
+containerd_2_4 := $(cache)/containerd-$(call pinned,containerd,github.com/containerd/containerd/v2)
+containerd_1_6 := $(cache)/containerd-1.6
+golangci_lint := $(cache)/golangci-lint-$(call pinned,lint,github.com/golangci/golangci-lint/v2)
+
+# GOFLAGS of some machines turn VCS stamping off; the version that nsaudit prints comes from it.
+go_build = CGO_ENABLED=0 go build -trimpath -buildvcs=auto -ldflags '-s -w'
+
+FUZZTIME ?= 20s
+VM_KERNELS ?= bookworm
+IMAGE ?= nsaudit:dev
+IMAGE_ARCH ?= $(shell go env GOARCH)
+# What `make run` and the go test targets are given on top, for example: make run ARGS='-o json', make unit ARGS=-v
+ARGS ?=
+
+say = @printf '\n==> %s\n' "$(1)"
+need_root = @test "$$(id -u)" = 0 || { \
+	echo 'nsaudit: $@ makes namespaces and starts containerd, which takes root. Run:' >&2; \
+	echo '  sudo env "PATH=$$PATH" make $@' >&2; exit 1; }
+
+##@ Build
+
+.PHONY: build
+build: ## Build bin/nsaudit, static, for this machine
+	$(go_build) -o bin/nsaudit ./cmd/nsaudit
+
+.PHONY: build-all
+build-all: ## Build dist/nsaudit-linux-ARCH for amd64 and arm64
+	GOOS=linux GOARCH=amd64 $(go_build) -o dist/nsaudit-linux-amd64 ./cmd/nsaudit
+	GOOS=linux GOARCH=arm64 $(go_build) -o dist/nsaudit-linux-arm64 ./cmd/nsaudit
+
+.PHONY: image
+image: build-all ## Build the container image IMAGE with docker, podman or buildah
+	$(setup)/image $(IMAGE) $(IMAGE_ARCH)
+
+.PHONY: run
+run: build ## Build, then look at this machine once: nsaudit scan ARGS
+	@bin/nsaudit scan $(ARGS)
+
+##@ Test
+
+.PHONY: test
+test: unit race lint integration vmtest ## Every test there is, the fast ones first
+
+.PHONY: unit
+unit: ## Vet and unit tests
+	$(call say,unit tests)
+	go vet ./...
+	go test $(ARGS) ./...
+
+.PHONY: race
+race: deps-race ## Unit tests with the race detector
+	$(call say,unit tests with the race detector)
+	CGO_ENABLED=1 go test -race $(ARGS) ./...
+
+.PHONY: lint
+lint: $(golangci_lint) ## Every lint rule, over the integration tests too
+	$(call say,lint)
+	go vet -tags integration ./...
+	$(golangci_lint)/golangci-lint run
+
+.PHONY: integration
+integration: integration-namespaces integration-containerd-2.4 integration-containerd-1.6 ## All integration tests (root)
+
+.PHONY: integration-namespaces
+integration-namespaces: deps-integration ## Against real namespaces (root)
+	$(need_root)
+	$(call say,integration tests against real namespaces)
+	go test -tags integration -count=1 $(ARGS) ./integration/namespaces
+
+.PHONY: integration-containerd-2.4
+integration-containerd-2.4: deps-integration $(containerd_2_4) ## Against a real containerd 2.4 with CRI pods (root)
+	$(need_root)
+	$(call say,integration tests against $(notdir $(containerd_2_4)))
+	NSAUDIT_CONTAINERD_DIR=$(containerd_2_4) go test -tags integration -count=1 -timeout 15m $(ARGS) ./integration/containerd
+
+.PHONY: integration-containerd-1.6
+integration-containerd-1.6: deps-integration $(containerd_1_6) ## Against Debian 12's containerd 1.6 with CRI pods (root)
+	$(need_root)
+	$(call say,integration tests against $(notdir $(containerd_1_6)))
+	NSAUDIT_CONTAINERD_DIR=$(containerd_1_6) go test -tags integration -count=1 -timeout 15m $(ARGS) ./integration/containerd
+
+.PHONY: vmtest
+vmtest: deps-vmtest $(containerd_2_4) ## In a VM of each of VM_KERNELS, with cgroup v2 and AppArmor
+	$(need_root)
+	$(call say,tests in virtual machines: $(VM_KERNELS))
+	go run ./integration/vm -cache $(cache) -containerd-dir $(containerd_2_4) $(VM_KERNELS)
+
+.PHONY: vmtest-full
+vmtest-full: ## In a VM of every supported kernel
+	$(MAKE) vmtest VM_KERNELS='bullseye bookworm trixie'
+
+.PHONY: fuzz
+fuzz: ## Each fuzz target for FUZZTIME
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file func; do \
+		printf '\n==> %s in %s for %s\n' "$${func#func }" "$$(dirname "$$file")" "$(FUZZTIME)"; \
+		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
+	done
+
+.PHONY: bench
+bench: deps-integration ## Benchmarks (root)
+	$(need_root)
+	go test -tags integration -run '^$$' -bench . $(ARGS) ./integration/bench
+
+.PHONY: coverage
+coverage: ## What the unit tests cover, by function; the profile is bin/coverage.out
+	@mkdir -p bin
+	go test -coverpkg=./cmd/...,./nsinspect/...,./agent/... -coverprofile=bin/coverage.out ./...
+	go tool cover -func=bin/coverage.out
+
+##@ Maintain
+
+.PHONY: fmt
+fmt: $(golangci_lint) ## Format all Go files
+	$(golangci_lint)/golangci-lint fmt
+
+.PHONY: clean
+clean: ## Remove what was built in the tree
+	rm -rf bin dist
+
+.PHONY: clean-cache
+clean-cache: ## Remove the cached tools and containerds in NSAUDIT_CACHE
+	rm -rf $(cache)
+
+##@ Prepare
+
+# The scripts know by themselves whether a cached directory is still what the pins ask for.
+.PHONY: $(containerd_2_4) $(containerd_1_6) $(golangci_lint)
+
+$(containerd_2_4): deps-integration
+	@$(setup)/containerd-2.4 $@
+
+$(containerd_1_6): deps-integration
+	@$(setup)/containerd-1.6 $@
+
+$(golangci_lint):
+	@$(setup)/golangci-lint $@
+
+.PHONY: containerds
+containerds: $(containerd_2_4) $(containerd_1_6) ## Build and unpack the containerds of the integration tests
+
+.PHONY: deps-race
+deps-race: ## Install what the race detector needs
+	@$(setup)/packages gcc:gcc :libc6-dev
+
+.PHONY: deps-integration
+deps-integration: ## Install what the integration tests need
+	@$(setup)/packages libseccomp.so.2:libseccomp2 ip:iproute2 iptables:iptables nft:nftables mount:mount
+
+.PHONY: deps-vmtest
+deps-vmtest: deps-integration ## Install what the tests in virtual machines need
+	@$(setup)/packages qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap mkfs.ext4:e2fsprogs
+
+.PHONY: help
+help: ## Print this list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z0-9.-]+:.*## / { printf "  %-28s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@printf '\nVariables\n'
+	@printf '  %-28s %s\n' NSAUDIT_CACHE '$(cache)' FUZZTIME '$(FUZZTIME)' VM_KERNELS '$(VM_KERNELS)' \
+		IMAGE '$(IMAGE)' IMAGE_ARCH '$(IMAGE_ARCH)' ARGS 'more arguments for run, bench and the go test targets'
