@@ -1,0 +1,121 @@
+package nsinspect
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// maxCgroupBytes caps /proc/PID/cgroup. A path has at most PATH_MAX bytes, and there are
+// about a dozen v1 hierarchies besides v2's.
+const maxCgroupBytes = 64 << 10
+
+// cgroupBufSize takes nearly every /proc/PID/cgroup in one read.
+const cgroupBufSize = 2 << 10
+
+// CgroupEntry is one line of /proc/PID/cgroup (cgroups(7)): the process's place in one
+// hierarchy.
+type CgroupEntry struct {
+	// Hierarchy is the hierarchy's number: "0" is cgroup v2.
+	Hierarchy string
+	// Controllers are v1's, such as "cpu,cpuacct" or "name=systemd"; empty for v2.
+	Controllers string
+	// Path is relative to the root of the reader's cgroup namespace and starts with
+	// "/..", once a level, where it lies outside of it.
+	Path string
+}
+
+// Cgroups returns the process's place in each cgroup hierarchy, from /proc/PID/cgroup,
+// v2's first. Anyone may read it.
+func (p *Process) Cgroups() ([]CgroupEntry, error) {
+	return p.cgroupsAt("")
+}
+
+// LiveCgroups is Cgroups, save that it looks at another thread where the leader has ended
+// while others run on: the kernel then shows the root of each v1 hierarchy for it
+// (kernel/cgroup/cgroup.c, proc_cgroup_show), under which a process could hide.
+func (p *Process) LiveCgroups(ctx context.Context) ([]CgroupEntry, error) {
+	entries, err := p.cgroupsAt("")
+	if err != nil || !allV1AtRoot(entries) {
+		return entries, err
+	}
+	single, err := p.singleThreaded()
+	if err != nil || single || p.lives("") {
+		return entries, err
+	}
+	tids, err := p.Threads(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, tid := range tids {
+		if tid == p.pid || !p.lives(threadDir(tid)) {
+			continue
+		}
+		other, err := p.cgroupsAt(threadDir(tid))
+		if !errors.Is(err, ErrVanished) {
+			return other, err
+		}
+	}
+	return entries, nil
+}
+
+// allV1AtRoot says whether there are v1 hierarchies and each shows "/", as for kernel
+// threads and dead leaders. v2 keeps showing where a dead leader was.
+func allV1AtRoot(entries []CgroupEntry) bool {
+	v1 := 0
+	for _, entry := range entries {
+		if entry.Hierarchy == "0" {
+			continue
+		}
+		if entry.Path != "/" {
+			return false
+		}
+		v1++
+	}
+	return v1 > 0
+}
+
+func (p *Process) cgroupsAt(dir string) ([]CgroupEntry, error) {
+	text, err := readAll(p.fd, dir+"cgroup", make([]byte, cgroupBufSize), maxCgroupBytes)
+	if err != nil {
+		return nil, classify(fmt.Sprintf("read cgroups of process %d", p.pid), err)
+	}
+	entries, err := ParseCgroups(text)
+	if err != nil {
+		return nil, fmt.Errorf("read cgroups of process %d: %w", p.pid, err)
+	}
+	return entries, nil
+}
+
+// deletedSuffix marks the path of a cgroup that was removed while a zombie was still in it.
+const deletedSuffix = " (deleted)"
+
+// ParseCgroups decodes the text of /proc/PID/cgroup. Entries of v2 come first, the others
+// keep their order, and lines with the same path as the one before are kept: each is a
+// hierarchy of its own.
+func ParseCgroups(text []byte) ([]CgroupEntry, error) {
+	// One string for all, so that the entries share it.
+	lines := strings.Split(string(bytes.TrimSuffix(text, []byte("\n"))), "\n")
+	entries := make([]CgroupEntry, 0, len(lines))
+	for _, line := range lines {
+		hierarchy, rest, ok := strings.Cut(line, ":")
+		controllers, path, ok2 := strings.Cut(rest, ":")
+		if !ok || !ok2 || !strings.HasPrefix(path, "/") {
+			return nil, fmt.Errorf("malformed cgroup line %q", line)
+		}
+		entry := CgroupEntry{
+			Hierarchy:   hierarchy,
+			Controllers: controllers,
+			Path:        strings.TrimSuffix(path, deletedSuffix),
+		}
+		if hierarchy == "0" && len(entries) > 0 {
+			entries = slices.Insert(entries, 0, entry)
+			continue
+		}
+		entries = append(entries, entry)
+	}
+	return entries, nil
+}

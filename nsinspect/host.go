@@ -1,0 +1,124 @@
+package nsinspect
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Ways to the host reference, in the order in which they are tried.
+const (
+	// ByHostPID is a process that the user named.
+	ByHostPID = "host-pid"
+	// ByPID1 is the init process of the procfs.
+	ByPID1 = "pid1"
+	// ByContainerd is the daemon at the other end of containerd's socket.
+	ByContainerd = "containerd"
+	// ByKthreadd is the kernel's own thread 2, which is in the machine's initial
+	// namespaces and cannot leave them.
+	ByKthreadd = "kthreadd"
+	// ByNone says that no process could stand for the host.
+	ByNone = "none"
+)
+
+// HostReference is the process whose namespaces stand for the host's.
+type HostReference struct {
+	// Reference is the way by which it was found, one of the By constants.
+	Reference string `json:"reference"`
+	// PID is the process, as the procfs numbers it; 0 without a reference.
+	PID int `json:"pid,omitempty"`
+	// Namespaces are the host's.
+	Namespaces Namespaces `json:"namespaces"`
+	// Containers are the containers that the host itself is in, outermost first: a kind
+	// node is a container of the machine around it.
+	Containers []string `json:"containers,omitempty"`
+}
+
+// HostCandidate is a process that may stand for the host.
+type HostCandidate struct {
+	Reference string
+	PID       int
+}
+
+// HostReference returns the first candidate whose namespaces can be read. If there is
+// none, the reference is [ByNone] and the error says of each candidate why.
+func (fs *FS) HostReference(candidates ...HostCandidate) (HostReference, error) {
+	var failures []error
+	for _, candidate := range candidates {
+		ref, err := fs.hostReference(candidate)
+		if err == nil {
+			return ref, nil
+		}
+		failures = append(failures, fmt.Errorf("%s: %w", candidate.Reference, err))
+	}
+	if len(failures) == 0 {
+		failures = append(failures, errors.New("there is no candidate"))
+	}
+	return HostReference{Reference: ByNone}, errors.Join(failures...)
+}
+
+func (fs *FS) hostReference(candidate HostCandidate) (HostReference, error) {
+	process, err := fs.Open(candidate.PID)
+	if err != nil {
+		return HostReference{}, err
+	}
+	defer process.Close()
+	if candidate.Reference == ByKthreadd {
+		if err := process.mustBeKthreadd(); err != nil {
+			return HostReference{}, err
+		}
+	}
+	namespaces, err := process.Namespaces()
+	if err != nil {
+		return HostReference{}, err
+	}
+	entries, err := process.Cgroups()
+	if err != nil {
+		return HostReference{}, err
+	}
+	return HostReference{
+		Reference:  candidate.Reference,
+		PID:        candidate.PID,
+		Namespaces: namespaces,
+		Containers: containerIDs(entries),
+	}, nil
+}
+
+// containerIDs returns the containers that any of the entries names.
+func containerIDs(entries []CgroupEntry) []string {
+	var ids []string
+	seen := make(map[string]bool)
+	for _, entry := range entries {
+		for _, ref := range ContainerRefs(entry.Path) {
+			if !seen[ref.ID] {
+				seen[ref.ID] = true
+				ids = append(ids, ref.ID)
+			}
+		}
+	}
+	return ids
+}
+
+// pfKthread is PF_KTHREAD of linux/sched.h, in the flags of proc_pid_stat(5).
+const pfKthread = 0x00200000
+
+// mustBeKthreadd fails unless the process is a kernel thread without a parent. Such a
+// process is seen in the initial pid namespace only.
+func (p *Process) mustBeKthreadd() error {
+	text, err := readAll(p.fd, "stat", make([]byte, statBufSize), statBufSize)
+	if err != nil {
+		return classify("read stat", err)
+	}
+	_, rest, ok := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	if !ok || len(fields) < 7 {
+		return fmt.Errorf("malformed stat of process %d", p.pid)
+	}
+	// Fields 4 and 9 of the whole line; the third is the first after the command.
+	flags, err := strconv.ParseUint(fields[6], 10, 64)
+	if err != nil || flags&pfKthread == 0 || fields[1] != "0" {
+		return fmt.Errorf("process %d is not the kernel's kthreadd", p.pid)
+	}
+	return nil
+}

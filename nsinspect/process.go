@@ -1,0 +1,141 @@
+package nsinspect
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// Process is an open process: a handle of its directory in procfs. The handle pins the
+// process, so once it is gone every method answers [ErrVanished], also when its pid
+// belongs to another process by then.
+type Process struct {
+	pid int
+	fd  int
+}
+
+// PID returns the process id, as the procfs numbers it.
+func (p *Process) PID() int { return p.pid }
+
+// Close releases the handle.
+func (p *Process) Close() { closeFD(p.fd) }
+
+// Namespace returns the namespace that the process's leader is in, from
+// /proc/PID/ns/KIND. It needs the right to ptrace-read the process (ptrace(2),
+// PTRACE_MODE_READ_FSCREDS), in practice CAP_SYS_PTRACE. A zombie has none: [ErrVanished].
+func (p *Process) Namespace(k Kind) (ID, error) {
+	return p.namespaceAt("", k)
+}
+
+// ThreadNamespace returns the namespace of one thread, from /proc/PID/task/TID/ns/KIND.
+func (p *Process) ThreadNamespace(tid int, k Kind) (ID, error) {
+	return p.namespaceAt(threadDir(tid), k)
+}
+
+// threadDir returns the directory of a thread, relative to that of its process.
+func threadDir(tid int) string { return "task/" + strconv.Itoa(tid) + "/" }
+
+// Namespaces returns every kind that the kernel has. It fails with the first outcome that
+// is no value, except for kinds younger than the kernel.
+func (p *Process) Namespaces() (Namespaces, error) {
+	var all Namespaces
+	for _, kind := range Kinds() {
+		id, err := p.Namespace(kind)
+		if errors.Is(err, ErrVanished) && (kind == Time || kind == Cgroup) {
+			continue // Linux 5.6 and 4.6; the other kinds tell whether the process lives.
+		}
+		if err != nil {
+			return Namespaces{}, err
+		}
+		all.Set(kind, id)
+	}
+	return all, nil
+}
+
+// namespaceAt follows the link in the ns directory below dir to the nsfs file. Following
+// gives device and inode in one call; the link's text has the inode only.
+func (p *Process) namespaceAt(dir string, k Kind) (ID, error) {
+	var stat unix.Stat_t
+	name := dir + nsPaths[k]
+	_, err := retry(func() (int, error) { return 0, unix.Fstatat(p.fd, name, &stat, 0) })
+	if err == nil {
+		return ID{Dev: uint64(stat.Dev), Ino: stat.Ino}, nil //nolint:unconvert // Dev is 32 bits wide on some architectures.
+	}
+	if isDenial(err) && !p.lives(dir) {
+		// The kernel also answers EACCES when the process dies during the look.
+		err = unix.ESRCH
+	}
+	return ID{}, classify(fmt.Sprintf("read namespace %s of process %d", name, p.pid), err)
+}
+
+// nsPaths spares the concatenation on the hottest path.
+var nsPaths = [numKinds]string{
+	"ns/net", "ns/pid", "ns/ipc", "ns/user", "ns/mnt", "ns/uts", "ns/cgroup", "ns/time",
+}
+
+func isDenial(err error) bool {
+	return errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM)
+}
+
+// lives says whether the process, or the thread whose directory is given, still runs:
+// its stat file (readable by anyone) is there and shows no dead state.
+func (p *Process) lives(dir string) bool {
+	text, err := readAll(p.fd, dir+"stat", make([]byte, statBufSize), statBufSize)
+	if err != nil {
+		return false
+	}
+	// The command stands in parentheses and may itself contain any of them.
+	end := bytes.LastIndexByte(text, ')')
+	if end < 0 || end+2 >= len(text) {
+		return false
+	}
+	switch text[end+2] {
+	case 'Z', 'X', 'x':
+		return false
+	}
+	return true
+}
+
+// statBufSize is well above the 52 numbers of proc_pid_stat(5).
+const statBufSize = 4 << 10
+
+// maxCommand is TASK_COMM_LEN for user tasks; kernel threads may have longer names
+// (proc_pid_comm(5)).
+const maxCommand = 64
+
+// Command returns the name of the process, from /proc/PID/comm. A process sets it itself
+// to any 15 bytes, control characters included: escape it before it is shown.
+func (p *Process) Command() (string, error) {
+	text, err := readAll(p.fd, "comm", make([]byte, maxCommand+2), maxCommand+2)
+	if err != nil {
+		return "", classify(fmt.Sprintf("read command of process %d", p.pid), err)
+	}
+	return string(bytes.TrimSuffix(text, []byte("\n"))), nil
+}
+
+// Threads lists the ids of the process's threads, from /proc/PID/task.
+func (p *Process) Threads(ctx context.Context) ([]int, error) {
+	dir, err := openDir(p.fd, "task")
+	if err != nil {
+		return nil, classify(fmt.Sprintf("list threads of process %d", p.pid), err)
+	}
+	defer closeFD(dir)
+	tids, err := readNumbers(ctx, dir, maxProcesses)
+	return tids, classify(fmt.Sprintf("list threads of process %d", p.pid), err)
+}
+
+// singleThreaded says whether the process has one thread, without listing them: the
+// kernel counts threads into the link count of the task directory (fs/proc/base.c,
+// proc_task_getattr). Any other count leads to the listing.
+func (p *Process) singleThreaded() (bool, error) {
+	var stat unix.Stat_t
+	_, err := retry(func() (int, error) { return 0, unix.Fstatat(p.fd, "task", &stat, 0) })
+	if err != nil {
+		return false, classify(fmt.Sprintf("count threads of process %d", p.pid), err)
+	}
+	return stat.Nlink == 3, nil
+}

@@ -1,0 +1,205 @@
+package nsinspect
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// DefaultRoot is where procfs is mounted on every Linux system.
+const DefaultRoot = "/proc"
+
+// maxProcesses caps one listing of the processes: PID_MAX_LIMIT of 64-bit kernels
+// (proc(5), /proc/sys/kernel/pid_max). More entries mean that it is no procfs.
+const maxProcesses = 4 << 20
+
+// FS is an open procfs.
+type FS struct {
+	root string
+	dir  *os.File
+}
+
+// NewFS opens the procfs mounted at root, such as /proc or a container's /host/proc.
+// A directory of fixtures works as well: IDs are then device and inode of the files
+// that the links below ns lead to. Errors wrap [ErrNoProcfs].
+func NewFS(root string) (*FS, error) {
+	dir, err := os.Open(root)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoProcfs, err)
+	}
+	fs := &FS{root: root, dir: dir}
+	pids, err := fs.PIDs(context.Background())
+	if err == nil && len(pids) == 0 {
+		err = errors.New("it lists no process")
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %s: %w", ErrNoProcfs, root, err), dir.Close())
+	}
+	return fs, nil
+}
+
+// Close releases the procfs. Processes opened from it stay valid.
+func (fs *FS) Close() error { return fs.dir.Close() }
+
+// Root returns the path that the procfs was opened at.
+func (fs *FS) Root() string { return fs.root }
+
+// PIDs lists the processes, in ascending order. Threads are not in it: they stand
+// below each process.
+func (fs *FS) PIDs(ctx context.Context) ([]int, error) {
+	// A file description of its own: the directory's read offset would otherwise be
+	// shared by concurrent listings.
+	dir, err := openDir(fs.fd(), ".")
+	if err != nil {
+		return nil, fmt.Errorf("list processes in %s: %w", fs.root, err)
+	}
+	defer closeFD(dir)
+	pids, err := readNumbers(ctx, dir, maxProcesses)
+	if err != nil {
+		return nil, fmt.Errorf("list processes in %s: %w", fs.root, err)
+	}
+	slices.Sort(pids)
+	return pids, nil
+}
+
+// Open opens the process with this pid, as the procfs numbers it. The caller closes it.
+func (fs *FS) Open(pid int) (*Process, error) {
+	name := strconv.Itoa(pid)
+	fd, err := unix.Openat(fs.fd(), name, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, classify("open process "+name, err)
+	}
+	return &Process{pid: pid, fd: fd}, nil
+}
+
+// fd stays valid for as long as the FS is open, which its methods presume.
+func (fs *FS) fd() int { return int(fs.dir.Fd()) }
+
+// path returns the path of a file of the procfs, for messages and for libraries that
+// take no handle.
+func (fs *FS) path(elem ...string) string {
+	return filepath.Join(append([]string{fs.root}, elem...)...)
+}
+
+// dirBufSize holds about 1,300 entries of 24 bytes: one getdents64(2) for most nodes.
+const dirBufSize = 32 << 10
+
+// readNumbers returns the entries of a directory whose names are positive decimal
+// numbers.
+func readNumbers(ctx context.Context, fd, limit int) ([]int, error) {
+	buf := make([]byte, dirBufSize)
+	var numbers []int
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		n, err := retry(func() (int, error) { return unix.ReadDirent(fd, buf) })
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			return numbers, nil
+		}
+		numbers = appendNumbers(numbers, buf[:n])
+		if len(numbers) > limit {
+			return nil, fmt.Errorf("more than %d entries: %w", limit, ErrTooLarge)
+		}
+	}
+}
+
+// direntNameOffset is where the name starts in struct linux_dirent64, and
+// direntLenOffset where the record's length stands (getdents64(2)).
+const (
+	direntNameOffset = 19
+	direntLenOffset  = 16
+)
+
+// appendNumbers decodes linux_dirent64 records without making a string of each name.
+func appendNumbers(numbers []int, buf []byte) []int {
+	for len(buf) >= direntNameOffset {
+		length := int(buf[direntLenOffset]) | int(buf[direntLenOffset+1])<<8
+		if length < direntNameOffset || length > len(buf) {
+			return numbers
+		}
+		name := buf[direntNameOffset:length]
+		if end := bytes.IndexByte(name, 0); end >= 0 {
+			name = name[:end]
+		}
+		if n, ok := parseNumber(name); ok {
+			numbers = append(numbers, n)
+		}
+		buf = buf[length:]
+	}
+	return numbers
+}
+
+// parseNumber accepts canonical positive decimals of at most nine digits: pids have
+// seven, and "007" is not how the kernel writes one.
+func parseNumber(text []byte) (int, bool) {
+	if len(text) == 0 || len(text) > 9 || text[0] == '0' {
+		return 0, false
+	}
+	n := 0
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n, true
+}
+
+// openDir opens a directory for listing.
+func openDir(at int, name string) (int, error) {
+	return retry(func() (int, error) {
+		return unix.Openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	})
+}
+
+// readAll reads a procfs file whole. The kernel renders the files used here in one
+// piece, so a read that does not fill the buffer is the last one; larger files are
+// read on up to the cap. The result is valid until buf is used again.
+func readAll(at int, name string, buf []byte, limit int) ([]byte, error) {
+	fd, err := retry(func() (int, error) {
+		return unix.Openat(at, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer closeFD(fd)
+	size := 0
+	for {
+		n, err := retry(func() (int, error) { return unix.Read(fd, buf[size:]) })
+		if err != nil {
+			return nil, err
+		}
+		size += n
+		if size < len(buf) {
+			return buf[:size], nil
+		}
+		if size >= limit {
+			return nil, fmt.Errorf("%s: %w of %d bytes", name, ErrTooLarge, limit)
+		}
+		buf = append(buf, make([]byte, min(len(buf), limit-size))...)
+	}
+}
+
+// retry repeats a call that a signal interrupted: the Go runtime preempts with signals.
+func retry(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if !errors.Is(err, unix.EINTR) {
+			return n, err
+		}
+	}
+}
+
+// closeFD closes a descriptor that was only read from: its error says nothing.
+func closeFD(fd int) { _ = unix.Close(fd) }
