@@ -1,0 +1,157 @@
+package inventory
+
+import (
+	"github.com/containerd/containerd/v2/core/containers"
+	"github.com/containerd/typeurl/v2"
+)
+
+// criNamespace is the containerd namespace of the CRI plugin. Elsewhere its labels and
+// annotations mean nothing: anyone may set them.
+const criNamespace = "k8s.io"
+
+// The CRI plugin's marks on its containers. It writes the kind label last, so neither an
+// image nor a pod can set it.
+const (
+	labelKind         = "io.cri-containerd.kind"
+	kindSandbox       = "sandbox"
+	kindContainer     = "container"
+	extensionSandbox  = "io.cri-containerd.sandbox.metadata"
+	extensionCtr      = "io.cri-containerd.container.metadata"
+	extensionCtrStore = "metadata"
+	labelPodName      = "io.kubernetes.pod.name"
+	labelPodNamespace = "io.kubernetes.pod.namespace"
+	labelPodUID       = "io.kubernetes.pod.uid"
+	labelCtrName      = "io.kubernetes.container.name"
+	labelNerdctlName  = "nerdctl/name"
+)
+
+// task is the state of a container's task.
+type task struct {
+	status Status
+	pid    int
+}
+
+// sandbox is what a pod's containers take from its sandbox.
+type sandbox struct {
+	pod      *Pod
+	declared Declaration
+}
+
+// assemble joins the records, the tasks and the stored sandboxes of one containerd
+// namespace into containers.
+func assemble(namespace string, records []containers.Container, tasks map[string]task, stored map[string]sandbox) []Container {
+	sandboxes := make(map[string]sandbox, len(stored))
+	for id, box := range stored {
+		sandboxes[id] = box
+	}
+	result := make([]Container, 0, len(records))
+	for i := range records {
+		container := decodeRecord(namespace, &records[i])
+		if container.Sandbox {
+			sandboxes[container.ID] = sandbox{container.Pod, container.Declared}
+		}
+		if state, ok := tasks[container.ID]; ok {
+			container.Status, container.PID = state.status, state.pid
+		}
+		result = append(result, container)
+	}
+	for i := range result {
+		if container := &result[i]; container.SandboxID != "" && !container.Sandbox {
+			container.joinSandbox(sandboxes)
+		}
+	}
+	return result
+}
+
+// decodeRecord decodes what the record itself says. The pod and the declaration of a pod's
+// container are provisional until its sandbox is known.
+func decodeRecord(namespace string, record *containers.Container) Container {
+	container := Container{
+		ID:               record.ID,
+		RuntimeNamespace: namespace,
+		Runtime:          clip(record.Runtime.Name),
+		Image:            clip(record.Image),
+		Status:           NoTask,
+	}
+	spec, err := decodeSpec(value(record.Spec))
+	if err == nil && spec.Linux != nil {
+		container.CgroupsPath = spec.Linux.CgroupsPath
+	}
+	kind := ""
+	if namespace == criNamespace {
+		kind = record.Labels[labelKind]
+	}
+	switch {
+	case kind == kindSandbox:
+		container.asSandbox(record, &spec, err)
+	case kind == kindContainer:
+		container.asPodContainer(record, &spec)
+	case err != nil:
+		container.Declared = unknownDeclaration(err.Error())
+	default:
+		container.Name = clip(record.Labels[labelNerdctlName])
+		container.Declared = spec.declaration(namespace)
+	}
+	return container
+}
+
+// asSandbox fills in a pause container. Without the CRI's record its own spec tells: it
+// lists each namespace that is not the host's.
+func (c *Container) asSandbox(record *containers.Container, spec *spec, specErr error) {
+	c.Sandbox, c.SandboxID = true, record.ID
+	metadata, err := decodeCRI(value(record.Extensions[extensionSandbox]))
+	switch {
+	case err == nil:
+		c.Pod = metadata.Metadata.Config.pod()
+		c.Declared = metadata.Metadata.Config.declaration()
+	case specErr == nil && spec.Linux != nil:
+		c.Pod = podFromMarks(record.Labels, spec.Annotations)
+		c.Declared = spec.declaration(c.RuntimeNamespace)
+		c.Declared.By = ByPod
+	default:
+		c.Pod = podFromMarks(record.Labels, nil)
+		c.Declared = unknownDeclaration("its sandbox: " + err.Error())
+	}
+}
+
+// asPodContainer fills in a container of a pod.
+func (c *Container) asPodContainer(record *containers.Container, spec *spec) {
+	metadata, err := decodeCRI(value(record.Extensions[extensionCtr]))
+	if err == nil {
+		c.Name = clip(metadata.Metadata.Config.Metadata.Name)
+	}
+	c.Name = first(c.Name, clip(spec.Annotations[annotationContainerName]), clip(record.Labels[labelCtrName]))
+	c.Image = first(c.Image, clip(spec.Annotations[annotationImageName]))
+	c.SandboxID = first(record.SandboxID, metadata.Metadata.SandboxID, spec.Annotations[annotationSandboxID])
+	c.Pod = podFromMarks(record.Labels, spec.Annotations)
+	c.Declared = unknownDeclaration("it names no sandbox")
+}
+
+// joinSandbox takes the pod and the declaration from the container's sandbox. A
+// container's own spec never says "host": it joins each namespace of its sandbox by path.
+func (c *Container) joinSandbox(sandboxes map[string]sandbox) {
+	box, ok := sandboxes[c.SandboxID]
+	if !ok {
+		c.Declared = unknownDeclaration("containerd has no record of its sandbox " + c.SandboxID)
+		return
+	}
+	c.Pod, c.Declared = box.pod, box.declared
+}
+
+// podFromMarks is the pod as labels and annotations name it: for want of the CRI's record
+// only, because images can carry labels of the same names.
+func podFromMarks(labels, annotations map[string]string) *Pod {
+	return &Pod{
+		Namespace: clip(first(annotations[annotationSandboxNS], labels[labelPodNamespace])),
+		Name:      clip(first(annotations[annotationSandboxName], labels[labelPodName])),
+		UID:       clip(first(annotations[annotationSandboxUID], labels[labelPodUID])),
+	}
+}
+
+// value returns the document of a stored field, which may be missing.
+func value(field typeurl.Any) []byte {
+	if field == nil {
+		return nil
+	}
+	return field.GetValue()
+}
