@@ -30,9 +30,6 @@ IMAGE_ARCH ?= $(shell go env GOARCH)
 ARGS ?=
 
 say = @printf '\n==> %s\n' "$(1)"
-need_root = @test "$$(id -u)" = 0 || { \
-	echo 'nsaudit: $@ makes namespaces and starts containerd, which takes root. Run:' >&2; \
-	echo '  sudo env "PATH=$$PATH" make $@' >&2; exit 1; }
 
 ##@ Build
 
@@ -79,26 +76,22 @@ lint: $(golangci_lint) ## Every lint rule, over the integration tests too
 integration: integration-namespaces integration-containerd-2.4 integration-containerd-1.6 ## All integration tests (root)
 
 .PHONY: integration-namespaces
-integration-namespaces: deps-integration ## Against real namespaces (root)
-	$(need_root)
+integration-namespaces: need-root deps-integration ## Against real namespaces (root)
 	$(call say,integration tests against real namespaces)
 	go test -tags integration -count=1 $(ARGS) ./integration/namespaces
 
 .PHONY: integration-containerd-2.4
-integration-containerd-2.4: deps-integration $(containerd_2_4) ## Against a real containerd 2.4 with CRI pods (root)
-	$(need_root)
+integration-containerd-2.4: need-root deps-integration $(containerd_2_4) ## Against a real containerd 2.4 with CRI pods (root)
 	$(call say,integration tests against $(notdir $(containerd_2_4)))
 	NSAUDIT_CONTAINERD_DIR=$(containerd_2_4) go test -tags integration -count=1 -timeout 15m $(ARGS) ./integration/containerd
 
 .PHONY: integration-containerd-1.6
-integration-containerd-1.6: deps-integration $(containerd_1_6) ## Against Debian 12's containerd 1.6 with CRI pods (root)
-	$(need_root)
+integration-containerd-1.6: need-root deps-integration $(containerd_1_6) ## Against Debian 12's containerd 1.6 with CRI pods (root)
 	$(call say,integration tests against $(notdir $(containerd_1_6)))
 	NSAUDIT_CONTAINERD_DIR=$(containerd_1_6) go test -tags integration -count=1 -timeout 15m $(ARGS) ./integration/containerd
 
 .PHONY: vmtest
-vmtest: deps-vmtest $(containerd_2_4) ## In a VM of each of VM_KERNELS, with cgroup v2 and AppArmor
-	$(need_root)
+vmtest: need-root deps-vmtest $(containerd_2_4) ## In a VM of each of VM_KERNELS, with cgroup v2 and AppArmor
 	$(call say,tests in virtual machines: $(VM_KERNELS))
 	go run ./integration/vm -cache $(cache) -containerd-dir $(containerd_2_4) $(VM_KERNELS)
 
@@ -114,8 +107,7 @@ fuzz: ## Each fuzz target for FUZZTIME
 	done
 
 .PHONY: bench
-bench: deps-integration ## Benchmarks (root)
-	$(need_root)
+bench: need-root deps-integration ## Benchmarks (root)
 	go test -tags integration -run '^$$' -bench . $(ARGS) ./integration/bench
 
 .PHONY: coverage
@@ -139,6 +131,12 @@ clean-cache: ## Remove the cached tools and containerds in NSAUDIT_CACHE
 	rm -rf $(cache)
 
 ##@ Prepare
+
+.PHONY: need-root
+need-root:
+	@test "$$(id -u)" = 0 || { \
+		echo 'nsaudit: these tests make namespaces and start containers and VMs, which takes root. Run:' >&2; \
+		echo '  sudo env "PATH=$$PATH" make $(MAKECMDGOALS)' >&2; exit 1; }
 
 # The scripts know by themselves whether a cached directory is still what the pins ask for.
 .PHONY: $(containerd_2_4) $(containerd_1_6) $(golangci_lint)
