@@ -71,8 +71,9 @@ build_cni() { # OUTPUT-DIR
 # Debian's packages are unpacked beside the caller's files, never installed: an installed containerd would be started.
 unpack_deb() { # OUTPUT-DIR PACKAGE[=VERSION]
 	local debs=$1/.debs
-	command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
-		die "${2%%=*} is taken from Debian's package of that name: run this on Debian 12 (bookworm), where apt-get and dpkg-deb are"
+	if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+		die "${2%%=*} is taken from Debian's package of that name, and this machine has no apt-get or no dpkg-deb"
+	fi
 	mkdir -p "$debs"
 	(cd "$debs" && apt-get -qq -o APT::Sandbox::User=root download "$2") ||
 		die "apt-get could not download $2; if its lists are old, run: apt-get update"
