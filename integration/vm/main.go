@@ -1,0 +1,139 @@
+// Command vm runs the containerd integration tests on the kernels that Debian
+// ships: pure cgroup v2, AppArmor enforcing, systemd as process 1. Each suite
+// named on the command line is booted once in an emulated machine.
+//
+//	go run ./integration/vm -cache DIR -containerd-dir DIR bookworm [bullseye trixie ...]
+//
+// It is to be run from the root of the repository, by root (the root file system
+// is made of root's files).
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "vm: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// options is the command line.
+type options struct {
+	cache         string
+	containerdDir string
+	testPackage   string
+	testRun       string
+	timeout       time.Duration
+	keep          bool
+	suites        []string
+}
+
+func parseOptions(args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("vm", flag.ContinueOnError)
+	flags.StringVar(&o.cache, "cache", "", "directory for what is made once: root file system and kernels")
+	flags.StringVar(&o.containerdDir, "containerd-dir", "", "directory with containerd, ctr, containerd-shim-runc-v2, runc and cni/")
+	flags.StringVar(&o.testPackage, "package", "./integration/containerd", "package whose tests, with the tag integration, are run")
+	flags.StringVar(&o.testRun, "run", "", "run only the tests that match, like go test -run")
+	flags.DurationVar(&o.timeout, "timeout", 15*time.Minute, "limit for each kernel, from its boot to its end")
+	flags.BoolVar(&o.keep, "keep", false, "keep the images of this run")
+	if err := flags.Parse(args); err != nil {
+		return options{}, err
+	}
+	o.suites = flags.Args()
+	switch {
+	case o.cache == "" || o.containerdDir == "":
+		return options{}, errors.New("-cache and -containerd-dir are needed")
+	case len(o.suites) == 0:
+		return options{}, errors.New("name at least one Debian suite, for example bookworm")
+	}
+	var err error
+	if o.cache, err = filepath.Abs(o.cache); err != nil {
+		return options{}, fmt.Errorf("resolve -cache: %w", err)
+	}
+	return o, nil
+}
+
+// run prepares what all kernels share, then boots one kernel after the other:
+// an emulated machine takes all the processors there are.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	opts, err := parseOptions(args)
+	if err != nil {
+		return err
+	}
+	if err := checkPrograms(); err != nil {
+		return err
+	}
+	store := cache{dir: filepath.Join(opts.cache, "vm"), log: out}
+	work, err := store.temporary("run-")
+	if err != nil {
+		return err
+	}
+	if opts.keep {
+		fmt.Fprintf(out, "vm: images of this run are kept in %s\n", work)
+	} else {
+		defer os.RemoveAll(work)
+	}
+	payload, err := buildPayload(ctx, work, opts)
+	if err != nil {
+		return err
+	}
+	rootfs, err := buildRootfs(ctx, store)
+	if err != nil {
+		return err
+	}
+	return runSuites(ctx, store, machine{
+		rootfs: rootfs, payload: payload.image, guest: payload.guest, work: work, timeout: opts.timeout, out: out,
+	}, opts.suites)
+}
+
+// runSuites tries every kernel, also after a failure, and sums up at the end.
+func runSuites(ctx context.Context, store cache, m machine, suites []string) error {
+	var results []result
+	for _, suite := range suites {
+		results = append(results, runSuite(ctx, store, m, suite))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	failed := 0
+	for _, r := range results {
+		fmt.Fprintln(m.out, r.summary())
+		if len(r.problems()) > 0 {
+			failed++
+		}
+	}
+	if len(results) < len(suites) {
+		return fmt.Errorf("interrupted after %d of %d kernels", len(results), len(suites))
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d kernels failed", failed, len(suites))
+	}
+	return nil
+}
+
+func runSuite(ctx context.Context, store cache, m machine, suite string) result {
+	kernel, err := buildKernel(ctx, store, suite)
+	if err != nil {
+		return result{suite: suite, err: fmt.Errorf("prepare kernel: %w", err)}
+	}
+	m.console = filepath.Join(store.dir, "console-"+suite+".log")
+	return m.boot(ctx, kernel)
+}
