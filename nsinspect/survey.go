@@ -42,28 +42,66 @@ type Survey struct {
 // that ended while other threads live on does not hide them. The error is [ErrVanished]
 // when the process is gone, or the context's.
 func (p *Process) Survey(ctx context.Context, kinds []Kind) (Survey, error) {
+	s := surveyor{process: p}
+	if err := s.split(kinds); err != nil {
+		return Survey{}, err
+	}
 	single, err := p.singleThreaded()
 	if err != nil {
 		return Survey{}, err
 	}
-	var survey Survey
 	if single {
-		err = p.surveyThread(&survey, p.pid, "", kinds)
+		err = s.thread(p.pid, "")
 	} else {
-		err = p.surveyThreads(ctx, &survey, kinds)
+		err = s.threads(ctx)
 	}
 	if err != nil {
 		return Survey{}, err
 	}
-	if len(survey.Groups) == 1 && !survey.Truncated {
+	survey := s.survey
+	if len(survey.Groups) == 1 && !survey.Truncated && survey.Denied == 0 {
 		survey.Groups[0].TIDs = nil
 	}
 	survey.Ended = survey.Threads == 0 && survey.Denied == 0
 	return survey, nil
 }
 
-func (p *Process) surveyThreads(ctx context.Context, survey *Survey, kinds []Kind) error {
-	tids, err := p.Threads(ctx)
+// surveyor makes one survey.
+type surveyor struct {
+	process *Process
+	// common are the namespaces that all threads share, read once.
+	common Namespaces
+	// denied says that those could not be read, which is then true of every thread.
+	denied bool
+	// perThread are the kinds to read of each thread.
+	perThread [numKinds]Kind
+	n         int
+	survey    Survey
+}
+
+// split reads the kinds that belong to the process and keeps the others for its threads.
+// A dead leader still answers for the former.
+func (s *surveyor) split(kinds []Kind) error {
+	for _, kind := range kinds {
+		if kind.PerThread() {
+			s.perThread[s.n] = kind
+			s.n++
+			continue
+		}
+		id, err := s.process.Namespace(kind)
+		switch {
+		case errors.Is(err, ErrDenied):
+			s.denied = true
+		case err != nil:
+			return err
+		}
+		s.common.Set(kind, id)
+	}
+	return nil
+}
+
+func (s *surveyor) threads(ctx context.Context) error {
+	tids, err := s.process.Threads(ctx)
 	if err != nil {
 		return err
 	}
@@ -71,31 +109,35 @@ func (p *Process) surveyThreads(ctx context.Context, survey *Survey, kinds []Kin
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := p.surveyThread(survey, tid, threadDir(tid), kinds); err != nil {
+		if err := s.thread(tid, threadDir(tid)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// surveyThread adds one thread to the survey.
-func (p *Process) surveyThread(survey *Survey, tid int, dir string, kinds []Kind) error {
-	var seen Namespaces
-	for _, kind := range kinds {
-		id, err := p.namespaceAt(dir, kind)
+// thread adds one thread to the survey.
+func (s *surveyor) thread(tid int, dir string) error {
+	if s.denied {
+		s.survey.Denied++
+		return nil
+	}
+	seen := s.common
+	for _, kind := range s.perThread[:s.n] {
+		id, err := s.process.namespaceAt(dir, kind)
 		switch {
 		case errors.Is(err, ErrVanished):
 			return nil
 		case errors.Is(err, ErrDenied):
-			survey.Denied++
+			s.survey.Denied++
 			return nil
 		case err != nil:
 			return err
 		}
 		seen.Set(kind, id)
 	}
-	survey.Threads++
-	survey.add(seen, tid)
+	s.survey.Threads++
+	s.survey.add(seen, tid)
 	return nil
 }
 

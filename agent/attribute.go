@@ -1,0 +1,181 @@
+package agent
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// attributor tells which container a process belongs to from its cgroups.
+//
+// A cgroup's name proves nothing: a container that may write to the cgroup file system
+// can make one named like another container's. So for each container whose init process
+// is known, the place where that process really is counts, and a path that merely names
+// the container is taken for it only if there is no such place.
+type attributor struct {
+	// places are the containers by hierarchy and path of the cgroup that their init
+	// process was found in.
+	places map[place]inventory.Key
+	// settled are the containers that have a place.
+	settled map[inventory.Key]bool
+	// tails are the cgroup paths that runtime specs name, of containers without a place.
+	tails []tail
+	// byID are all containers of the inventory that an id of the usual form stands for.
+	byID map[string]inventory.Key
+	// host are the containers that the host itself is in.
+	host []string
+}
+
+type place struct{ hierarchy, path string }
+
+type tail struct {
+	path string
+	key  inventory.Key
+}
+
+// attribution is what a process's cgroups say.
+type attribution struct {
+	// Key is the container, if known is set.
+	key   inventory.Key
+	known bool
+	// ref is the container that the path names, of a process that belongs to none of the
+	// inventory's; its ID is empty for a process of the host.
+	ref nsinspect.ContainerRef
+	// forged says that the path names a container of the inventory but lies elsewhere.
+	forged bool
+}
+
+func newAttributor(host nsinspect.HostReference, containers []inventory.Container) *attributor {
+	a := &attributor{
+		places:  make(map[place]inventory.Key),
+		settled: make(map[inventory.Key]bool),
+		byID:    make(map[string]inventory.Key, len(containers)),
+		host:    host.Containers,
+	}
+	for i := range containers {
+		a.byID[containers[i].ID] = containers[i].Key()
+	}
+	return a
+}
+
+// settle records where a container's init process is. It says whether the process is in
+// the container's cgroup at all: if not, the pid is not, or no longer, the container's.
+func (a *attributor) settle(container *inventory.Container, entries []nsinspect.CgroupEntry) bool {
+	found := false
+	for _, entry := range entries {
+		if path, ok := cgroupOf(container, entry.Path); ok {
+			a.places[place{entry.Hierarchy, path}] = container.Key()
+			found = true
+		}
+	}
+	if found {
+		a.settled[container.Key()] = true
+	}
+	return found
+}
+
+// finish is called once every init process was looked at: the containers that have no
+// place are then known by what their specs say.
+func (a *attributor) finish(containers []inventory.Container) {
+	for i := range containers {
+		container := &containers[i]
+		if a.settled[container.Key()] {
+			continue
+		}
+		if path := specPath(container); path != "" {
+			a.tails = append(a.tails, tail{path, container.Key()})
+		}
+	}
+}
+
+// attribute tells whose process has these cgroups.
+func (a *attributor) attribute(entries []nsinspect.CgroupEntry) attribution {
+	for _, entry := range entries {
+		if key, ok := a.placeAbove(entry); ok {
+			return attribution{key: key, known: true}
+		}
+	}
+	for _, entry := range entries {
+		for _, tail := range a.tails {
+			if _, ok := cutTail(entry.Path, tail.path); ok {
+				return attribution{key: tail.key, known: true}
+			}
+		}
+	}
+	for _, entry := range entries {
+		if ref, ok := a.outermost(entry.Path); ok {
+			key, listed := a.byID[ref.ID]
+			return attribution{key: key, known: listed && !a.settled[key], ref: ref, forged: listed && a.settled[key]}
+		}
+	}
+	return attribution{}
+}
+
+// placeAbove finds the innermost container whose place is this cgroup or one above it.
+func (a *attributor) placeAbove(entry nsinspect.CgroupEntry) (inventory.Key, bool) {
+	for path := entry.Path; len(path) > 1; path = path[:strings.LastIndexByte(path, '/')] {
+		if key, ok := a.places[place{entry.Hierarchy, path}]; ok {
+			return key, true
+		}
+	}
+	return inventory.Key{}, false
+}
+
+// outermost returns the outermost container that a path names, leaving out those that the
+// host itself is in: in kind, each path begins with the node's own container.
+func (a *attributor) outermost(path string) (nsinspect.ContainerRef, bool) {
+	for _, ref := range nsinspect.ContainerRefs(path) {
+		if !slices.Contains(a.host, ref.ID) {
+			return ref, true
+		}
+	}
+	return nsinspect.ContainerRef{}, false
+}
+
+// cgroupOf returns the part of an init process's path that is the container's own cgroup.
+// An init system inside may have moved itself further down.
+func cgroupOf(container *inventory.Container, path string) (string, bool) {
+	tail := specPath(container)
+	if tail == "" {
+		return "", false
+	}
+	return cutTail(path, tail)
+}
+
+// specPath returns the end of the path of the cgroup that the runtime makes for a
+// container: linux.cgroupsPath as it stands, or as the scope that the systemd driver makes
+// of SLICE:PREFIX:NAME. Without one, runc uses the container's id.
+func specPath(container *inventory.Container) string {
+	if parts := strings.Split(container.CgroupsPath, ":"); len(parts) == 3 {
+		name := parts[2]
+		if !strings.HasSuffix(name, ".slice") {
+			name += ".scope"
+			if parts[1] != "" {
+				name = parts[1] + "-" + name
+			}
+		}
+		return "/" + name
+	}
+	path := strings.Trim(container.CgroupsPath, "/")
+	if path == "" {
+		path = container.ID
+	}
+	return "/" + path
+}
+
+// cutTail cuts a path behind the first place where tail stands in it as whole elements.
+func cutTail(path, tail string) (string, bool) {
+	for from := 0; ; {
+		i := strings.Index(path[from:], tail)
+		if i < 0 {
+			return "", false
+		}
+		end := from + i + len(tail)
+		if end == len(path) || path[end] == '/' {
+			return path[:end], true
+		}
+		from += i + 1
+	}
+}

@@ -1,0 +1,145 @@
+package audit
+
+import (
+	"slices"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// namespaceCheck asks whether a container is in the host's namespace of one kind.
+type namespaceCheck struct {
+	name Check
+	kind nsinspect.Kind
+	// The names of the three verdicts.
+	shared, undeclared, notInEffect string
+	controls                        []string
+}
+
+func namespaceChecks() []namespaceCheck {
+	return []namespaceCheck{hostNetwork(), hostPID(), hostIPC()}
+}
+
+// judge returns the check's findings.
+func (n *namespaceCheck) judge(snapshot *Snapshot, host nsinspect.ID) []Finding {
+	var findings []Finding
+	for i := range snapshot.Containers {
+		container := &snapshot.Containers[i]
+		declared := slices.Contains(container.Declared.Host, n.kind)
+		evidence := n.evidence(container, host)
+		switch {
+		case len(evidence.Processes) > 0 && declared:
+			findings = append(findings, n.finding(i, container.Declared.By, n.shared, evidence))
+		case len(evidence.Processes) > 0:
+			findings = append(findings, n.finding(i, undeclaredBy(container), n.undeclared, evidence))
+		case declared && fullySeen(container):
+			findings = append(findings, n.finding(i, container.Declared.By, n.notInEffect, n.elsewhere(container)))
+		}
+	}
+	return n.withoutRepeats(snapshot, findings)
+}
+
+// withoutRepeats leaves out the findings of pause containers that are said elsewhere.
+func (n *namespaceCheck) withoutRepeats(snapshot *Snapshot, findings []Finding) []Finding {
+	var kept []Finding
+	for _, finding := range findings {
+		if !n.saidOfPod(snapshot, findings, finding) {
+			kept = append(kept, finding)
+		}
+	}
+	return kept
+}
+
+func (n *namespaceCheck) finding(container int, by inventory.Declarer, reason string, evidence Evidence) Finding {
+	return Finding{
+		Check: n.name, DeclaredBy: by, Reason: reason,
+		Container: container, Evidence: evidence, Controls: n.controls,
+	}
+}
+
+// undeclaredBy tells sharing that nobody asked for from sharing of which that is not known.
+func undeclaredBy(container *Container) inventory.Declarer {
+	if container.Declared.By == inventory.ByUnknown {
+		return inventory.ByUnknown
+	}
+	return inventory.ByNobody
+}
+
+// fullySeen says whether the absence of a namespace means anything: there are processes,
+// and nothing of the container was left unread.
+func fullySeen(container *Container) bool {
+	return len(container.Processes) > 0 && len(container.Unknown) == 0
+}
+
+// saidOfPod says whether a finding of a pause container is the pod's own and so said by
+// its containers: what is declared always is, what is not where a container of the pod
+// has the same finding. Only an intruder in the pause container alone remains.
+func (n *namespaceCheck) saidOfPod(snapshot *Snapshot, findings []Finding, finding Finding) bool {
+	box := &snapshot.Containers[finding.Container]
+	if !box.Sandbox {
+		return false
+	}
+	if finding.Reason != n.undeclared {
+		return true
+	}
+	return slices.ContainsFunc(findings, func(other Finding) bool {
+		container := &snapshot.Containers[other.Container]
+		return other.Reason == n.undeclared && !container.Sandbox &&
+			container.SandboxID == box.SandboxID && container.RuntimeNamespace == box.RuntimeNamespace
+	})
+}
+
+// evidence collects the processes of which any thread is in the host's namespace.
+func (n *namespaceCheck) evidence(container *Container, host nsinspect.ID) Evidence {
+	evidence := Evidence{Kind: n.kind, Namespace: host, JoinedPath: container.Declared.Joined[n.kind]}
+	for i := range container.Processes {
+		process := &container.Processes[i]
+		found, ok := n.threadsIn(process, host)
+		if !ok {
+			continue
+		}
+		evidence.add(found)
+	}
+	return evidence
+}
+
+// elsewhere is the evidence that a declared sharing is not in effect: where the first
+// process is instead.
+func (n *namespaceCheck) elsewhere(container *Container) Evidence {
+	for _, process := range container.Processes {
+		for _, group := range process.Groups {
+			if id, ok := group.Namespaces.Get(n.kind); ok {
+				return n.evidence(container, id)
+			}
+		}
+	}
+	return Evidence{Kind: n.kind}
+}
+
+// threadsIn counts the threads of a process that are in the namespace.
+func (n *namespaceCheck) threadsIn(process *Process, id nsinspect.ID) (ProcessEvidence, bool) {
+	found := ProcessEvidence{PID: process.PID, Command: process.Command}
+	all := true
+	for i := range process.Groups {
+		group := &process.Groups[i]
+		if in, ok := group.Namespaces.Get(n.kind); !ok || in != id {
+			all = false
+			continue
+		}
+		found.Threads += group.Threads
+		found.TIDs = append(found.TIDs, group.TIDs...)
+	}
+	if all {
+		found.TIDs = nil
+	}
+	found.TIDs = found.TIDs[:min(len(found.TIDs), maxEvidence)]
+	return found, found.Threads > 0
+}
+
+func (e *Evidence) add(process ProcessEvidence) {
+	if len(e.Processes) == maxEvidence {
+		e.MoreProcesses++
+		return
+	}
+	e.Processes = append(e.Processes, process)
+}

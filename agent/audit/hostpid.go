@@ -1,0 +1,18 @@
+package audit
+
+import "github.com/nsaudit/nsaudit/nsinspect"
+
+// HostPID asks whether a container is in the host's PID namespace: it then sees, and as
+// root may signal and trace, the host's processes.
+const HostPID Check = "HostPID"
+
+func hostPID() namespaceCheck {
+	return namespaceCheck{
+		name:        HostPID,
+		kind:        nsinspect.PID,
+		shared:      "HostPIDShared",
+		undeclared:  "UndeclaredHostPID",
+		notInEffect: "HostPIDNotInEffect",
+		controls:    []string{"CIS Kubernetes 5.2.3", "CIS Docker 5.16", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
+	}
+}

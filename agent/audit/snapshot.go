@@ -1,0 +1,74 @@
+// Package audit judges a snapshot of a node: which containers share the host's
+// namespaces, and who asked for that.
+//
+// It is pure: the same snapshot gives the same findings, on any machine and at any time,
+// which is what makes each verdict testable with a table and a saved snapshot worth
+// keeping.
+package audit
+
+import (
+	"time"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// Snapshot is everything that one scan saw.
+type Snapshot struct {
+	// Node is the machine's name.
+	Node string `json:"node"`
+	// Time is when the scan began, and Duration how long it took.
+	Time     time.Time     `json:"time"`
+	Duration time.Duration `json:"duration"`
+	// Host is what the containers' namespaces are compared with.
+	Host nsinspect.HostReference `json:"host"`
+	// Inventory is where the containers were learnt from.
+	Inventory inventory.Inventory `json:"inventory"`
+	// Containers are those that have processes, or should have.
+	Containers []Container `json:"containers"`
+	// Coverage is how much was looked at.
+	Coverage Coverage `json:"coverage"`
+}
+
+// Container is a container with its processes.
+type Container struct {
+	inventory.Container
+
+	Processes []Process `json:"processes,omitempty"`
+	// Unknown are the reasons why this container was not fully seen, each a sentence.
+	Unknown []string `json:"unknown,omitempty"`
+}
+
+// Process is one process of a container: those that the kernel counts into its cgroup.
+type Process struct {
+	PID int `json:"pid"`
+	// Command is read of the processes that share with the host only. The process chooses
+	// it: escape it before it is shown.
+	Command string `json:"command,omitempty"`
+	// Groups are its threads by the namespaces that they are in.
+	Groups []nsinspect.ThreadGroup `json:"groups"`
+}
+
+// Coverage counts what a scan looked at.
+type Coverage struct {
+	// Processes is the number of processes of the node, and Threads the number of threads
+	// of containers whose namespaces were read.
+	Processes int `json:"processes"`
+	Threads   int `json:"threads"`
+	// Vanished counts processes that ended during the scan: normal.
+	Vanished int `json:"vanished"`
+	// Denied counts processes and threads of containers that could not be read.
+	Denied int `json:"denied"`
+	// Transient counts processes that were in a container's cgroup and in the host's
+	// namespaces for a moment only, as a runtime's own are while they start a container.
+	Transient int `json:"transient"`
+	// Gaps are the parts of the node that were not seen, each a sentence.
+	Gaps []string `json:"gaps,omitempty"`
+}
+
+// Unknown is something that could not be judged.
+type Unknown struct {
+	// Container is the container's index in the snapshot, or -1 for the whole node.
+	Container int
+	Reason    string
+}

@@ -1,0 +1,153 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+)
+
+// Bounds of asking again about single containers.
+const (
+	maxAsked    = 64
+	askAtOnce   = 8
+	askDeadline = 20 * time.Second
+)
+
+// reconcile clears up where containerd's lists and the processes disagree: a container that
+// started or ended during the scan, a shim that does not answer, a container that
+// containerd does not know. Whatever stays open makes the container unknown.
+func (w *walk) reconcile(ctx context.Context, source source) {
+	if source == nil || w.snapshot.Inventory.Source != inventory.FromContainerd {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, askDeadline)
+	defer cancel()
+	var group errgroup.Group
+	group.SetLimit(askAtOnce)
+	namespaces := w.runtimeNamespaces()
+	asked := 0
+	for _, container := range w.sorted() {
+		if !disputed(container) {
+			continue
+		}
+		if asked == maxAsked {
+			w.unknownIn(container, "containerd's lists and its processes disagree, and there are too many such containers to ask about each")
+			continue
+		}
+		asked++
+		// Each call changes its own container only.
+		group.Go(func() error {
+			w.ask(ctx, source, container, namespaces)
+			return nil
+		})
+	}
+	_ = group.Wait() // No member fails: what it could not learn makes its container unknown.
+}
+
+// disputed says whether what containerd listed does not fit the processes.
+func disputed(container *audit.Container) bool {
+	seen := len(container.Processes) > 0
+	switch {
+	case container.RuntimeNamespace == "":
+		return true // Known by its cgroup only.
+	case container.Status == inventory.Unknown:
+		return true
+	case container.Status == inventory.Stopped:
+		return false // What outlives an init process is judged as it is.
+	default:
+		return container.Status.Live() != seen
+	}
+}
+
+// ask settles one disputed container.
+func (w *walk) ask(ctx context.Context, source source, container *audit.Container, namespaces []string) {
+	if container.RuntimeNamespace == "" {
+		adopt(ctx, source, container, namespaces)
+		return
+	}
+	now, err := source.Get(ctx, container.Key())
+	switch {
+	case errdefs.IsNotFound(err):
+		container.Status = inventory.NoTask // It was deleted during the scan.
+		return
+	case err != nil:
+		w.unknownIn(container, oneLine(err))
+		return
+	}
+	container.Status, container.PID = now.Status, now.PID
+	switch seen := len(container.Processes) > 0; {
+	case now.Status == inventory.Unknown:
+		w.unknownIn(container, "its shim does not answer containerd, so its task is not known")
+	case now.Status.Live() && !seen:
+		w.unknownIn(container, fmt.Sprintf("its init process, pid %d, is not visible in %s", now.PID, w.fs.Root()))
+	case now.Status == inventory.NoTask && seen:
+		w.unknownIn(container, "containerd has no task of it, but processes are in its cgroup")
+	}
+}
+
+// adopt looks a container up that was started during the scan, after its list was made.
+func adopt(ctx context.Context, source source, container *audit.Container, namespaces []string) {
+	for _, namespace := range namespaces {
+		found, err := source.Get(ctx, inventory.Key{RuntimeNamespace: namespace, ID: container.ID})
+		if err == nil {
+			container.Container = found
+			return
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			return
+		}
+	}
+}
+
+// runtimeNamespaces lists containerd's namespaces that have containers.
+func (w *walk) runtimeNamespaces() []string {
+	var names []string
+	for _, container := range w.snapshot.Inventory.Containers {
+		if !slices.Contains(names, container.RuntimeNamespace) {
+			names = append(names, container.RuntimeNamespace)
+		}
+	}
+	return names
+}
+
+// sorted returns the containers in a stable order.
+func (w *walk) sorted() []*audit.Container {
+	containers := make([]*audit.Container, 0, len(w.containers))
+	for _, container := range w.containers {
+		containers = append(containers, container)
+	}
+	slices.SortFunc(containers, func(a, b *audit.Container) int {
+		return cmp.Or(
+			strings.Compare(a.RuntimeNamespace, b.RuntimeNamespace),
+			strings.Compare(a.ID, b.ID),
+		)
+	})
+	return containers
+}
+
+// finish puts the containers into the snapshot: those with processes, and those of which
+// something is unknown. The others were not running.
+func (w *walk) finish() {
+	w.snapshot.Containers = nil
+	for _, container := range w.sorted() {
+		if len(container.Processes) == 0 && len(container.Unknown) == 0 {
+			continue
+		}
+		w.snapshot.Containers = append(w.snapshot.Containers, *container)
+		for _, process := range container.Processes {
+			for _, group := range process.Groups {
+				w.snapshot.Coverage.Threads += group.Threads
+			}
+		}
+	}
+}

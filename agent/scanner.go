@@ -1,0 +1,112 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// source is who knows the containers: containerd.
+type source interface {
+	List(ctx context.Context) (inventory.Inventory, error)
+	Get(ctx context.Context, key inventory.Key) (inventory.Container, error)
+}
+
+// Config is what a Scanner works with.
+type Config struct {
+	// Procfs is the procfs of the host.
+	Procfs *nsinspect.FS
+	// Source is containerd; nil without one. Containers are then recognised by their
+	// cgroups.
+	Source source
+	// Hosts are the processes that may stand for the host, the best first.
+	Hosts []nsinspect.HostCandidate
+	// Node is the machine's name.
+	Node string
+	// Settle is how long undeclared sharing has to last before it is believed. While a
+	// runtime starts a process in a container, the runtime's own process is in the
+	// container's cgroup before it has left the host's namespaces.
+	Settle time.Duration
+	// Progress is told what the scanner does next; nil for nobody.
+	Progress func(stage string)
+}
+
+// DefaultSettle is many times as long as a runtime takes from entering a container's
+// cgroup to entering its namespaces.
+const DefaultSettle = 200 * time.Millisecond
+
+// Scanner takes snapshots of a node.
+type Scanner struct {
+	config Config
+}
+
+// NewScanner returns a scanner. It holds no resources of its own.
+func NewScanner(config Config) *Scanner {
+	if config.Progress == nil {
+		config.Progress = func(string) {}
+	}
+	return &Scanner{config: config}
+}
+
+// Scan looks at the whole node once. What could not be seen is part of the snapshot; the
+// error is for a node that could not be looked at: its procfs can't be listed, or the
+// context ended. The snapshot then holds what was found until then.
+func (s *Scanner) Scan(ctx context.Context) (*audit.Snapshot, error) {
+	start := time.Now()
+	snapshot := &audit.Snapshot{Node: s.config.Node, Time: start.UTC().Truncate(time.Millisecond)}
+	err := s.scan(ctx, snapshot)
+	snapshot.Duration = time.Since(start)
+	return snapshot, err
+}
+
+func (s *Scanner) scan(ctx context.Context, snapshot *audit.Snapshot) error {
+	s.config.Progress("find the host reference")
+	host, hostErr := s.config.Procfs.HostReference(s.config.Hosts...)
+	snapshot.Host = host
+	s.config.Progress("list containers")
+	snapshot.Inventory = s.list(ctx)
+	w := newWalk(s.config.Procfs, snapshot)
+	defer w.close()
+	err := s.walk(ctx, w)
+	w.finish()
+	if hostErr != nil {
+		w.gap("no host reference: " + oneLine(hostErr))
+	}
+	explainAccess(s.config.Procfs, &snapshot.Coverage, hostErr != nil)
+	return err
+}
+
+// walk reads the processes, and looks again where a first look does not settle it.
+func (s *Scanner) walk(ctx context.Context, w *walk) error {
+	w.settleInits(w.snapshot.Inventory.Containers)
+	s.config.Progress("read the processes")
+	if err := w.processes(ctx); err != nil {
+		return fmt.Errorf("read the processes: %w", err)
+	}
+	if w.hasSuspects() {
+		s.config.Progress("look again at undeclared sharing")
+		if err := w.confirm(ctx, s.config.Settle); err != nil {
+			return fmt.Errorf("look again at undeclared sharing: %w", err)
+		}
+	}
+	s.config.Progress("ask containerd again about single containers")
+	w.reconcile(ctx, s.config.Source)
+	return ctx.Err()
+}
+
+// list asks the source. Without an answer the containers are known by their cgroups.
+func (s *Scanner) list(ctx context.Context) inventory.Inventory {
+	if s.config.Source == nil {
+		return inventory.Inventory{Source: inventory.FromCgroups}
+	}
+	inv, err := s.config.Source.List(ctx)
+	if err != nil {
+		inv.Source = inventory.FromCgroups
+		inv.Problems = append(inv.Problems, err.Error())
+	}
+	return inv
+}

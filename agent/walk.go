@@ -1,0 +1,334 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// Caps of one walk. Hitting one is reported as a gap.
+const (
+	// maxRecorded caps the processes of containers that a snapshot holds: about 250 bytes
+	// each.
+	maxRecorded = 200_000
+	// maxSuspects caps the handles that are kept open for the second look. Suspects beyond
+	// it are reported without one.
+	maxSuspects = 512
+	// maxReasons caps the reasons that one container gives for being unknown.
+	maxReasons = 16
+)
+
+// judged are the kinds of namespaces that the checks are about.
+func judged() []nsinspect.Kind {
+	return []nsinspect.Kind{nsinspect.Net, nsinspect.PID, nsinspect.IPC}
+}
+
+// walk is one pass over the processes of a node.
+type walk struct {
+	fs         *nsinspect.FS
+	snapshot   *audit.Snapshot
+	kinds      []nsinspect.Kind
+	attributor *attributor
+	// containers are those with processes or with something unknown, and those that
+	// should have processes.
+	containers map[inventory.Key]*audit.Container
+	suspects   []suspect
+	recorded   int
+}
+
+// suspect is a process that shares what its container did not declare, kept open.
+type suspect struct {
+	process   *nsinspect.Process
+	container *audit.Container
+}
+
+func newWalk(fs *nsinspect.FS, snapshot *audit.Snapshot) *walk {
+	w := &walk{
+		fs:         fs,
+		snapshot:   snapshot,
+		kinds:      judged(),
+		attributor: newAttributor(snapshot.Host, snapshot.Inventory.Containers),
+		containers: make(map[inventory.Key]*audit.Container, len(snapshot.Inventory.Containers)),
+	}
+	for _, container := range snapshot.Inventory.Containers {
+		w.containers[container.Key()] = &audit.Container{Container: container}
+	}
+	return w
+}
+
+func (w *walk) close() {
+	for _, suspect := range w.suspects {
+		suspect.process.Close()
+	}
+}
+
+// settleInits tells the attributor where the containers' init processes are.
+func (w *walk) settleInits(containers []inventory.Container) {
+	for i := range containers {
+		container := &containers[i]
+		if !container.Status.Live() || container.PID <= 0 {
+			continue
+		}
+		if err := w.settleInit(container); err != nil && !errors.Is(err, nsinspect.ErrVanished) {
+			w.unknown(container.Key(), oneLine(err))
+		}
+	}
+	w.attributor.finish(containers)
+}
+
+func (w *walk) settleInit(container *inventory.Container) error {
+	process, err := w.fs.Open(container.PID)
+	if err != nil {
+		return err
+	}
+	defer process.Close()
+	entries, err := process.Cgroups()
+	if err != nil {
+		return err
+	}
+	if !w.attributor.settle(container, entries) {
+		return fmt.Errorf("its init process, pid %d, is not in its cgroup", container.PID)
+	}
+	return nil
+}
+
+// processes visits every process of the node.
+func (w *walk) processes(ctx context.Context) error {
+	pids, err := w.fs.PIDs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		w.snapshot.Coverage.Processes++
+		process, err := w.fs.Open(pid)
+		if err == nil {
+			err = w.visit(ctx, process)
+		}
+		if err := w.count(pid, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// count turns the outcome of a visit into coverage. Only the context's end stops a walk.
+func (w *walk) count(pid int, err error) error {
+	switch {
+	case err == nil:
+	case errors.Is(err, nsinspect.ErrVanished):
+		w.snapshot.Coverage.Vanished++
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	default:
+		w.snapshot.Coverage.Denied++
+		w.gap(fmt.Sprintf("process %d: %s", pid, oneLine(err)))
+	}
+	return nil
+}
+
+// visit looks at one process and closes it, unless it is kept for a second look.
+func (w *walk) visit(ctx context.Context, process *nsinspect.Process) error {
+	keep := false
+	defer func() {
+		if !keep {
+			process.Close()
+		}
+	}()
+	entries, err := process.LiveCgroups(ctx)
+	if err != nil {
+		return err
+	}
+	container := w.containerOf(process.PID(), entries)
+	if container == nil {
+		return nil
+	}
+	record, err := w.survey(ctx, process, container)
+	if err != nil || record == nil {
+		return err
+	}
+	if w.recorded == maxRecorded {
+		w.unknownIn(container, "more processes than a snapshot holds")
+		return nil
+	}
+	w.recorded++
+	container.Processes = append(container.Processes, *record)
+	if w.suspicious(container, record) && len(w.suspects) < maxSuspects {
+		keep = true
+		w.suspects = append(w.suspects, suspect{process, container})
+	}
+	return nil
+}
+
+// containerOf returns the container that the cgroups belong to, or nil for a process of
+// the host.
+func (w *walk) containerOf(pid int, entries []nsinspect.CgroupEntry) *audit.Container {
+	found := w.attributor.attribute(entries)
+	switch {
+	case found.known:
+		return w.containers[found.key]
+	case found.forged:
+		w.unknown(found.key, fmt.Sprintf("process %d is in a cgroup that is named like this container's but is another", pid))
+		return nil
+	case found.ref.ID == "":
+		return nil
+	}
+	key := inventory.Key{ID: found.ref.ID}
+	container, ok := w.containers[key]
+	if !ok {
+		container = &audit.Container{Container: inventory.FromCgroup(found.ref, w.noDeclaration())}
+		w.containers[key] = container
+	}
+	return container
+}
+
+// noDeclaration says why it is not known what a container outside the inventory declared.
+func (w *walk) noDeclaration() string {
+	if w.snapshot.Inventory.Source == inventory.FromCgroups {
+		return "there is no containerd to ask"
+	}
+	return "containerd does not know this container"
+}
+
+// survey reads where the threads of a container's process are, and counts. It returns nil
+// for a process that is in no namespace any more.
+func (w *walk) survey(ctx context.Context, process *nsinspect.Process, container *audit.Container) (*audit.Process, error) {
+	seen, err := process.Survey(ctx, w.kinds)
+	if err != nil {
+		return nil, err
+	}
+	if seen.Denied > 0 {
+		w.snapshot.Coverage.Denied += seen.Denied
+		w.unknownIn(container, fmt.Sprintf("%d threads of process %d could not be read: permission denied", seen.Denied, process.PID()))
+	}
+	if seen.Truncated {
+		w.unknownIn(container, fmt.Sprintf("the threads of process %d are in more namespaces than are counted", process.PID()))
+	}
+	if seen.Ended {
+		w.snapshot.Coverage.Vanished++
+	}
+	return w.record(process, seen.Groups)
+}
+
+// record makes the snapshot's record of a process.
+func (w *walk) record(process *nsinspect.Process, groups []nsinspect.ThreadGroup) (*audit.Process, error) {
+	if len(groups) == 0 {
+		return nil, nil
+	}
+	record := &audit.Process{PID: process.PID(), Groups: groups}
+	if !w.shares(record) {
+		return record, nil
+	}
+	var err error
+	record.Command, err = process.Command()
+	return record, err
+}
+
+// shares says whether any thread is in a namespace of the host.
+func (w *walk) shares(record *audit.Process) bool {
+	return slices.ContainsFunc(w.kinds, func(kind nsinspect.Kind) bool { return w.sharesKind(record, kind) })
+}
+
+func (w *walk) sharesKind(record *audit.Process, kind nsinspect.Kind) bool {
+	host, ok := w.snapshot.Host.Namespaces.Get(kind)
+	return ok && slices.ContainsFunc(record.Groups, func(group nsinspect.ThreadGroup) bool {
+		id, ok := group.Namespaces.Get(kind)
+		return ok && id == host
+	})
+}
+
+// suspicious says whether a process shares a namespace that its container did not declare.
+func (w *walk) suspicious(container *audit.Container, record *audit.Process) bool {
+	return slices.ContainsFunc(w.kinds, func(kind nsinspect.Kind) bool {
+		return w.sharesKind(record, kind) && !slices.Contains(container.Declared.Host, kind)
+	})
+}
+
+func (w *walk) hasSuspects() bool { return len(w.suspects) > 0 }
+
+// confirm looks at the suspects again, after a while and through the same handles. Those
+// that have gone, or have left the host's namespaces, were passing through.
+func (w *walk) confirm(ctx context.Context, settle time.Duration) error {
+	select {
+	case <-time.After(settle):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for _, suspect := range w.suspects {
+		if err := w.lookAgain(ctx, suspect); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walk) lookAgain(ctx context.Context, suspect suspect) error {
+	seen, err := suspect.process.Survey(ctx, w.kinds)
+	if err == nil && seen.Denied > 0 {
+		return nil // The first look stands.
+	}
+	var record *audit.Process
+	if err == nil {
+		record, err = w.record(suspect.process, seen.Groups)
+	}
+	if err != nil && !errors.Is(err, nsinspect.ErrVanished) {
+		return err
+	}
+	w.replace(suspect, record)
+	return nil
+}
+
+// replace puts the second look in the place of the first.
+func (w *walk) replace(suspect suspect, record *audit.Process) {
+	processes := suspect.container.Processes
+	i := slices.IndexFunc(processes, func(p audit.Process) bool { return p.PID == suspect.process.PID() })
+	if record == nil {
+		w.snapshot.Coverage.Transient++
+		suspect.container.Processes = slices.Delete(processes, i, i+1)
+		return
+	}
+	if !w.suspicious(suspect.container, record) {
+		w.snapshot.Coverage.Transient++
+	}
+	processes[i] = *record
+}
+
+// unknown notes why a container was not fully seen.
+func (w *walk) unknown(key inventory.Key, reason string) {
+	w.unknownIn(w.containers[key], reason)
+}
+
+func (w *walk) unknownIn(container *audit.Container, reason string) {
+	switch n := len(container.Unknown); {
+	case slices.Contains(container.Unknown, reason):
+	case n < maxReasons:
+		container.Unknown = append(container.Unknown, reason)
+	case n == maxReasons:
+		container.Unknown = append(container.Unknown, "and more")
+	}
+}
+
+// gap notes a part of the node that was not seen.
+func (w *walk) gap(reason string) {
+	gaps := &w.snapshot.Coverage.Gaps
+	switch n := len(*gaps); {
+	case n < maxReasons:
+		*gaps = append(*gaps, reason)
+	case n == maxReasons:
+		*gaps = append(*gaps, "and more")
+	}
+}
+
+// oneLine joins the lines of a joined error.
+func oneLine(err error) string {
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}
