@@ -101,7 +101,7 @@ vmtest-full: ## In a VM of every supported kernel
 
 .PHONY: fuzz
 fuzz: ## Each fuzz target for FUZZTIME
-	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file func; do \
+	@{ grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . || true; } | sort | while IFS=: read -r file func; do \
 		printf '\n==> %s in %s for %s\n' "$${func#func }" "$$(dirname "$$file")" "$(FUZZTIME)"; \
 		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")"; \
 	done
@@ -127,8 +127,9 @@ clean: ## Remove what was built in the tree
 	rm -rf bin dist
 
 .PHONY: clean-cache
-clean-cache: ## Remove the cached tools and containerds in NSAUDIT_CACHE
-	rm -rf $(cache)
+# Named one by one: NSAUDIT_CACHE may be a directory that others keep things in.
+clean-cache: ## Remove the cached tools, containerds and VMs from NSAUDIT_CACHE
+	rm -rf $(cache)/containerd-* $(cache)/golangci-lint-* $(cache)/vm
 
 ##@ Prepare
 
@@ -163,7 +164,7 @@ deps-integration: ## Install what the integration tests need
 
 .PHONY: deps-vmtest
 deps-vmtest: deps-integration ## Install what the tests in virtual machines need
-	@$(setup)/packages qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap mkfs.ext4:e2fsprogs
+	@$(setup)/packages qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap mkfs.ext4:e2fsprogs depmod:kmod
 
 .PHONY: help
 help: ## Print this list
