@@ -37,7 +37,7 @@ func (w *walk) reconcile(ctx context.Context, source source) {
 	namespaces := w.runtimeNamespaces()
 	asked := 0
 	for _, container := range w.sorted() {
-		if !disputed(container) {
+		if !w.disputed(container) {
 			continue
 		}
 		if asked == maxAsked {
@@ -55,9 +55,11 @@ func (w *walk) reconcile(ctx context.Context, source source) {
 }
 
 // disputed says whether what containerd listed does not fit the processes.
-func disputed(container *audit.Container) bool {
+func (w *walk) disputed(container *audit.Container) bool {
 	seen := len(container.Processes) > 0
 	switch {
+	case w.misplaced[container.Key()]:
+		return true
 	case container.RuntimeNamespace == "":
 		return true // Known by its cgroup only.
 	case container.Status == inventory.Unknown:
@@ -84,10 +86,13 @@ func (w *walk) ask(ctx context.Context, source source, container *audit.Containe
 		w.unknownIn(container, oneLine(err))
 		return
 	}
+	listed := container.PID
 	container.Status, container.PID = now.Status, now.PID
 	switch seen := len(container.Processes) > 0; {
 	case now.Status == inventory.Unknown:
 		w.unknownIn(container, "its shim does not answer containerd, so its task is not known")
+	case now.Status.Live() && w.misplaced[container.Key()] && now.PID == listed:
+		w.unknownIn(container, fmt.Sprintf("its init process, pid %d, is not in its cgroup", now.PID))
 	case now.Status.Live() && !seen:
 		w.unknownIn(container, fmt.Sprintf("its init process, pid %d, is not visible in %s", now.PID, w.fs.Root()))
 	case now.Status == inventory.NoTask && seen:

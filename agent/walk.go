@@ -39,8 +39,10 @@ type walk struct {
 	// containers are those with processes or with something unknown, and those that
 	// should have processes.
 	containers map[inventory.Key]*audit.Container
-	suspects   []suspect
-	recorded   int
+	// misplaced are the containers whose init process is not in their cgroup.
+	misplaced map[inventory.Key]bool
+	suspects  []suspect
+	recorded  int
 }
 
 // suspect is a process that shares what its container did not declare, kept open.
@@ -56,6 +58,7 @@ func newWalk(fs *nsinspect.FS, snapshot *audit.Snapshot) *walk {
 		kinds:      judged(),
 		attributor: newAttributor(snapshot.Host, snapshot.Inventory.Containers),
 		containers: make(map[inventory.Key]*audit.Container, len(snapshot.Inventory.Containers)),
+		misplaced:  make(map[inventory.Key]bool),
 	}
 	for _, container := range snapshot.Inventory.Containers {
 		w.containers[container.Key()] = &audit.Container{Container: container}
@@ -94,7 +97,7 @@ func (w *walk) settleInit(container *inventory.Container) error {
 		return err
 	}
 	if !w.attributor.settle(container, entries) {
-		return fmt.Errorf("its init process, pid %d, is not in its cgroup", container.PID)
+		w.misplaced[container.Key()] = true
 	}
 	return nil
 }

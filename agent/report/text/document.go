@@ -1,0 +1,250 @@
+// Package text renders a scan for people and scripts: as a table, JSON or YAML.
+//
+// All texts in it that come from processes, images or pods are cleaned while the document
+// is made, so no renderer can let a control character through.
+package text
+
+import (
+	"time"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// Scan is the document of one scan, as JSON and YAML show it.
+type Scan struct {
+	APIVersion      string                  `json:"apiVersion"`
+	Kind            string                  `json:"kind"`
+	Node            string                  `json:"node"`
+	Time            time.Time               `json:"time"`
+	DurationSeconds float64                 `json:"durationSeconds"`
+	Host            nsinspect.HostReference `json:"host"`
+	Inventory       Inventory               `json:"inventory"`
+	Coverage        Coverage                `json:"coverage"`
+	Containers      []Container             `json:"containers"`
+	Findings        []Finding               `json:"findings"`
+}
+
+// ScanKind is the kind of the document.
+const ScanKind = "Scan"
+
+// Inventory says where the containers were learnt from.
+type Inventory struct {
+	Source  string `json:"source"`
+	Address string `json:"address,omitempty"`
+	Version string `json:"version,omitempty"`
+}
+
+// Coverage says how much was looked at.
+type Coverage struct {
+	Containers int       `json:"containers"`
+	Processes  int       `json:"processes"`
+	Threads    int       `json:"threads"`
+	Vanished   int       `json:"vanished"`
+	Denied     int       `json:"denied"`
+	Transient  int       `json:"transient"`
+	Unknown    []Unknown `json:"unknown"`
+}
+
+// Unknown is something that could not be seen: of a container, or of the whole node where
+// the container is empty.
+type Unknown struct {
+	Container string `json:"container,omitempty"`
+	Reason    string `json:"reason"`
+}
+
+// Pod is the pod of a container.
+type Pod struct {
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name,omitempty"`
+	UID       string `json:"uid,omitempty"`
+}
+
+// ContainerRef names a container.
+type ContainerRef struct {
+	ID               string `json:"id"`
+	Name             string `json:"name,omitempty"`
+	Image            string `json:"image,omitempty"`
+	RuntimeNamespace string `json:"runtimeNamespace,omitempty"`
+	// Sandbox says that this is the pod's pause container.
+	Sandbox bool `json:"sandbox,omitempty"`
+}
+
+// Container is a container that was looked at.
+type Container struct {
+	ContainerRef
+
+	Pod      *Pod                  `json:"pod,omitempty"`
+	Runtime  string                `json:"runtime,omitempty"`
+	Status   inventory.Status      `json:"status"`
+	PID      int                   `json:"pid,omitempty"`
+	Declared inventory.Declaration `json:"declared"`
+	// Processes is the number of processes in the container's cgroup.
+	Processes int `json:"processes"`
+}
+
+// Finding is a check that fired.
+type Finding struct {
+	Check      audit.Check        `json:"check"`
+	DeclaredBy inventory.Declarer `json:"declaredBy"`
+	Reason     string             `json:"reason"`
+	Pod        *Pod               `json:"pod,omitempty"`
+	Container  ContainerRef       `json:"container"`
+	Evidence   audit.Evidence     `json:"evidence"`
+	Controls   []string           `json:"controls"`
+}
+
+// Filter chooses the containers that a document shows. The zero value shows all.
+type Filter struct {
+	// Namespace and Pod are names of the pod; empty for any.
+	Namespace string
+	Pod       string
+}
+
+func (f Filter) shows(container *audit.Container) bool {
+	if f == (Filter{}) {
+		return true
+	}
+	return container.Pod != nil &&
+		(f.Namespace == "" || f.Namespace == container.Pod.Namespace) &&
+		(f.Pod == "" || f.Pod == container.Pod.Name)
+}
+
+// NewScan judges a snapshot and makes the document of it. What is unknown of the whole
+// node is shown whatever the filter.
+func NewScan(snapshot *audit.Snapshot, filter Filter) *Scan {
+	findings, unknown := audit.Judge(snapshot)
+	scan := &Scan{
+		APIVersion:      audit.APIVersion,
+		Kind:            ScanKind,
+		Node:            report.Clean(snapshot.Node),
+		Time:            snapshot.Time,
+		DurationSeconds: snapshot.Duration.Seconds(),
+		Host:            snapshot.Host,
+		Inventory: Inventory{
+			Source:  report.Clean(snapshot.Inventory.Source),
+			Address: report.Clean(snapshot.Inventory.Address),
+			Version: report.Clean(snapshot.Inventory.Version),
+		},
+		Coverage: Coverage{
+			Processes: snapshot.Coverage.Processes,
+			Threads:   snapshot.Coverage.Threads,
+			Vanished:  snapshot.Coverage.Vanished,
+			Denied:    snapshot.Coverage.Denied,
+			Transient: snapshot.Coverage.Transient,
+			Unknown:   []Unknown{},
+		},
+		Containers: []Container{},
+		Findings:   []Finding{},
+	}
+	scan.Host.Reference = report.Clean(scan.Host.Reference)
+	scan.Host.Containers = cleanAll(scan.Host.Containers)
+	scan.addContainers(snapshot, filter)
+	scan.addUnknown(snapshot, unknown, filter)
+	scan.addFindings(snapshot, findings, filter)
+	return scan
+}
+
+func (s *Scan) addContainers(snapshot *audit.Snapshot, filter Filter) {
+	for i := range snapshot.Containers {
+		container := &snapshot.Containers[i]
+		if !filter.shows(container) {
+			continue
+		}
+		s.Containers = append(s.Containers, Container{
+			ContainerRef: refOf(container),
+			Pod:          podOf(container),
+			Runtime:      report.Clean(container.Runtime),
+			Status:       inventory.Status(report.Clean(string(container.Status))),
+			PID:          container.PID,
+			Declared:     cleanDeclaration(container.Declared),
+			Processes:    len(container.Processes),
+		})
+	}
+	s.Coverage.Containers = len(s.Containers)
+}
+
+func (s *Scan) addUnknown(snapshot *audit.Snapshot, unknown []audit.Unknown, filter Filter) {
+	for _, u := range unknown {
+		shown := Unknown{Reason: report.Clean(u.Reason)}
+		if u.Container >= 0 {
+			container := &snapshot.Containers[u.Container]
+			if !filter.shows(container) {
+				continue
+			}
+			shown.Container = label(podOf(container), refOf(container))
+		}
+		s.Coverage.Unknown = append(s.Coverage.Unknown, shown)
+	}
+}
+
+func (s *Scan) addFindings(snapshot *audit.Snapshot, findings []audit.Finding, filter Filter) {
+	for _, finding := range findings {
+		container := &snapshot.Containers[finding.Container]
+		if !filter.shows(container) {
+			continue
+		}
+		s.Findings = append(s.Findings, Finding{
+			Check:      finding.Check,
+			DeclaredBy: inventory.Declarer(report.Clean(string(finding.DeclaredBy))),
+			Reason:     finding.Reason,
+			Pod:        podOf(container),
+			Container:  refOf(container),
+			Evidence:   cleanEvidence(finding.Evidence),
+			Controls:   finding.Controls,
+		})
+	}
+}
+
+func cleanAll(texts []string) []string {
+	cleaned := make([]string, len(texts))
+	for i, text := range texts {
+		cleaned[i] = report.Clean(text)
+	}
+	return cleaned
+}
+
+func podOf(container *audit.Container) *Pod {
+	if container.Pod == nil {
+		return nil
+	}
+	return &Pod{
+		Namespace: report.Clean(container.Pod.Namespace),
+		Name:      report.Clean(container.Pod.Name),
+		UID:       report.Clean(container.Pod.UID),
+	}
+}
+
+func refOf(container *audit.Container) ContainerRef {
+	return ContainerRef{
+		ID:               report.Clean(container.ID),
+		Name:             report.Clean(container.Name),
+		Image:            report.Clean(container.Image),
+		RuntimeNamespace: report.Clean(container.RuntimeNamespace),
+		Sandbox:          container.Sandbox,
+	}
+}
+
+func cleanDeclaration(declared inventory.Declaration) inventory.Declaration {
+	declared.By = inventory.Declarer(report.Clean(string(declared.By)))
+	declared.Reason = report.Clean(declared.Reason)
+	joined := make(map[nsinspect.Kind]string, len(declared.Joined))
+	for kind, path := range declared.Joined {
+		joined[kind] = report.Clean(path)
+	}
+	declared.Joined = joined
+	return declared
+}
+
+func cleanEvidence(evidence audit.Evidence) audit.Evidence {
+	evidence.JoinedPath = report.Clean(evidence.JoinedPath)
+	processes := make([]audit.ProcessEvidence, len(evidence.Processes))
+	for i, process := range evidence.Processes {
+		process.Command = report.Clean(process.Command)
+		processes[i] = process
+	}
+	evidence.Processes = processes
+	return evidence
+}

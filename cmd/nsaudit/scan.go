@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/report/text"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+func newScan(std streams) *cobra.Command {
+	options := defaultScanOptions()
+	cmd := &cobra.Command{
+		Use:   "scan",
+		Short: "Look at this machine once and list the containers that share its namespaces",
+		Long: `scan reads /proc and containerd's lists, compares the network, PID and IPC
+namespaces of every thread of every container with the host's, and prints what is
+shared, who declared it, and what could not be seen.
+
+It needs no cluster. Without containerd it recognises containers by their cgroups. It
+needs CAP_SYS_PTRACE to read other users' processes, and access to containerd's
+socket: run it as root.
+
+Exit codes: 0 looked and done, 1 could not look, 2 usage, 3 findings as asked for by
+--fail-on. With --fail-on undeclared or any, 0 also means that nothing stayed unknown:
+otherwise it is 1.`,
+		Example: `  nsaudit scan                              # this machine
+  nsaudit scan -o json | jq .findings       # for scripts
+  nsaudit scan -n kube-system               # pods of one namespace
+  nsaudit scan --fail-on undeclared         # exit code 3 if anything shares unasked
+  nsaudit scan --save node-a.json           # keep what was seen ...
+  nsaudit scan --from node-a.json -o wide   # ... and judge it again elsewhere
+  nsaudit scan --procfs /host/proc          # from inside a container`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := options.validate(cmd.Flags().Changed); err != nil {
+				return usageError(err)
+			}
+			return scan(cmd.Context(), std, options)
+		},
+	}
+	options.register(cmd)
+	return cmd
+}
+
+// scan takes or loads a snapshot, and shows it. What was found is shown also when the look
+// itself failed.
+func scan(ctx context.Context, std streams, options *scanOptions) error {
+	snapshot, lookErr := obtain(ctx, std, options)
+	if snapshot == nil {
+		return &exitError{exitFailed, lookErr}
+	}
+	if options.save != "" {
+		if err := saveSnapshot(options.save, snapshot); err != nil {
+			lookErr = errors.Join(lookErr, err)
+		}
+	}
+	result := text.NewScan(snapshot, text.Filter{Namespace: options.namespace, Pod: options.pod})
+	if err := show(std, options, result); err != nil {
+		return &exitError{exitFailed, errors.Join(lookErr, err)}
+	}
+	return verdict(options, result, lookErr)
+}
+
+// obtain loads a saved snapshot or takes one of this machine.
+func obtain(ctx context.Context, std streams, options *scanOptions) (*audit.Snapshot, error) {
+	if options.from != "" {
+		return loadSnapshot(options.from, std.in)
+	}
+	ctx, cancel := context.WithTimeout(ctx, options.timeout)
+	defer cancel()
+	progress := startProgress(std.err, slowAfter)
+	defer progress.stop()
+	snapshot, err := look(ctx, options, progress.next)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w: not done within --timeout %s", err, options.timeout)
+	}
+	return snapshot, err
+}
+
+func show(std streams, options *scanOptions, result *text.Scan) error {
+	switch options.output {
+	case "json":
+		return result.JSON(std.out)
+	case "yaml":
+		return result.YAML(std.out)
+	}
+	return result.Table(std.out, text.TableOptions{
+		Wide:      options.output == "wide",
+		NoHeaders: options.noHeaders,
+		Color:     options.colored(std.out),
+	})
+}
+
+// verdict turns a scan into the exit code.
+func verdict(options *scanOptions, result *text.Scan, lookErr error) error {
+	if lookErr != nil {
+		return &exitError{exitFailed, lookErr}
+	}
+	if result.Host.Reference == nsinspect.ByNone {
+		return &exitError{exitFailed, errors.New("no host reference, so no verdict: name a process of the host with --host-pid, and see above for what was tried")}
+	}
+	if options.failOn == failNever {
+		return nil
+	}
+	for i := range result.Findings {
+		if options.failOn == failAny || !result.Findings[i].Declared() {
+			return &exitError{code: exitFindings}
+		}
+	}
+	if n := len(result.Coverage.Unknown); n > 0 {
+		return &exitError{exitFailed, fmt.Errorf("nothing found to fail on, but %d things are unknown", n)}
+	}
+	return nil
+}
+
+// slowAfter is when a scan begins to say what it waits for.
+const slowAfter = 2 * time.Second

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+)
+
+// saveSnapshot writes the file whole or not at all, readable by its owner only: it names
+// what runs on a node.
+func saveSnapshot(path string, snapshot *audit.Snapshot) error {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("save snapshot: %w", err)
+	}
+	err = audit.Encode(file, snapshot)
+	err = errors.Join(err, file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("save snapshot: %w", err), os.Remove(file.Name()))
+	}
+	return nil
+}
+
+func loadSnapshot(path string, in io.Reader) (*audit.Snapshot, error) {
+	if path == "-" {
+		return audit.Decode(in)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("load snapshot: %w", err)
+	}
+	snapshot, err := audit.Decode(file)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return snapshot, nil
+}
