@@ -1,0 +1,323 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// Inodes of the namespaces in these tests: the host's have one digit.
+const (
+	hostNet, hostPIDNS, hostIPCNS = 1, 2, 3
+	podNet, podPID, podIPC        = 101, 102, 103
+)
+
+func id(ino uint64) nsinspect.ID { return nsinspect.ID{Dev: 4, Ino: ino} }
+
+func group(threads int, net, pid, ipc uint64, tids ...int) nsinspect.ThreadGroup {
+	g := nsinspect.ThreadGroup{Threads: threads, TIDs: tids}
+	g.Namespaces.Set(nsinspect.Net, id(net))
+	g.Namespaces.Set(nsinspect.PID, id(pid))
+	g.Namespaces.Set(nsinspect.IPC, id(ipc))
+	return g
+}
+
+// process is a process with one thread.
+func process(pid int, net, pidns, ipc uint64) Process {
+	return Process{PID: pid, Command: "sleep", Groups: []nsinspect.ThreadGroup{group(1, net, pidns, ipc)}}
+}
+
+func isolated(pid int) Process { return process(pid, podNet, podPID, podIPC) }
+
+func container(name string, declared inventory.Declaration, processes ...Process) Container {
+	return Container{
+		Container: inventory.Container{
+			ID: name + "-id", RuntimeNamespace: "k8s.io", Name: name, SandboxID: "box",
+			Pod:    &inventory.Pod{Namespace: "default", Name: "p", UID: "u"},
+			Status: inventory.Running, Declared: declared,
+		},
+		Processes: processes,
+	}
+}
+
+func pause(declared inventory.Declaration, processes ...Process) Container {
+	c := container("", declared, processes...)
+	c.ID, c.Sandbox = "box", true
+	return c
+}
+
+func byPod(kinds ...nsinspect.Kind) inventory.Declaration {
+	return inventory.Declaration{By: inventory.ByPod, Host: kinds}
+}
+
+func snapshotOf(containers ...Container) *Snapshot {
+	s := &Snapshot{Node: "n", Containers: containers}
+	s.Host = nsinspect.HostReference{Reference: nsinspect.ByPID1, PID: 1}
+	s.Host.Namespaces.Set(nsinspect.Net, id(hostNet))
+	s.Host.Namespaces.Set(nsinspect.PID, id(hostPIDNS))
+	s.Host.Namespaces.Set(nsinspect.IPC, id(hostIPCNS))
+	return s
+}
+
+// lines puts findings into lines: container, reason, declarer, and the evidence.
+func lines(s *Snapshot, findings []Finding) []string {
+	var all []string
+	for _, f := range findings {
+		line := fmt.Sprintf("%s %s %s %s:%d", s.Containers[f.Container].ID, f.Reason, f.DeclaredBy, f.Evidence.Kind, f.Evidence.Namespace.Ino)
+		for _, p := range f.Evidence.Processes {
+			line += fmt.Sprintf(" %d/%d%v", p.PID, p.Threads, p.TIDs)
+		}
+		if f.Evidence.MoreProcesses > 0 {
+			line += fmt.Sprintf(" +%d", f.Evidence.MoreProcesses)
+		}
+		if f.Evidence.JoinedPath != "" {
+			line += " by " + f.Evidence.JoinedPath
+		}
+		all = append(all, line)
+	}
+	return all
+}
+
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	many := make([]Process, 11)
+	for i := range many {
+		many[i] = process(i+10, hostNet, podPID, podIPC)
+	}
+	joined := inventory.Declaration{By: inventory.BySpec, Joined: map[nsinspect.Kind]string{nsinspect.Net: "/proc/1/ns/net"}}
+	tests := map[string]struct {
+		containers []Container
+		want       []string
+	}{
+		"normal pod": {
+			containers: []Container{pause(byPod(), isolated(10)), container("main", byPod(), isolated(11))},
+		},
+		"shareProcessNamespace: the pause container's pid namespace is the pod's": {
+			containers: []Container{pause(byPod(), isolated(10)), container("a", byPod(), isolated(11)), container("b", byPod(), isolated(12))},
+		},
+		"pod with the host's network": {
+			containers: []Container{
+				pause(byPod(nsinspect.Net), process(10, hostNet, podPID, podIPC)),
+				container("main", byPod(nsinspect.Net), process(11, hostNet, 112, podIPC)),
+			},
+			want: []string{"main-id HostNetworkShared pod net:1 11/1[]"},
+		},
+		"pod with the host's pid and ipc namespaces": {
+			containers: []Container{
+				pause(byPod(nsinspect.PID, nsinspect.IPC), process(10, podNet, hostPIDNS, hostIPCNS)),
+				container("main", byPod(nsinspect.PID, nsinspect.IPC), process(11, podNet, hostPIDNS, hostIPCNS)),
+			},
+			want: []string{"main-id HostPIDShared pod pid:2 11/1[]", "main-id HostIPCShared pod ipc:3 11/1[]"},
+		},
+		"a process that nsenter moved": {
+			containers: []Container{
+				pause(byPod(), isolated(10)),
+				container("main", byPod(), isolated(11), process(12, hostNet, podPID, podIPC)),
+			},
+			want: []string{"main-id UndeclaredHostNetwork nobody net:1 12/1[]"},
+		},
+		"declared network does not excuse another kind": {
+			containers: []Container{container("main", byPod(nsinspect.Net), process(11, hostNet, hostPIDNS, podIPC))},
+			want: []string{
+				"main-id HostNetworkShared pod net:1 11/1[]",
+				"main-id UndeclaredHostPID nobody pid:2 11/1[]",
+			},
+		},
+		"one stray thread": {
+			containers: []Container{container("main", byPod(), Process{
+				PID: 11, Groups: []nsinspect.ThreadGroup{
+					group(59, podNet, podPID, podIPC, 11, 12), group(1, hostNet, podPID, podIPC, 40),
+				},
+			})},
+			want: []string{"main-id UndeclaredHostNetwork nobody net:1 11/1[40]"},
+		},
+		"an intruder in the pause container alone": {
+			containers: []Container{
+				pause(byPod(), isolated(10), process(13, hostNet, podPID, podIPC)),
+				container("main", byPod(), isolated(11)),
+			},
+			want: []string{"box UndeclaredHostNetwork nobody net:1 13/1[]"},
+		},
+		"a sandbox in the host's network unasked is said once, by its container": {
+			containers: []Container{
+				pause(byPod(), process(10, hostNet, podPID, podIPC)),
+				container("main", byPod(), process(11, hostNet, podPID, podIPC)),
+			},
+			want: []string{"main-id UndeclaredHostNetwork nobody net:1 11/1[]"},
+		},
+		"declared, not in effect": {
+			containers: []Container{
+				pause(byPod(nsinspect.Net), isolated(10)),
+				container("main", byPod(nsinspect.Net), isolated(11)),
+			},
+			want: []string{"main-id HostNetworkNotInEffect pod net:101 11/1[]"},
+		},
+		"declared, but not everything was seen: no verdict on its absence": {
+			containers: []Container{func() Container {
+				c := container("main", byPod(nsinspect.Net), isolated(11))
+				c.Unknown = []string{"thread 12 could not be read"}
+				return c
+			}()},
+		},
+		"declared, but there is no process to look at": {
+			containers: []Container{container("main", byPod(nsinspect.Net))},
+		},
+		"same inode on another device is another namespace": {
+			containers: []Container{container("main", byPod(), func() Process {
+				p := isolated(11)
+				p.Groups[0].Namespaces.Set(nsinspect.Net, nsinspect.ID{Dev: 5, Ino: hostNet})
+				return p
+			}())},
+		},
+		"container without a pod whose spec leaves the network out": {
+			containers: []Container{container("web", inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}}, process(11, hostNet, podPID, podIPC))},
+			want:       []string{"web-id HostNetworkShared spec net:1 11/1[]"},
+		},
+		"a namespace joined by path was not asked for": {
+			containers: []Container{container("web", joined, process(11, hostNet, podPID, podIPC))},
+			want:       []string{"web-id UndeclaredHostNetwork nobody net:1 11/1[] by /proc/1/ns/net"},
+		},
+		"what was asked for is unknown": {
+			containers: []Container{container("web", inventory.Declaration{By: inventory.ByUnknown}, process(11, hostNet, podPID, podIPC))},
+			want:       []string{"web-id UndeclaredHostNetwork unknown net:1 11/1[]"},
+		},
+		"evidence is capped and counts the rest": {
+			containers: []Container{container("main", byPod(), many...)},
+			want:       []string{"main-id UndeclaredHostNetwork nobody net:1 10/1[] 11/1[] 12/1[] 13/1[] 14/1[] 15/1[] 16/1[] 17/1[] +3"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := snapshotOf(test.containers...)
+			findings, unknown := Judge(s)
+			if diff := cmp.Diff(test.want, lines(s, findings)); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+			for _, u := range unknown {
+				if u.Container < 0 {
+					t.Errorf("unexpected gap: %s", u.Reason)
+				}
+			}
+		})
+	}
+}
+
+func TestJudgeWithoutHost(t *testing.T) {
+	t.Parallel()
+	s := snapshotOf(container("main", byPod(nsinspect.Net), process(11, hostNet, podPID, podIPC)))
+	s.Host = nsinspect.HostReference{Reference: nsinspect.ByNone}
+	findings, unknown := Judge(s)
+	if len(findings) != 0 {
+		t.Errorf("findings without a host reference: %v", lines(s, findings))
+	}
+	if len(unknown) != 3 {
+		t.Errorf("want one unknown a check, got %v", unknown)
+	}
+}
+
+func TestJudgeReportsGaps(t *testing.T) {
+	t.Parallel()
+	broken := container("b", byPod(), isolated(11))
+	broken.Unknown = []string{"its shim does not answer"}
+	s := snapshotOf(container("a", byPod(), isolated(10)), broken)
+	s.Coverage.Gaps = []string{"a gap"}
+	s.Inventory.Problems = []string{"a problem"}
+	_, got := Judge(s)
+	want := []Unknown{{-1, "a gap"}, {-1, "a problem"}, {1, "its shim does not answer"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("unknown (-want +got):\n%s", diff)
+	}
+}
+
+func TestFindingsAreInAStableOrder(t *testing.T) {
+	t.Parallel()
+	named := func(namespace, pod, name string) Container {
+		c := container(name, byPod(nsinspect.Net), process(11, hostNet, podPID, podIPC))
+		c.Pod = &inventory.Pod{Namespace: namespace, Name: pod}
+		return c
+	}
+	outside := container("z", inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}}, process(11, hostNet, podPID, podIPC))
+	outside.Pod = nil
+	s := snapshotOf(outside, named("b", "x", "one"), named("a", "y", "two"), named("a", "x", "three"), named("a", "x", "four"))
+	findings, _ := Judge(s)
+	var got []string
+	for _, f := range findings {
+		got = append(got, s.Containers[f.Container].Name)
+	}
+	if diff := cmp.Diff([]string{"four", "three", "two", "one", "z"}, got); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+}
+
+func TestEncodeDecode(t *testing.T) {
+	t.Parallel()
+	want := snapshotOf(
+		pause(byPod(nsinspect.Net), process(10, hostNet, podPID, podIPC)),
+		container("main", inventory.Declaration{By: inventory.BySpec, Joined: map[nsinspect.Kind]string{nsinspect.IPC: "/x"}}, isolated(11)),
+	)
+	var b bytes.Buffer
+	if err := Encode(&b, want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Decode(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("snapshot after the round trip (-want +got):\n%s", diff)
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if err := Encode(&b, snapshotOf(container("main", byPod(), isolated(11)))); err != nil {
+		t.Fatal(err)
+	}
+	whole := b.String()
+	tests := map[string]struct {
+		text string
+		want error
+	}{
+		"nothing":         {"", ErrTruncated},
+		"half":            {whole[:len(whole)/2], ErrTruncated},
+		"one byte less":   {strings.TrimSpace(whole)[:len(strings.TrimSpace(whole))-1], ErrTruncated},
+		"a newer version": {strings.Replace(whole, "v1alpha1", "v9", 1), ErrVersion},
+		"a scan":          {strings.Replace(whole, `"Snapshot"`, `"Scan"`, 1), ErrNotSnapshot},
+		"no JSON":         {"hello", ErrNotSnapshot},
+		"other JSON":      {"[]", ErrNotSnapshot},
+		"wrong types":     {strings.Replace(whole, `"node":"n"`, `"node":7`, 1), ErrNotSnapshot},
+		"unknown kind":    {strings.Replace(whole, `"net"`, `"nit"`, 1), ErrNotSnapshot},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := Decode(strings.NewReader(test.text)); !errors.Is(err, test.want) {
+				t.Errorf("Decode: %v, want %v", err, test.want)
+			}
+		})
+	}
+}
+
+// FuzzDecode feeds hostile snapshots: a file may come from anywhere.
+func FuzzDecode(f *testing.F) {
+	var b bytes.Buffer
+	if err := Encode(&b, snapshotOf(container("main", byPod(nsinspect.Net), isolated(11)))); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Add([]byte(`{"apiVersion":"nsaudit.io/v1alpha1","kind":"Snapshot","containers":[{"declared":{"host":["net"]},"processes":[{"pid":1}]}]}`))
+	f.Fuzz(func(_ *testing.T, text []byte) {
+		if s, err := Decode(bytes.NewReader(text)); err == nil {
+			Judge(s)
+		}
+	})
+}
