@@ -82,15 +82,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	store := cache{dir: filepath.Join(opts.cache, "vm"), log: out}
-	work, err := store.temporary("run-")
+	if err := store.sweep(time.Now()); err != nil {
+		return err
+	}
+	work, release, err := workspace(store, opts.keep)
 	if err != nil {
 		return err
 	}
-	if opts.keep {
-		fmt.Fprintf(out, "vm: images of this run are kept in %s\n", work)
-	} else {
-		defer os.RemoveAll(work)
-	}
+	defer release()
 	payload, err := buildPayload(ctx, work, opts)
 	if err != nil {
 		return err
@@ -102,6 +101,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return runSuites(ctx, store, machine{
 		rootfs: rootfs, payload: payload.image, guest: payload.guest, work: work, timeout: opts.timeout, out: out,
 	}, opts.suites)
+}
+
+// workspace makes the directory for the images of this run.
+func workspace(store cache, keep bool) (dir string, release func(), err error) {
+	if !keep {
+		dir, err = store.temporary(runPrefix)
+		return dir, func() { _ = os.RemoveAll(dir) }, err // what is left is swept later
+	}
+	dir, err = store.temporary(keptPrefix)
+	return dir, func() { fmt.Fprintf(store.log, "vm: the images of this run are in %s\n", dir) }, err
 }
 
 // runSuites tries every kernel, also after a failure, and sums up at the end.

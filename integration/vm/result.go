@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -12,13 +11,14 @@ import (
 // result is what came of the tests under one kernel.
 type result struct {
 	suite, release string
-	facts          *wire.Facts // nil: the guest did not come up
-	exit           *wire.Exit  // nil: the guest did not say how the tests ended
-	boot, tests    time.Duration
+
+	facts *wire.Facts // nil: the guest did not come up
+	exit  *wire.Exit  // nil: the guest did not say how the tests ended
+	err   error       // why there is no exit
+
+	bootTime, testTime time.Duration
 
 	passed, failed, skipped int // top-level tests
-
-	err error // why there is no exit
 }
 
 // count looks for the verdict on a top-level test. Those on subtests are
@@ -44,53 +44,39 @@ func (r *result) problems() []string {
 		}
 	}
 	need(r.err == nil, "%v", r.err)
-	need(r.exit != nil, "no exit status")
-	if r.exit != nil {
-		need(r.exit.Code == 0 && r.exit.Error == "", "exit status %d %s", r.exit.Code, r.exit.Error)
+	if r.exit == nil {
+		need(false, "no exit status")
+	} else {
+		need(r.exit.Code == 0, "exit status %d", r.exit.Code)
+		need(r.exit.Error == "", "%s", r.exit.Error)
 	}
 	need(r.passed > 0, "no test passed")
 	need(r.failed == 0, "%d tests failed", r.failed)
 	if r.facts == nil {
 		return append(problems, "no facts about the kernel")
 	}
-	need(r.facts.Release == r.release, "kernel is %s", r.facts.Release)
+	need(r.facts.Release == r.release, "the kernel is %s", r.facts.Release)
 	need(r.facts.Cgroup == "cgroup2fs", "/sys/fs/cgroup is %s", r.facts.Cgroup)
 	need(r.facts.AppArmor, "AppArmor is off")
-	need(r.facts.AppArmorMode == "enforce", "AppArmor mode is %q", r.facts.AppArmorMode)
-	need(r.facts.AppArmorParser, "no apparmor_parser")
+	need(r.facts.AppArmorMode == "enforce", "AppArmor's mode is %q", r.facts.AppArmorMode)
+	need(r.facts.AppArmorParser, "there is no apparmor_parser")
 	return problems
 }
 
 // summary is the one line that remains of a run.
 func (r *result) summary() string {
-	facts := wire.Facts{Cgroup: "?", AppArmorMode: "?"}
+	cgroup, apparmor := "?", "?"
 	if r.facts != nil {
-		facts = *r.facts
-	}
-	apparmor := "no"
-	if facts.AppArmor {
-		apparmor = "yes (" + facts.AppArmorMode + ")"
+		cgroup, apparmor = r.facts.Cgroup, "no"
+		if r.facts.AppArmor {
+			apparmor = "yes (" + r.facts.AppArmorMode + ")"
+		}
 	}
 	verdict := "ok"
 	if problems := r.problems(); len(problems) > 0 {
 		verdict = "FAILED: " + strings.Join(problems, "; ")
 	}
 	return fmt.Sprintf("vm: %s kernel %s, cgroup %s, AppArmor %s, boot %.1fs, tests %.1fs, %d passed, %d failed, %d skipped: %s",
-		r.suite, r.release, facts.Cgroup, apparmor, r.boot.Seconds(), r.tests.Seconds(),
+		r.suite, r.release, cgroup, apparmor, r.bootTime.Seconds(), r.testTime.Seconds(),
 		r.passed, r.failed, r.skipped, verdict)
-}
-
-// showConsole prints the end of the console of a VM that did not work: it may
-// hold a kernel's panic or a failed mount.
-func (m machine) showConsole(r result) {
-	if len(r.problems()) == 0 {
-		return
-	}
-	console, err := os.ReadFile(m.console)
-	if err != nil {
-		fmt.Fprintf(m.out, "vm: no console of %s: %v\n", r.suite, err)
-		return
-	}
-	fmt.Fprintf(m.out, "vm: the last lines of the console, all of it is in %s:\n%s\n",
-		m.console, lastLines(string(console), consoleTail))
 }

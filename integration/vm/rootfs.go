@@ -44,9 +44,7 @@ func rootPackages() []string {
 // buildRootfs returns the image of the root disk.
 func buildRootfs(ctx context.Context, store cache) (string, error) {
 	recipe := append([]string{rootSuite, strconv.Itoa(rootSpace)}, rootPackages()...)
-	dir, err := store.once(ctx, "rootfs-"+rootSuite, recipe, func(ctx context.Context, dir string) error {
-		return makeRootfs(ctx, dir)
-	})
+	dir, err := store.once(ctx, "rootfs-"+rootSuite, recipe, makeRootfs)
 	if err != nil {
 		return "", fmt.Errorf("make root file system: %w", err)
 	}

@@ -34,7 +34,7 @@ func filesystemType(path string) string {
 	if err := unix.Statfs(path, &stat); err != nil {
 		return err.Error()
 	}
-	switch int64(stat.Type) {
+	switch stat.Type {
 	case unix.CGROUP2_SUPER_MAGIC:
 		return "cgroup2fs"
 	case unix.TMPFS_MAGIC:

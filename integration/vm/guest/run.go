@@ -78,14 +78,15 @@ func runTests(report *reporter) *wire.Exit {
 	return exitOf(test, err)
 }
 
-// exitOf translates what exec says. A delayed pipe alone is no failure.
+// exitOf translates what exec says. A delayed pipe alone is no failure, and an
+// exit code speaks for itself.
 func exitOf(test *exec.Cmd, err error) *wire.Exit {
 	if test.ProcessState == nil {
 		return &wire.Exit{Code: -1, Error: fmt.Sprintf("start the tests: %v", err)}
 	}
 	exit := &wire.Exit{Code: test.ProcessState.ExitCode()}
-	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
-		exit.Error = err.Error()
+	if exit.Code <= 0 && err != nil && !errors.Is(err, exec.ErrWaitDelay) {
+		exit.Error = err.Error() // killed by a signal, or its output was lost
 	}
 	return exit
 }
