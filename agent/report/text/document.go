@@ -25,6 +25,9 @@ type Scan struct {
 	Coverage        Coverage                `json:"coverage"`
 	Containers      []Container             `json:"containers"`
 	Findings        []Finding               `json:"findings"`
+
+	// filtered says that containers may have been left out.
+	filtered bool
 }
 
 // ScanKind is the kind of the document.
@@ -68,6 +71,7 @@ type ContainerRef struct {
 	Name             string `json:"name,omitempty"`
 	Image            string `json:"image,omitempty"`
 	RuntimeNamespace string `json:"runtimeNamespace,omitempty"`
+	Runtime          string `json:"runtime,omitempty"`
 	// Sandbox says that this is the pod's pause container.
 	Sandbox bool `json:"sandbox,omitempty"`
 }
@@ -77,7 +81,6 @@ type Container struct {
 	ContainerRef
 
 	Pod      *Pod                  `json:"pod,omitempty"`
-	Runtime  string                `json:"runtime,omitempty"`
 	Status   inventory.Status      `json:"status"`
 	PID      int                   `json:"pid,omitempty"`
 	Declared inventory.Declaration `json:"declared"`
@@ -138,6 +141,7 @@ func NewScan(snapshot *audit.Snapshot, filter Filter) *Scan {
 		},
 		Containers: []Container{},
 		Findings:   []Finding{},
+		filtered:   filter != (Filter{}),
 	}
 	scan.Host.Reference = report.Clean(scan.Host.Reference)
 	scan.Host.Containers = cleanAll(scan.Host.Containers)
@@ -156,7 +160,6 @@ func (s *Scan) addContainers(snapshot *audit.Snapshot, filter Filter) {
 		s.Containers = append(s.Containers, Container{
 			ContainerRef: refOf(container),
 			Pod:          podOf(container),
-			Runtime:      report.Clean(container.Runtime),
 			Status:       inventory.Status(report.Clean(string(container.Status))),
 			PID:          container.PID,
 			Declared:     cleanDeclaration(container.Declared),
@@ -223,6 +226,7 @@ func refOf(container *audit.Container) ContainerRef {
 		Name:             report.Clean(container.Name),
 		Image:            report.Clean(container.Image),
 		RuntimeNamespace: report.Clean(container.RuntimeNamespace),
+		Runtime:          report.Clean(container.Runtime),
 		Sandbox:          container.Sandbox,
 	}
 }

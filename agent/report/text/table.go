@@ -142,6 +142,8 @@ func (s *Scan) nothing() string {
 		return "No verdict: the host's own namespaces could not be read.\n\n"
 	case len(s.Coverage.Unknown) > 0:
 		return "No sharing was seen, but not everything could be looked at.\n\n"
+	case s.Coverage.Containers == 0 && s.filtered:
+		return "No running container belongs to such a pod.\n\n"
 	case s.Coverage.Containers == 0:
 		return "No containers are running.\n\n"
 	}
@@ -232,7 +234,7 @@ func podCell(pod *Pod) string {
 }
 
 // containerCell names a container of a pod as the pod does, and others by their containerd
-// namespace and id.
+// namespace, or else their runtime, and id.
 func containerCell(pod *Pod, ref ContainerRef) string {
 	id := ref.ID
 	if len(id) == fullID {
@@ -245,10 +247,12 @@ func containerCell(pod *Pod, ref ContainerRef) string {
 		return ref.Name
 	case pod != nil:
 		return id
-	case ref.RuntimeNamespace == "":
-		return id
+	case ref.RuntimeNamespace != "":
+		return ref.RuntimeNamespace + "/" + id
+	case ref.Runtime != "":
+		return ref.Runtime + "/" + id
 	}
-	return ref.RuntimeNamespace + "/" + id
+	return id
 }
 
 // Ids of 64 hex digits are shown by their first 12, as runtimes do.

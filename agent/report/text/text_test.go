@@ -1,0 +1,124 @@
+package text
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// goldenSnapshot has one of everything: pods of the chapter, an intruder with a hostile
+// name, a stray thread, a container without a pod, one of an unknown runtime, gaps.
+func goldenSnapshot() *audit.Snapshot {
+	id := func(ino uint64) nsinspect.ID { return nsinspect.ID{Dev: 4, Ino: ino} }
+	group := func(threads int, net, pid, ipc uint64, tids ...int) nsinspect.ThreadGroup {
+		g := nsinspect.ThreadGroup{Threads: threads, TIDs: tids}
+		g.Namespaces.Set(nsinspect.Net, id(net))
+		g.Namespaces.Set(nsinspect.PID, id(pid))
+		g.Namespaces.Set(nsinspect.IPC, id(ipc))
+		return g
+	}
+	process := func(pid int, command string, groups ...nsinspect.ThreadGroup) audit.Process {
+		return audit.Process{PID: pid, Command: command, Groups: groups}
+	}
+	pod := func(name, letter string, host []nsinspect.Kind, processes ...audit.Process) audit.Container {
+		return audit.Container{
+			Container: inventory.Container{
+				ID: string(bytes.Repeat([]byte(letter), 64)), RuntimeNamespace: "k8s.io", Runtime: "io.containerd.runc.v2",
+				Name: "main", Image: "docker.io/library/alpine:latest", SandboxID: "box-" + letter,
+				Pod:    &inventory.Pod{Namespace: "default", Name: name, UID: "uid-" + letter},
+				Status: inventory.Running, PID: processes[0].PID,
+				Declared: inventory.Declaration{By: inventory.ByPod, Host: host},
+			},
+			Processes: processes,
+		}
+	}
+	s := &audit.Snapshot{
+		Node: "node-1", Time: time.Date(2026, 11, 23, 20, 45, 0, 0, time.UTC), Duration: 35 * time.Millisecond,
+		Inventory: inventory.Inventory{Source: inventory.FromContainerd, Address: "/run/containerd/containerd.sock", Version: "v2.4.2"},
+		Coverage:  audit.Coverage{Processes: 312, Threads: 70, Vanished: 2, Denied: 1, Transient: 1, Gaps: []string{"process 77: something broke"}},
+	}
+	s.Host = nsinspect.HostReference{Reference: nsinspect.ByPID1, PID: 1}
+	for kind, ino := range map[nsinspect.Kind]uint64{nsinspect.Net: 1, nsinspect.PID: 2, nsinspect.IPC: 3} {
+		s.Host.Namespaces.Set(kind, id(ino))
+	}
+	outside := pod("", "d", nil, process(41, "sh", group(1, 1, 102, 103)))
+	outside.RuntimeNamespace, outside.ID, outside.Name, outside.Pod = "default", "web-1", "", nil
+	outside.Declared = inventory.Declaration{By: inventory.BySpec, Joined: map[nsinspect.Kind]string{nsinspect.Net: "/proc/1/ns/net"}}
+	foreign := audit.Container{
+		Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: string(bytes.Repeat([]byte("e"), 64)), Runtime: "podman"}, "containerd does not know this container"),
+		Processes: []audit.Process{process(51, "nginx", group(4, 1, 2, 3))},
+	}
+	hung := pod("slow", "f", nil, process(61, "", group(1, 201, 202, 203)))
+	hung.Unknown = []string{"its shim does not answer containerd, so its task is not known"}
+	s.Containers = []audit.Container{
+		pod("pod-with-host-network", "a", []nsinspect.Kind{nsinspect.Net}, process(11, "sleep", group(1, 1, 102, 103))),
+		pod("pod-with-host-pid-and-ipc", "b", []nsinspect.Kind{nsinspect.PID, nsinspect.IPC}, process(21, "sleep", group(1, 101, 2, 3))),
+		pod("normal", "c", nil,
+			process(31, "", group(1, 101, 102, 103)),
+			process(32, "a\nb\x1b[31m", group(59, 101, 102, 103, 32, 33), group(1, 1, 102, 103, 40))),
+		outside, foreign, hung,
+		pod("mistaken", "9", []nsinspect.Kind{nsinspect.Net}, process(71, "", group(1, 301, 302, 303))),
+	}
+	return s
+}
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	scan := NewScan(goldenSnapshot(), Filter{})
+	empty := NewScan(&audit.Snapshot{Host: goldenSnapshot().Host, Inventory: inventory.Inventory{Source: inventory.FromCgroups}}, Filter{})
+	blind := NewScan(&audit.Snapshot{Host: nsinspect.HostReference{Reference: nsinspect.ByNone}}, Filter{})
+	renderers := map[string]func(*bytes.Buffer) error{
+		"scan.txt":       func(b *bytes.Buffer) error { return scan.Table(b, TableOptions{}) },
+		"scan-wide.txt":  func(b *bytes.Buffer) error { return scan.Table(b, TableOptions{Wide: true, NoHeaders: true}) },
+		"scan-color.txt": func(b *bytes.Buffer) error { return scan.Table(b, TableOptions{Color: true}) },
+		"scan.json":      func(b *bytes.Buffer) error { return scan.JSON(b) },
+		"scan.yaml":      func(b *bytes.Buffer) error { return scan.YAML(b) },
+		"filtered.txt": func(b *bytes.Buffer) error {
+			return NewScan(goldenSnapshot(), Filter{Namespace: "default", Pod: "normal"}).Table(b, TableOptions{})
+		},
+		"empty.txt": func(b *bytes.Buffer) error { return empty.Table(b, TableOptions{}) },
+		"blind.txt": func(b *bytes.Buffer) error { return blind.Table(b, TableOptions{}) },
+	}
+	for name, render := range renderers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var b bytes.Buffer
+			if err := render(&b); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name, b.String())
+		})
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v: run 'go test ./agent/report/text -update'", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got), run with -update if it is right:\n%s", name, diff)
+	}
+}
