@@ -14,7 +14,7 @@ import (
 
 // look takes a snapshot of this machine. With a containerd that was named, or is there, but
 // could not be asked, both the snapshot and the error are there.
-func look(ctx context.Context, options *scanOptions, progress func(stage string)) (*audit.Snapshot, error) {
+func look(ctx context.Context, std streams, options *scanOptions, progress func(stage string)) (*audit.Snapshot, error) {
 	procfs, err := nsinspect.NewFS(options.procfs)
 	if err != nil {
 		return nil, fmt.Errorf("%w: mount the host's procfs there, or name the place with --procfs", err)
@@ -35,6 +35,10 @@ func look(ctx context.Context, options *scanOptions, progress func(stage string)
 	}
 	progress("connect to containerd")
 	containerd, daemon, connectErr := connect(ctx, options.address)
+	if errors.Is(connectErr, inventory.ErrNoSocket) && options.address == "" {
+		fmt.Fprintf(std.err, "nsaudit: %v; containers are recognised by their cgroups\n", connectErr)
+		connectErr = nil
+	}
 	if containerd != nil {
 		defer func() { _ = containerd.Close() }() // The answers are in.
 		config.Source = containerd
@@ -60,8 +64,7 @@ func hostCandidates(options *scanOptions, daemon int) []nsinspect.HostCandidate 
 	return append(candidates, nsinspect.HostCandidate{Reference: nsinspect.ByKthreadd, PID: 2})
 }
 
-// connect finds containerd and the pid of its daemon, which is 0 where it can't be told. A
-// machine without any containerd is no error unless one was named.
+// connect finds containerd and the pid of its daemon, which is 0 where it can't be told.
 func connect(ctx context.Context, address string) (*inventory.Containerd, int, error) {
 	paths := inventory.UsualSockets()
 	if address != "" {
@@ -72,9 +75,6 @@ func connect(ctx context.Context, address string) (*inventory.Containerd, int, e
 		paths = []string{path}
 	}
 	socket, err := inventory.FindSocket(paths)
-	if errors.Is(err, inventory.ErrNoSocket) && address == "" {
-		return nil, 0, nil
-	}
 	if err != nil {
 		return nil, 0, err
 	}

@@ -67,7 +67,7 @@ func (o *scanOptions) register(cmd *cobra.Command) {
 	flags.StringVar(&o.from, "from", o.from, "judge the snapshot of this file instead of looking at this machine (- for standard input)")
 	flags.StringVar(&o.procfs, "procfs", o.procfs, "where the host's procfs is mounted")
 	flags.IntVar(&o.hostPID, "host-pid", o.hostPID, "process whose namespaces stand for the host's (default pid 1, else containerd, else the kernel's kthreadd)")
-	flags.StringVar(&o.address, "containerd-address", o.address, "containerd's socket (default the first that is there of "+strings.Join(inventory.UsualSockets(), ", ")+")")
+	flags.StringVar(&o.address, "containerd-address", o.address, "containerd's socket (default the first that is there of the usual ones: containerd, k3s, RKE2, MicroK8s, k0s, Docker)")
 	flags.StringVar(&o.node, "node", o.node, "name of the machine in the result (default its host name)")
 	flags.DurationVar(&o.timeout, "timeout", o.timeout, "give up after this time, and show what was found until then")
 	for name, words := range o.choices() {

@@ -71,7 +71,6 @@ container with the host's, and tells who asked for what is shared: the pod, the
 runtime spec, or nobody.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},

@@ -76,7 +76,7 @@ func obtain(ctx context.Context, std streams, options *scanOptions) (*audit.Snap
 	defer cancel()
 	progress := startProgress(std.err, slowAfter)
 	defer progress.stop()
-	snapshot, err := look(ctx, options, progress.next)
+	snapshot, err := look(ctx, std, options, progress.next)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("%w: not done within --timeout %s", err, options.timeout)
 	}
