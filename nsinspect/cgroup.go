@@ -43,7 +43,7 @@ func (p *Process) LiveCgroups(ctx context.Context) ([]CgroupEntry, error) {
 		return entries, err
 	}
 	single, err := p.singleThreaded()
-	if err != nil || single || p.lives("") {
+	if err != nil || single || !p.ended("") {
 		return entries, err
 	}
 	tids, err := p.Threads(ctx)
@@ -51,7 +51,7 @@ func (p *Process) LiveCgroups(ctx context.Context) ([]CgroupEntry, error) {
 		return nil, err
 	}
 	for _, tid := range tids {
-		if tid == p.pid || !p.lives(threadDir(tid)) {
+		if tid == p.pid || p.ended(threadDir(tid)) {
 			continue
 		}
 		other, err := p.cgroupsAt(threadDir(tid))

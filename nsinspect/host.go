@@ -3,8 +3,6 @@ package nsinspect
 import (
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 )
 
 // Ways to the host reference, in the order in which they are tried.
@@ -100,24 +98,18 @@ func containerIDs(entries []CgroupEntry) []string {
 	return ids
 }
 
-// pfKthread is PF_KTHREAD of linux/sched.h, in the flags of proc_pid_stat(5).
-const pfKthread = 0x00200000
-
-// mustBeKthreadd fails unless the process is a kernel thread without a parent. Such a
-// process is seen in the initial pid namespace only.
+// mustBeKthreadd fails unless the process is the kernel's own: another pid namespace may
+// have any process at that number.
 func (p *Process) mustBeKthreadd() error {
 	text, err := readAll(p.fd, "stat", make([]byte, statBufSize), statBufSize)
 	if err != nil {
 		return classify("read stat", err)
 	}
-	_, rest, ok := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest)
-	if !ok || len(fields) < 7 {
+	stat, ok := parseStat(text)
+	if !ok {
 		return fmt.Errorf("malformed stat of process %d", p.pid)
 	}
-	// Fields 4 and 9 of the whole line; the third is the first after the command.
-	flags, err := strconv.ParseUint(fields[6], 10, 64)
-	if err != nil || flags&pfKthread == 0 || fields[1] != "0" {
+	if !stat.isKthreadd() {
 		return fmt.Errorf("process %d is not the kernel's kthreadd", p.pid)
 	}
 	return nil

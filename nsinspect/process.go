@@ -65,7 +65,7 @@ func (p *Process) namespaceAt(dir string, k Kind) (ID, error) {
 	if err == nil {
 		return ID{Dev: uint64(stat.Dev), Ino: stat.Ino}, nil //nolint:unconvert // Dev is 32 bits wide on some architectures.
 	}
-	if isDenial(err) && !p.lives(dir) {
+	if isDenial(err) && p.ended(dir) {
 		// The kernel also answers EACCES when the process dies during the look.
 		err = unix.ESRCH
 	}
@@ -81,27 +81,17 @@ func isDenial(err error) bool {
 	return errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM)
 }
 
-// lives says whether the process, or the thread whose directory is given, still runs:
-// its stat file (readable by anyone) is there and shows no dead state.
-func (p *Process) lives(dir string) bool {
+// ended says whether the process, or the thread whose directory is given, is known to have
+// ended: its stat file (readable by anyone) is gone or shows a dead state. Where that file
+// can't be read either, nothing is known, and a denial stays a denial.
+func (p *Process) ended(dir string) bool {
 	text, err := readAll(p.fd, dir+"stat", make([]byte, statBufSize), statBufSize)
 	if err != nil {
-		return false
+		return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH)
 	}
-	// The command stands in parentheses and may itself contain any of them.
-	end := bytes.LastIndexByte(text, ')')
-	if end < 0 || end+2 >= len(text) {
-		return false
-	}
-	switch text[end+2] {
-	case 'Z', 'X', 'x':
-		return false
-	}
-	return true
+	stat, ok := parseStat(text)
+	return ok && stat.dead()
 }
-
-// statBufSize is well above the 52 numbers of proc_pid_stat(5).
-const statBufSize = 4 << 10
 
 // maxCommand is TASK_COMM_LEN for user tasks; kernel threads may have longer names
 // (proc_pid_comm(5)).

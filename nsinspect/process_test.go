@@ -1,0 +1,179 @@
+package nsinspect
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+func TestClassify(t *testing.T) {
+	tests := map[string]struct {
+		err  error
+		want error
+	}{
+		"no such file":      {unix.ENOENT, ErrVanished},
+		"no such process":   {unix.ESRCH, ErrVanished},
+		"permission denied": {unix.EACCES, ErrDenied},
+		"not permitted":     {unix.EPERM, ErrDenied},
+		"anything else":     {io.ErrUnexpectedEOF, io.ErrUnexpectedEOF},
+		"too many files":    {unix.EMFILE, unix.EMFILE},
+		"larger than a cap": {ErrTooLarge, ErrTooLarge},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := classify("look", test.err)
+			if !errors.Is(err, test.want) || !errors.Is(err, test.err) {
+				t.Errorf("classify = %v, want %v and %v in its chain", err, test.want, test.err)
+			}
+			for _, outcome := range []error{ErrVanished, ErrDenied} {
+				if !errors.Is(test.want, outcome) && errors.Is(err, outcome) {
+					t.Errorf("classify = %v, which is not %v", err, outcome)
+				}
+			}
+			if !strings.HasPrefix(err.Error(), "look: ") {
+				t.Errorf("%q does not say what was done", err)
+			}
+		})
+	}
+	if err := classify("look", nil); err != nil {
+		t.Errorf("classify(nil) = %v", err)
+	}
+}
+
+func TestNamespace(t *testing.T) {
+	fake := newFakeProc(t)
+	fake.add(fakeProcess{
+		pid:    5,
+		ns:     map[Kind]string{Net: "net-a", PID: "pid-a"},
+		others: []fakeThread{{tid: 6, ns: map[Kind]string{Net: "net-b", PID: "pid-a"}}},
+	})
+	process := fake.openProcess(5)
+	for _, test := range []struct {
+		name string
+		look func() (ID, error)
+		want ID
+	}{
+		{"leader", func() (ID, error) { return process.Namespace(Net) }, fake.id("net-a")},
+		{"leader as a thread", func() (ID, error) { return process.ThreadNamespace(5, Net) }, fake.id("net-a")},
+		{"thread", func() (ID, error) { return process.ThreadNamespace(6, Net) }, fake.id("net-b")},
+		{"shared by both", func() (ID, error) { return process.ThreadNamespace(6, PID) }, fake.id("pid-a")},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			id, err := test.look()
+			if err != nil || id != test.want {
+				t.Errorf("got %v, %v, want %v", id, err, test.want)
+			}
+		})
+	}
+	if _, err := process.Namespace(IPC); !errors.Is(err, ErrVanished) {
+		t.Errorf("Namespace(ipc) = %v, want %v", err, ErrVanished)
+	}
+	if _, err := process.ThreadNamespace(99, Net); !errors.Is(err, ErrVanished) {
+		t.Errorf("ThreadNamespace(99) = %v, want %v", err, ErrVanished)
+	}
+}
+
+// The kernel answers EACCES to a look at a process that dies meanwhile. Whether it is that
+// or a true denial shows in the stat file, unless that is denied as well.
+func TestDenialOrDeath(t *testing.T) {
+	tests := map[string]struct {
+		stat string
+		link string // Instead of a stat file.
+		want error
+	}{
+		"running":           {stat: runningStat, want: ErrDenied},
+		"zombie":            {stat: zombieStat, want: ErrVanished},
+		"dead":              {stat: "X 1 1 1 0 -1 4194316 0 0", want: ErrVanished},
+		"stat is gone":      {link: "nowhere", want: ErrVanished},
+		"stat is denied":    {link: "../../forbidden/stat", want: ErrDenied},
+		"stat is malformed": {stat: "?", want: ErrDenied},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			fake := newFakeProc(t)
+			fake.add(fakeProcess{pid: 5, stat: test.stat, ns: map[Kind]string{Net: "forbidden/net"}})
+			fake.write("forbidden/stat", "5 (x) "+runningStat)
+			if test.link != "" {
+				fake.remove("proc/5/stat")
+				fake.link(test.link, "proc/5/stat")
+			}
+			process := fake.openProcess(5)
+			fake.withoutRights(func() {
+				if id, err := process.Namespace(Net); !errors.Is(err, test.want) {
+					t.Errorf("Namespace = %v, %v, want %v", id, err, test.want)
+				}
+			})
+		})
+	}
+}
+
+func TestNamespaces(t *testing.T) {
+	without := func(kinds ...Kind) map[Kind]string {
+		names := allKinds("x")
+		for _, kind := range kinds {
+			delete(names, kind)
+		}
+		return names
+	}
+	tests := map[string]struct {
+		ns      map[Kind]string
+		wantErr error
+	}{
+		"every kind":                     {ns: without()},
+		"a kernel before 5.6":            {ns: without(Time)},
+		"a kernel before 4.6":            {ns: without(Time, Cgroup)},
+		"a zombie has user and pid only": {ns: map[Kind]string{User: "u", PID: "p"}, wantErr: ErrVanished},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			fake := newFakeProc(t)
+			fake.add(fakeProcess{pid: 5, ns: test.ns})
+			got, err := fake.openProcess(5).Namespaces()
+			if !errors.Is(err, test.wantErr) {
+				t.Fatalf("Namespaces: %v, want %v", err, test.wantErr)
+			}
+			if want := fake.namespaces(test.ns); err == nil && !got.Equal(want) {
+				t.Errorf("Namespaces = %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+func TestCommand(t *testing.T) {
+	for _, command := range []string{"bash", "", "a) S 0", "two\nlines", "\x1b[2Jclear", "kworker/R-" + strings.Repeat("x", 53)} {
+		fake := newFakeProc(t)
+		fake.add(fakeProcess{pid: 5, comm: command})
+		if got, err := fake.openProcess(5).Command(); got != command || err != nil {
+			t.Errorf("Command() = %q, %v, want %q", got, err, command)
+		}
+	}
+	fake := newFakeProc(t)
+	fake.add(fakeProcess{pid: 5, comm: strings.Repeat("x", maxCommand+2)})
+	if got, err := fake.openProcess(5).Command(); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("Command() = %q, %v, want %v", got, err, ErrTooLarge)
+	}
+}
+
+func TestThreads(t *testing.T) {
+	fake := newFakeProc(t)
+	fake.add(fakeProcess{pid: 5, others: []fakeThread{{tid: 9}, {tid: 7}}})
+	fake.add(fakeProcess{pid: 8})
+	tids, err := fake.openProcess(5).Threads(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]int{5, 7, 9}, sorted(tids)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if single, err := fake.openProcess(5).singleThreaded(); single || err != nil {
+		t.Errorf("singleThreaded = %t, %v of three threads", single, err)
+	}
+	fake.remove("proc/8/task")
+	if tids, err := fake.openProcess(8).Threads(t.Context()); !errors.Is(err, ErrVanished) {
+		t.Errorf("Threads = %v, %v of a process that is gone, want %v", tids, err, ErrVanished)
+	}
+}
