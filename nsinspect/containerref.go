@@ -28,8 +28,13 @@ var scopeForms = [...]struct{ prefix, runtime string }{
 	{"docker-", "docker"},
 	{"crio-", "cri-o"},
 	{"libpod-", "podman"},
+	{"libpod-payload-", "podman"}, // In the cgroup of a systemd unit, as Quadlet does it.
 	{"nerdctl-", "nerdctl"},
 }
+
+// podmanParent is the cgroup of Podman on cgroupfs. A bare id below it is a pod's, in which
+// stand the containers and, beside them, their monitors.
+const podmanParent = "libpod_parent"
 
 // ContainerRefs returns the containers that a cgroup path names, outermost first. Nested
 // containers, as in kind, have one each. Monitors of a container that run beside it
@@ -79,8 +84,11 @@ func containerOf(element, parent string) (id, runtime string, ok bool) {
 	if _, inPod := podUIDOf(parent); inPod {
 		return element, "cri", true
 	}
-	if parent == "docker" {
+	switch parent {
+	case "docker":
 		return element, "docker", true
+	case podmanParent:
+		return "", "", false
 	}
 	return element, "", true
 }
