@@ -1,0 +1,40 @@
+package nsinspect
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// The kernel says the same in another way.
+func TestCanPtrace(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(DefaultRoot, "thread-self", "status"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	effective := uint64(0)
+	for line := range strings.Lines(string(text)) {
+		if set, ok := strings.CutPrefix(line, "CapEff:"); ok {
+			if effective, err = strconv.ParseUint(strings.TrimSpace(set), 16, 64); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	want := effective>>unix.CAP_SYS_PTRACE&1 == 1
+	if got, err := CanPtrace(); got != want || err != nil {
+		t.Errorf("CanPtrace() = %t, %v; the kernel shows %x", got, err, effective)
+	}
+}
+
+// A mount with the option is part of the integration tests.
+func TestHidesProcessesIsNotForOtherFileSystems(t *testing.T) {
+	fake := newFakeProc(t)
+	fake.add(fakeProcess{pid: 1})
+	if option, err := fake.open().HidesProcesses(); option != "" || err != nil {
+		t.Errorf("HidesProcesses() = %q, %v of a directory", option, err)
+	}
+}

@@ -1,0 +1,170 @@
+package nsinspect
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseCgroups(t *testing.T) {
+	tests := map[string]struct {
+		text string
+		want []CgroupEntry
+	}{
+		"v2": {
+			text: "0::/system.slice/ssh.service\n",
+			want: []CgroupEntry{{"0", "", "/system.slice/ssh.service"}},
+		},
+		"v1": {
+			text: "3:name=systemd:/init.scope\n2:cpu,cpuacct:/\n1:pids:/a\n",
+			want: []CgroupEntry{{"3", "name=systemd", "/init.scope"}, {"2", "cpu,cpuacct", "/"}, {"1", "pids", "/a"}},
+		},
+		"hybrid: v2 comes first, though the kernel shows it last": {
+			text: "9:name=systemd:/a\n8:pids:/a\n0::/b\n",
+			want: []CgroupEntry{{"0", "", "/b"}, {"9", "name=systemd", "/a"}, {"8", "pids", "/a"}},
+		},
+		"a path with colons": {
+			text: "4:devices:/system.slice:docker:abc\n0::/kubepods.slice:cri-containerd:x\n",
+			want: []CgroupEntry{{"0", "", "/kubepods.slice:cri-containerd:x"}, {"4", "devices", "/system.slice:docker:abc"}},
+		},
+		"a cgroup that was removed": {
+			text: "0::/system.slice/gone.service (deleted)\n",
+			want: []CgroupEntry{{"0", "", "/system.slice/gone.service"}},
+		},
+		"outside of the reader's cgroup namespace": {
+			text: "0::/../../kubepods/besteffort\n",
+			want: []CgroupEntry{{"0", "", "/../../kubepods/besteffort"}},
+		},
+		"without a last line break": {
+			text: "0::/",
+			want: []CgroupEntry{{"0", "", "/"}},
+		},
+		"a path with spaces and control characters": {
+			text: "0::/a b/\x1b[2J/é\n",
+			want: []CgroupEntry{{"0", "", "/a b/\x1b[2J/é"}},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := ParseCgroups([]byte(test.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// Without entries no container can be recognised, so an empty text is no "host process".
+func TestParseCgroupsRefuses(t *testing.T) {
+	for _, text := range []string{"", "\n", "0::", "0::relative\n", "0:/a\n", "0\n", "0::/a\n\n0::/b\n", "0::/a\n1:pids\n"} {
+		if entries, err := ParseCgroups([]byte(text)); err == nil {
+			t.Errorf("ParseCgroups(%q) = %v", text, entries)
+		}
+	}
+}
+
+func FuzzParseCgroups(f *testing.F) {
+	f.Add([]byte("9:name=systemd:/a\n8:pids:/a\n0::/b (deleted)\n"))
+	f.Add([]byte("0::/../../x:y:z"))
+	f.Add([]byte("::/\n\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		entries, err := ParseCgroups(text)
+		if err != nil {
+			return
+		}
+		if lines := strings.Count(strings.TrimSuffix(string(text), "\n"), "\n") + 1; lines != len(entries) {
+			t.Errorf("%d entries of %d lines", len(entries), lines)
+		}
+		v1 := false
+		for _, entry := range entries {
+			if !strings.HasPrefix(entry.Path, "/") || strings.Contains(entry.Hierarchy+entry.Controllers, ":") {
+				t.Errorf("entry %+v", entry)
+			}
+			if entry.Hierarchy != "0" {
+				v1 = true
+			} else if v1 {
+				t.Errorf("v2 is not first in %v", entries)
+			}
+		}
+	})
+}
+
+func TestCgroupsOfProcess(t *testing.T) {
+	fake := newFakeProc(t)
+	long := "0::/" + strings.Repeat("x/", 2<<10) + "y\n"
+	fake.add(fakeProcess{pid: 5, cgroup: long})
+	fake.add(fakeProcess{pid: 6, cgroup: strings.Repeat("1:a:/"+strings.Repeat("x", 4000)+"\n", 20)})
+	fake.add(fakeProcess{pid: 7, cgroup: "nonsense"})
+	got, err := fake.openProcess(5).Cgroups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.TrimSuffix(long[len("0::"):], "\n"); len(got) != 1 || got[0].Path != want {
+		t.Errorf("a path of %d bytes was not read whole", len(want))
+	}
+	if _, err := fake.openProcess(6).Cgroups(); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("Cgroups = %v of a file larger than the cap, want %v", err, ErrTooLarge)
+	}
+	if _, err := fake.openProcess(7).Cgroups(); err == nil || errors.Is(err, ErrVanished) {
+		t.Errorf("Cgroups = %v of a malformed file", err)
+	}
+}
+
+// A leader that ended is shown at the root of each v1 hierarchy, whatever the container.
+func TestLiveCgroups(t *testing.T) {
+	const root, inside = "2:pids:/\n1:cpu:/\n0::/c\n", "2:pids:/c\n1:cpu:/c\n0::/c\n"
+	at := func(path string) []CgroupEntry {
+		return []CgroupEntry{{"0", "", "/c"}, {"2", "pids", path}, {"1", "cpu", path}}
+	}
+	tests := map[string]struct {
+		process fakeProcess
+		want    []CgroupEntry
+	}{
+		"a living leader, in a cgroup": {
+			process: fakeProcess{cgroup: inside, others: []fakeThread{{tid: 9, cgroup: root}}},
+			want:    at("/c"),
+		},
+		"a living leader, at the root": {
+			process: fakeProcess{cgroup: root, others: []fakeThread{{tid: 9, cgroup: inside}}},
+			want:    at("/"),
+		},
+		"a dead leader, another thread lives": {
+			process: fakeProcess{stat: zombieStat, cgroup: root, others: []fakeThread{
+				{tid: 8, stat: zombieStat, cgroup: root},
+				{tid: 9, cgroup: inside},
+			}},
+			want: at("/c"),
+		},
+		"a zombie": {
+			process: fakeProcess{stat: zombieStat, cgroup: root},
+			want:    at("/"),
+		},
+		"all threads are dead": {
+			process: fakeProcess{stat: zombieStat, cgroup: root, others: []fakeThread{{tid: 9, stat: zombieStat, cgroup: root}}},
+			want:    at("/"),
+		},
+		"a dead leader on v2 alone": {
+			process: fakeProcess{stat: zombieStat, cgroup: "0::/c\n", others: []fakeThread{{tid: 9, cgroup: "0::/d\n"}}},
+			want:    []CgroupEntry{{"0", "", "/c"}},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			fake := newFakeProc(t)
+			test.process.pid = 5
+			fake.add(test.process)
+			got, err := fake.openProcess(5).LiveCgroups(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,150 @@
+package nsinspect
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestHostReference(t *testing.T) {
+	host, other := allKinds("host"), allKinds("other")
+	pid1 := HostCandidate{ByPID1, 1}
+	kthreadd := HostCandidate{ByKthreadd, 2}
+	daemon := HostCandidate{ByContainerd, 300}
+	initProcess := fakeProcess{pid: 1, comm: "systemd", cgroup: "0::/init.scope\n", ns: host}
+	kernel := fakeProcess{pid: 2, comm: "kthreadd", stat: kthreaddStat, cgroup: "0::/\n", ns: host}
+	containerd := fakeProcess{pid: 300, comm: "containerd", cgroup: "0::/system.slice/containerd.service\n", ns: other}
+	protected := fakeProcess{pid: 1, comm: "init", cgroup: "0::/\n", ns: map[Kind]string{Net: "forbidden/net"}}
+
+	tests := map[string]struct {
+		processes  []fakeProcess
+		candidates []HostCandidate
+		want       HostReference // Namespaces are those of the names in ns.
+		ns         map[Kind]string
+		wantErr    []string
+	}{
+		"the first that can be read": {
+			processes:  []fakeProcess{initProcess, kernel, containerd},
+			candidates: []HostCandidate{pid1, daemon, kthreadd},
+			want:       HostReference{Reference: ByPID1, PID: 1},
+			ns:         host,
+		},
+		"the user's choice, though it differs": {
+			processes:  []fakeProcess{initProcess, containerd},
+			candidates: []HostCandidate{{ByHostPID, 300}},
+			want:       HostReference{Reference: ByHostPID, PID: 300},
+			ns:         other,
+		},
+		"pid 1 is protected": {
+			processes:  []fakeProcess{protected, kernel, containerd},
+			candidates: []HostCandidate{pid1, daemon, kthreadd},
+			want:       HostReference{Reference: ByContainerd, PID: 300},
+			ns:         other,
+		},
+		"kthreadd is the last": {
+			processes:  []fakeProcess{protected, kernel},
+			candidates: []HostCandidate{pid1, daemon, kthreadd},
+			want:       HostReference{Reference: ByKthreadd, PID: 2},
+			ns:         host,
+		},
+		"a zombie is in no namespace": {
+			processes:  []fakeProcess{{pid: 1, stat: zombieStat, cgroup: "0::/\n", ns: map[Kind]string{PID: "p", User: "u"}}, kernel},
+			candidates: []HostCandidate{pid1, kthreadd},
+			want:       HostReference{Reference: ByKthreadd, PID: 2},
+			ns:         host,
+		},
+		"in a kind node the host is a container": {
+			processes: []fakeProcess{{
+				pid: 1, comm: "systemd", ns: host,
+				cgroup: "2:pids:/docker/" + idA + "/docker/" + idB + "/init.scope\n1:cpu:/docker/" + idA + "\n0::/../../docker/" + idA + "\n",
+			}},
+			candidates: []HostCandidate{pid1},
+			want:       HostReference{Reference: ByPID1, PID: 1, Containers: []string{idA, idB}},
+			ns:         host,
+		},
+		"none": {
+			processes:  []fakeProcess{protected, {pid: 2, comm: "sh", ns: host, cgroup: "0::/\n"}},
+			candidates: []HostCandidate{pid1, daemon, kthreadd},
+			want:       HostReference{Reference: ByNone},
+			wantErr:    []string{"pid1: ", "denied", "containerd: ", "vanished", "kthreadd: process 2 is not the kernel's kthreadd"},
+		},
+		"no candidate": {
+			processes: []fakeProcess{initProcess},
+			want:      HostReference{Reference: ByNone},
+			wantErr:   []string{"there is no candidate"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			fake := newFakeProc(t)
+			for _, process := range test.processes {
+				fake.add(process)
+			}
+			test.want.Namespaces = fake.namespaces(test.ns)
+			fs := fake.open()
+			var got HostReference
+			var err error
+			fake.withoutRights(func() { got, err = fs.HostReference(test.candidates...) })
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if (err != nil) != (test.wantErr != nil) {
+				t.Fatalf("HostReference: %v", err)
+			}
+			for _, part := range test.wantErr {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("the message does not say %q:\n%v", part, err)
+				}
+			}
+		})
+	}
+}
+
+// In another pid namespace any process can have the number 2, and call itself anything.
+func TestOnlyKthreaddIsKthreadd(t *testing.T) {
+	for name, test := range map[string]struct {
+		comm, stat string
+		wantErr    bool
+	}{
+		"the kernel's":               {"kthreadd", kthreaddStat, false},
+		"the kernel's, renamed":      {"x", kthreaddStat, false},
+		"a process of that name":     {"kthreadd", runningStat, true},
+		"a process without parent":   {"kthreadd", "S 0 1 1 0 -1 4194560 0 0", true},
+		"another kernel thread":      {"kworker/0:0", "I 2 0 0 0 -1 69238880 0 0", true},
+		"a name that forges a stat":  {") S 0 0 0 0 0 2129984 (", runningStat, true},
+		"a stat that is cut off":     {"kthreadd", "S 0 0", true},
+		"a stat of unknown contents": {"kthreadd", "S 0 0 0 0 -1 x 0", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := newFakeProc(t)
+			fake.add(fakeProcess{pid: 2, comm: test.comm, stat: test.stat, cgroup: "0::/\n", ns: allKinds("host")})
+			got, err := fake.open().HostReference(HostCandidate{ByKthreadd, 2})
+			if (err != nil) != test.wantErr {
+				t.Errorf("HostReference = %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+// The errors keep their outcome, so that a caller can tell a host that may not be looked
+// at from one that is not there.
+func TestHostReferenceErrors(t *testing.T) {
+	fake := newFakeProc(t)
+	fake.add(fakeProcess{pid: 1, ns: map[Kind]string{Net: "forbidden/net"}, cgroup: "0::/\n"})
+	fake.add(fakeProcess{pid: 3, ns: allKinds("x"), cgroup: "nonsense"})
+	fs := fake.open()
+	fake.withoutRights(func() {
+		if _, err := fs.HostReference(HostCandidate{ByPID1, 1}); !errors.Is(err, ErrDenied) || errors.Is(err, ErrVanished) {
+			t.Errorf("HostReference of what is forbidden = %v, want %v", err, ErrDenied)
+		}
+	})
+	if _, err := fs.HostReference(HostCandidate{ByHostPID, 9}); !errors.Is(err, ErrVanished) {
+		t.Errorf("HostReference of nobody = %v, want %v", err, ErrVanished)
+	}
+	// Without its cgroups it is not known which containers the host itself is in.
+	if got, err := fs.HostReference(HostCandidate{ByHostPID, 3}); err == nil {
+		t.Errorf("HostReference = %+v of a process whose cgroups can't be read", got)
+	}
+}

@@ -1,0 +1,139 @@
+package nsinspect
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// judgedKinds are one kind of a thread, one of a process, and another of a thread.
+var judgedKinds = []Kind{Net, PID, IPC}
+
+func in(net, pid, ipc string) map[Kind]string {
+	return map[Kind]string{Net: net, PID: pid, IPC: ipc}
+}
+
+func TestSurvey(t *testing.T) {
+	// dead is what the kernel still shows of a thread that ended: it has left its
+	// network and IPC namespaces.
+	dead := map[Kind]string{PID: "p"}
+	type group struct {
+		ns      map[Kind]string
+		threads int
+		tids    []int
+	}
+	tests := map[string]struct {
+		process fakeProcess
+		want    Survey // Without the groups.
+		groups  []group
+	}{
+		"one thread": {
+			process: fakeProcess{ns: in("n", "p", "i")},
+			want:    Survey{Threads: 1},
+			groups:  []group{{ns: in("n", "p", "i"), threads: 1}},
+		},
+		"all threads together": {
+			process: fakeProcess{ns: in("n", "p", "i"), others: []fakeThread{{tid: 6, ns: in("n", "p", "i")}, {tid: 7, ns: in("n", "p", "i")}}},
+			want:    Survey{Threads: 3},
+			groups:  []group{{ns: in("n", "p", "i"), threads: 3}},
+		},
+		"one thread elsewhere": {
+			process: fakeProcess{ns: in("n", "p", "i"), others: []fakeThread{{tid: 6, ns: in("other", "p", "i")}}},
+			want:    Survey{Threads: 2},
+			groups:  []group{{in("n", "p", "i"), 1, []int{5}}, {in("other", "p", "i"), 1, []int{6}}},
+		},
+		"the leader ended": {
+			process: fakeProcess{stat: zombieStat, ns: dead, others: []fakeThread{{tid: 6, ns: in("n", "p", "i")}}},
+			want:    Survey{Threads: 1},
+			groups:  []group{{ns: in("n", "p", "i"), threads: 1}},
+		},
+		"a zombie": {
+			process: fakeProcess{stat: zombieStat, ns: dead},
+			want:    Survey{Ended: true},
+		},
+		"all threads ended": {
+			process: fakeProcess{stat: zombieStat, ns: dead, others: []fakeThread{{tid: 6, stat: zombieStat, ns: dead}}},
+			want:    Survey{Ended: true},
+		},
+		"one thread is denied": {
+			process: fakeProcess{ns: in("n", "p", "i"), others: []fakeThread{{tid: 6, ns: in("forbidden/n", "p", "i")}}},
+			want:    Survey{Threads: 1, Denied: 1},
+			groups:  []group{{in("n", "p", "i"), 1, []int{5}}}, // Not all: so it is named.
+		},
+		"the process is denied": {
+			process: fakeProcess{ns: in("n", "forbidden/p", "i"), others: []fakeThread{{tid: 6, ns: in("n", "forbidden/p", "i")}}},
+			want:    Survey{Denied: 2},
+		},
+		"the only thread is denied": {
+			process: fakeProcess{ns: in("n", "forbidden/p", "i")},
+			want:    Survey{Denied: 1},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			fake := newFakeProc(t)
+			test.process.pid = 5
+			fake.add(test.process)
+			process := fake.openProcess(5)
+			var got Survey
+			var err error
+			fake.withoutRights(func() { got, err = process.Survey(t.Context(), judgedKinds) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, g := range test.groups {
+				test.want.Groups = append(test.want.Groups, ThreadGroup{fake.namespaces(g.ns), g.threads, g.tids})
+			}
+			byTID(got.Groups)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// A process with many threads in many places: the survey stays small, and says that it was
+// cut.
+func TestSurveyIsCapped(t *testing.T) {
+	var survey Survey
+	const many = 3 * maxTIDs
+	for tid := range many {
+		survey.add(Namespaces{}, tid)
+	}
+	if group := survey.Groups[0]; group.Threads != many || len(group.TIDs) != maxTIDs {
+		t.Errorf("%d threads, of which %d are named", group.Threads, len(group.TIDs))
+	}
+	for i := range maxGroups {
+		if survey.Truncated {
+			t.Errorf("truncated with %d groups", len(survey.Groups))
+		}
+		var seen Namespaces
+		seen.Set(Net, ID{Ino: uint64(i) + 1})
+		survey.add(seen, i)
+	}
+	if !survey.Truncated || len(survey.Groups) != maxGroups {
+		t.Errorf("%d groups, truncated: %t", len(survey.Groups), survey.Truncated)
+	}
+	// Those that are known go on counting.
+	survey.add(Namespaces{}, 0)
+	if got := survey.Groups[0].Threads; got != many+1 {
+		t.Errorf("%d threads in a group that was there, want %d", got, many+1)
+	}
+}
+
+func TestSurveyErrors(t *testing.T) {
+	fake := newFakeProc(t)
+	fake.add(fakeProcess{pid: 5, ns: in("n", "p", "i"), others: []fakeThread{{tid: 6, ns: in("n", "p", "i")}}})
+	process := fake.openProcess(5)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got, err := process.Survey(ctx, judgedKinds); !errors.Is(err, context.Canceled) {
+		t.Errorf("Survey = %+v, %v, want %v", got, err, context.Canceled)
+	}
+	fake.remove("proc/5")
+	if got, err := process.Survey(t.Context(), judgedKinds); !errors.Is(err, ErrVanished) {
+		t.Errorf("Survey = %+v, %v, want %v", got, err, ErrVanished)
+	}
+}
