@@ -1,6 +1,8 @@
 package inventory
 
 import (
+	"maps"
+
 	"github.com/containerd/containerd/v2/core/containers"
 	"github.com/containerd/typeurl/v2"
 )
@@ -41,9 +43,7 @@ type sandbox struct {
 // namespace into containers.
 func assemble(namespace string, records []containers.Container, tasks map[string]task, stored map[string]sandbox) []Container {
 	sandboxes := make(map[string]sandbox, len(stored))
-	for id, box := range stored {
-		sandboxes[id] = box
-	}
+	maps.Copy(sandboxes, stored)
 	result := make([]Container, 0, len(records))
 	for i := range records {
 		container := decodeRecord(namespace, &records[i])

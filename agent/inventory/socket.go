@@ -62,8 +62,7 @@ func checkSocket(path string) error {
 
 // reason shortens an error of a path that is named beside it.
 func reason(err error) string {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathErr.Err.Error()
 	}
 	return err.Error()

@@ -33,7 +33,8 @@ func (p *progress) report(w io.Writer, interval time.Duration) {
 			p.mu.Lock()
 			stage := p.stage
 			p.mu.Unlock()
-			fmt.Fprintf(w, "nsaudit: %s (%s) ...\n", stage, time.Since(start).Round(time.Second))
+			// If nobody can be told, the work goes on all the same.
+			_, _ = fmt.Fprintf(w, "nsaudit: %s (%s) ...\n", stage, time.Since(start).Round(time.Second))
 		case <-p.done:
 			return
 		}

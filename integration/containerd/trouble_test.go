@@ -179,6 +179,7 @@ func TestExecs(t *testing.T) {
 
 // execUntil starts and ends processes in a container until the context ends.
 func execUntil(ctx context.Context, t *testing.T, c *runtimetest.Containerd, id string) (n int) {
+	t.Helper()
 	container, err := c.Client(t).LoadContainer(ctx, id)
 	if err != nil {
 		t.Error(err)

@@ -49,27 +49,36 @@ func (s *Scan) Table(w io.Writer, options TableOptions) error {
 }
 
 func (s *Scan) rows(b *bytes.Buffer, options TableOptions) {
-	var plain bytes.Buffer
-	table := tabwriter.NewWriter(&plain, 0, 0, 2, ' ', 0)
+	var cells []string
 	if !options.NoHeaders {
-		fmt.Fprintln(table, strings.Join(headings(options.Wide), "\t"))
+		cells = append(cells, strings.Join(headings(options.Wide), "\t"))
 	}
 	for i := range s.Findings {
-		fmt.Fprintln(table, strings.Join(s.Findings[i].cells(options.Wide), "\t"))
+		cells = append(cells, strings.Join(s.Findings[i].cells(options.Wide), "\t"))
 	}
-	_ = table.Flush() // A buffer takes everything.
-	lines := strings.SplitAfter(plain.String(), "\n")
+	lines := align(cells)
 	for i, line := range lines {
 		finding := i
 		if !options.NoHeaders {
 			finding--
 		}
 		if options.Color && finding >= 0 && finding < len(s.Findings) && !s.Findings[finding].Declared() {
-			line = red + strings.TrimSuffix(line, "\n") + reset + "\n"
+			line = red + line + reset
 		}
-		b.WriteString(line)
+		b.WriteString(line + "\n")
 	}
 	b.WriteByte('\n')
+}
+
+// align turns lines of tab-separated cells into columns. Colours come afterwards: their
+// codes would count as width.
+func align(cells []string) []string {
+	var b strings.Builder
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	// A builder takes everything, so neither call can fail.
+	_, _ = table.Write([]byte(strings.Join(cells, "\n") + "\n"))
+	_ = table.Flush()
+	return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
 }
 
 func headings(wide bool) []string {
