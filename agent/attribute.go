@@ -98,10 +98,8 @@ func (a *attributor) attribute(entries []nsinspect.CgroupEntry) attribution {
 		}
 	}
 	for _, entry := range entries {
-		for _, tail := range a.tails {
-			if _, ok := cutTail(entry.Path, tail.path); ok {
-				return attribution{key: tail.key, known: true}
-			}
+		if key, ok := a.tailIn(entry.Path); ok {
+			return attribution{key: key, known: true}
 		}
 	}
 	for _, entry := range entries {
@@ -118,6 +116,19 @@ func (a *attributor) placeAbove(entry nsinspect.CgroupEntry) (inventory.Key, boo
 	for path := entry.Path; len(path) > 1; path = path[:strings.LastIndexByte(path, '/')] {
 		if key, ok := a.places[place{entry.Hierarchy, path}]; ok {
 			return key, true
+		}
+	}
+	return inventory.Key{}, false
+}
+
+// tailIn finds the container without a place whose spec names this cgroup or one above it.
+// What stands below another container's cgroup is that one's, whatever its name.
+func (a *attributor) tailIn(path string) (inventory.Key, bool) {
+	outer, inContainer := a.outermost(path)
+	for _, tail := range a.tails {
+		found, ok := cutTail(path, tail.path)
+		if ok && (!inContainer || len(outer.Path) > len(found)-len(tail.path)) {
+			return tail.key, true
 		}
 	}
 	return inventory.Key{}, false
