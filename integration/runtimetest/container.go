@@ -3,7 +3,6 @@
 package runtimetest
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -99,31 +98,6 @@ func (c *Containerd) initPID(t testing.TB, namespace, id string) int {
 		t.Fatalf("find the process of %s/%s: %v", namespace, id, err)
 	}
 	return pid
-}
-
-// removeContainers kills and removes the containers of one namespace.
-func removeContainers(ctx context.Context, cl *client.Client) error {
-	containers, err := cl.Containers(ctx)
-	if err != nil {
-		return fmt.Errorf("list containers: %w", err)
-	}
-	for _, container := range containers {
-		if err := removeContainer(ctx, container); err != nil && !errdefs.IsNotFound(err) {
-			return fmt.Errorf("remove container %s: %w", container.ID(), err)
-		}
-	}
-	return nil
-}
-
-func removeContainer(ctx context.Context, container client.Container) error {
-	task, err := container.Task(ctx, nil)
-	if err == nil {
-		_, err = task.Delete(ctx, client.WithProcessKill)
-	}
-	if err != nil && !errdefs.IsNotFound(err) {
-		return err
-	}
-	return container.Delete(ctx, client.WithSnapshotCleanup)
 }
 
 func procPath(pid int, elem ...string) string {

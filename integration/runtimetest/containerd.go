@@ -35,9 +35,8 @@ type Containerd struct {
 	dir      string
 	version  string
 
-	daemon  *daemon        // nil while stopped
-	stopped bool           // by the test
-	client  *client.Client // the harness's own; tests get theirs from Client
+	daemon *daemon        // nil while stopped
+	client *client.Client // the harness's own, nil while stopped; tests get theirs from Client
 }
 
 // Start starts a containerd that serves CRI and holds the images of Images. The end of the test stops
@@ -153,10 +152,10 @@ func within(t testing.TB, namespace string) (context.Context, context.CancelFunc
 	return context.WithTimeout(namespaces.WithNamespace(t.Context(), namespace), callTimeout)
 }
 
-// WaitFor polls until the condition holds and fails the test if it does not within half a minute.
+// WaitFor polls until the condition holds and fails the test if it does not within a minute.
 func WaitFor(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !condition() {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain: %s", what)

@@ -36,31 +36,19 @@ func (c *Containerd) Restart(t testing.TB) {
 // Stop ends the daemon, and only the daemon: its shims and their containers live on.
 func (c *Containerd) Stop(t testing.TB) {
 	t.Helper()
-	c.stopped = true
-	if err := c.stop(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (c *Containerd) stop() error {
 	if c.daemon == nil {
-		return nil
+		return
 	}
-	d := c.daemon
-	c.daemon = nil
-	if c.client != nil {
-		_ = c.client.Close()
-		c.client = nil
-	}
-	if err := d.cmd.Process.Signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("stop containerd: %w", err)
+	_ = c.client.Close()
+	if err := c.daemon.cmd.Process.Signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Fatalf("stop containerd: %v", err)
 	}
 	select {
-	case <-d.exited:
-		return nil
+	case <-c.daemon.exited:
 	case <-time.After(callTimeout):
-		return fmt.Errorf("containerd %d does not heed SIGTERM", d.cmd.Process.Pid)
+		t.Fatalf("containerd %d does not heed SIGTERM", c.PID())
 	}
+	c.daemon, c.client = nil, nil
 }
 
 func (c *Containerd) mustStart(t testing.TB) {
@@ -84,7 +72,7 @@ func (c *Containerd) start(ctx context.Context) error {
 		return err
 	}
 	// The role enters the cgroup and becomes containerd, so that no child can be born outside.
-	cmd := exec.Command("/proc/self/exe", cgroup, filepath.Join(c.binaries, "containerd"), "--config", c.configFile())
+	cmd := exec.Command(ownBinary, cgroup, filepath.Join(c.binaries, "containerd"), "--config", c.configFile())
 	cmd.Args[0] = roleEnterCgroup
 	cmd.Env = append(os.Environ(), "PATH="+c.binaries+":"+os.Getenv("PATH"))
 	cmd.Dir = c.dir
@@ -93,7 +81,7 @@ func (c *Containerd) start(ctx context.Context) error {
 		return fmt.Errorf("start containerd: %w", err)
 	}
 	d := &daemon{cmd: cmd, exited: make(chan struct{})}
-	c.daemon, c.stopped = d, false
+	c.daemon = d
 	go func() {
 		defer close(d.exited)
 		_ = cmd.Wait()

@@ -37,7 +37,7 @@ func (c *Containerd) JoinHost(t testing.TB, initPID int, kinds ...string) (pid i
 		t.Fatalf("process %d has a user namespace of its own", initPID)
 	}
 	// The joiner stays behind in the host's namespaces and in our cgroups, as the parent of the one that joined.
-	cmd := exec.Command("/proc/self/exe", append([]string{strconv.Itoa(initPID)}, kinds...)...)
+	cmd := exec.Command(ownBinary, append([]string{strconv.Itoa(initPID)}, kinds...)...)
 	cmd.Args[0] = roleJoin
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

@@ -32,7 +32,7 @@ func TestSmoke(t *testing.T) {
 		t.Run("image labels", smoke{c}.testImageLabels)
 		t.Run("hung shim", smoke{c}.testHungShim)
 		t.Run("restart", smoke{c}.testRestart)
-		// The end has to cope with a test that went away half-way.
+		// The end has to cope with a test that went away half-way, as this one does.
 		hung := c.RunContainer(t, "left", "hung")
 		c.Hang(t, hung.Namespace, hung.ID)
 		c.Stop(t)
@@ -49,15 +49,20 @@ type smoke struct{ *Containerd }
 // TestSweepStale cleans up after a test that was killed, which has no chance to do so itself.
 func TestSweepStale(t *testing.T) {
 	c := Start(t)
-	c.RunContainer(t, "default", "orphan")
 	c.RunPod(t, NormalPod())
-	sockets := shimSockets(c.dir)
-	if err := sweep(c.dir); err != nil {
+	// The name of a process that can't be: process IDs end at 2^22.
+	stale := filepath.Join(os.TempDir(), namePrefix+"4194305_1")
+	t.Cleanup(func() { _ = os.RemoveAll(stale) })
+	if err := os.MkdirAll(filepath.Join(stale, "state"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	wantNothingLeft(t, c, sockets)
-	_ = c.client.Close()
-	c.client = nil // there is nothing left to be removed in an orderly way
+	sweepStale(t)
+	if _, err := os.Stat(stale); !os.IsNotExist(err) {
+		t.Errorf("%s: %v", stale, err)
+	}
+	if _, err := c.Client(t).Version(t.Context()); err != nil {
+		t.Errorf("a containerd in use was swept away: %v", err)
+	}
 }
 
 func (c smoke) testContainers(t *testing.T) {

@@ -3,7 +3,6 @@
 package runtimetest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,86 +14,30 @@ import (
 	"testing"
 	"time"
 
-	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
-	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
 // namePrefix begins the names of our directories and cgroups; the process ID of the test follows. There is no
 // hyphen in them, since systemd takes one in a slice's name for a level.
 const namePrefix = "nsaudit_"
 
-// close removes the containers in an orderly way, so that CNI, snapshots and shims clean up after themselves, and
-// then whatever is left by force.
+// close ends everything by force. Asking containerd to remove each container would take far longer, could fail for
+// whatever the test did to it, and would still need this as its second half.
 func (c *Containerd) close(t testing.TB) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
-	defer cancel()
-	failed := t.Failed()
-	if failed {
-		c.dumpLogs(t) // before the cleaning up drowns what matters
-	}
-	if err := errors.Join(c.removeAll(ctx), c.stop()); err != nil {
-		t.Errorf("clean up: %v", err)
-	}
-	if t.Failed() && !failed {
+	if t.Failed() {
 		c.dumpLogs(t)
+	}
+	if c.client != nil {
+		_ = c.client.Close()
 	}
 	if err := sweep(c.dir); err != nil {
 		t.Errorf("clean up: %v", err)
 	}
-}
-
-// removeAll removes all pods and containers.
-func (c *Containerd) removeAll(ctx context.Context) error {
-	if err := c.wake(ctx); err != nil || c.client == nil {
-		return err
+	if c.daemon != nil {
+		<-c.daemon.exited
 	}
-	if err := c.removePods(ctx); err != nil {
-		return err
-	}
-	names, err := c.client.NamespaceService().List(ctx)
-	if err != nil {
-		return fmt.Errorf("list namespaces: %w", err)
-	}
-	var errs []error
-	for _, name := range names {
-		errs = append(errs, removeContainers(namespaces.WithNamespace(ctx, name), c.client))
-	}
-	return errors.Join(errs...)
-}
-
-// wake undoes what a test that failed half-way may have left: hung shims and a stopped daemon.
-func (c *Containerd) wake(ctx context.Context) error {
-	cgroups, err := cgroupTree(c.name)
-	if err != nil {
-		return err
-	}
-	for _, pid := range pidsIn(cgroups) {
-		_ = unix.Kill(pid, unix.SIGCONT)
-	}
-	if !c.stopped {
-		return nil
-	}
-	return c.start(ctx)
-}
-
-func (c *Containerd) removePods(ctx context.Context) error {
-	list, err := c.Runtime().ListPodSandbox(ctx, &runtime.ListPodSandboxRequest{})
-	if err != nil {
-		return fmt.Errorf("list pods: %w", err)
-	}
-	for _, pod := range list.GetItems() {
-		_, err := c.Runtime().StopPodSandbox(ctx, &runtime.StopPodSandboxRequest{PodSandboxId: pod.GetId()})
-		if err == nil {
-			_, err = c.Runtime().RemovePodSandbox(ctx, &runtime.RemovePodSandboxRequest{PodSandboxId: pod.GetId()})
-		}
-		if err != nil {
-			return fmt.Errorf("remove pod %s: %w", pod.GetMetadata().GetName(), err)
-		}
-	}
-	return nil
 }
 
 // sweepStale removes what tests left behind that were killed or ran into their timeout.
@@ -148,7 +91,7 @@ func shimSockets(dir string) []string {
 }
 
 // removeElsewhere removes the few files that can't be made to be below the directory: the sockets of the shims of
-// containerd 1.6, and CNI's cache. An orderly end has removed them already.
+// containerd 1.6, and CNI's cache.
 func removeElsewhere(dir string) error {
 	files := shimSockets(dir)
 	const cache = "/var/lib/cni/results"
