@@ -14,6 +14,10 @@ import (
 // can make one named like another container's. So for each container whose init process
 // is known, the place where that process really is counts, and a path that merely names
 // the container is taken for it only if there is no such place.
+//
+// All paths are as the reader sees them. From a cgroup namespace of its own, such as a pod
+// has on cgroup v2, they are relative to the reader's own cgroup: what both have in common
+// is missing, and "/.." stands for each level up.
 type attributor struct {
 	// places are the containers by hierarchy and path of the cgroup that their init
 	// process was found in.
@@ -26,6 +30,8 @@ type attributor struct {
 	byID map[string]inventory.Key
 	// host are the containers that the host itself is in.
 	host []string
+	// within are the hierarchies in which the reader's own cgroup is the root that it sees.
+	within map[string]bool
 }
 
 type place struct{ hierarchy, path string }
@@ -53,6 +59,7 @@ func newAttributor(host nsinspect.HostReference, containers []inventory.Containe
 		settled: make(map[inventory.Key]bool),
 		byID:    make(map[string]inventory.Key, len(containers)),
 		host:    host.Containers,
+		within:  make(map[string]bool),
 	}
 	for i := range containers {
 		a.byID[containers[i].ID] = containers[i].Key()
@@ -60,12 +67,27 @@ func newAttributor(host nsinspect.HostReference, containers []inventory.Containe
 	return a
 }
 
+// view takes the cgroups of the host reference: where that is above the root that the reader
+// sees, this root is a cgroup of the reader's own.
+func (a *attributor) view(host []nsinspect.CgroupEntry) {
+	for _, entry := range host {
+		a.within[entry.Hierarchy] = outside(entry.Path)
+	}
+}
+
+// outside says whether a path leads out of the reader's cgroup namespace.
+func outside(path string) bool { return path == "/.." || strings.HasPrefix(path, "/../") }
+
 // settle records where a container's init process is. It says whether the process is in
 // the container's cgroup at all: if not, the pid is not, or no longer, the container's.
 func (a *attributor) settle(container *inventory.Container, entries []nsinspect.CgroupEntry) bool {
 	found := false
 	for _, entry := range entries {
-		if path, ok := cgroupOf(container, entry.Path); ok {
+		path, ok := cutTail(entry.Path, specPath(container))
+		if !ok && a.within[entry.Hierarchy] && !outside(entry.Path) {
+			path, ok = "/", true // It is the container that the reader runs in.
+		}
+		if ok {
 			a.places[place{entry.Hierarchy, path}] = container.Key()
 			found = true
 		}
@@ -113,12 +135,16 @@ func (a *attributor) attribute(entries []nsinspect.CgroupEntry) attribution {
 
 // placeAbove finds the innermost container whose place is this cgroup or one above it.
 func (a *attributor) placeAbove(entry nsinspect.CgroupEntry) (inventory.Key, bool) {
-	for path := entry.Path; len(path) > 1; path = path[:strings.LastIndexByte(path, '/')] {
+	for path := entry.Path; path != ""; path = path[:strings.LastIndexByte(path, '/')] {
 		if key, ok := a.places[place{entry.Hierarchy, path}]; ok {
 			return key, true
 		}
 	}
-	return inventory.Key{}, false
+	if outside(entry.Path) {
+		return inventory.Key{}, false
+	}
+	key, ok := a.places[place{entry.Hierarchy, "/"}]
+	return key, ok
 }
 
 // tailIn finds the container without a place whose spec names this cgroup or one above it.
@@ -145,16 +171,6 @@ func (a *attributor) outermost(path string) (nsinspect.ContainerRef, bool) {
 	return nsinspect.ContainerRef{}, false
 }
 
-// cgroupOf returns the part of an init process's path that is the container's own cgroup.
-// An init system inside may have moved itself further down.
-func cgroupOf(container *inventory.Container, path string) (string, bool) {
-	tail := specPath(container)
-	if tail == "" {
-		return "", false
-	}
-	return cutTail(path, tail)
-}
-
 // specPath returns the end of the path of the cgroup that the runtime makes for a
 // container: linux.cgroupsPath as it stands, or as the scope that the systemd driver makes
 // of SLICE:PREFIX:NAME. Without one, runc uses the container's id.
@@ -176,12 +192,15 @@ func specPath(container *inventory.Container) string {
 	return "/" + path
 }
 
-// cutTail cuts a path behind the first place where tail stands in it as whole elements.
+// cutTail cuts a path behind the part that is a container's own cgroup, whose full path
+// ends in tail. An init system inside may have moved itself further down. In a path that is
+// relative to the reader's cgroup the beginning of the tail may be missing: what both have
+// in common.
 func cutTail(path, tail string) (string, bool) {
 	for from := 0; ; {
 		i := strings.Index(path[from:], tail)
 		if i < 0 {
-			return "", false
+			break
 		}
 		end := from + i + len(tail)
 		if end == len(path) || path[end] == '/' {
@@ -189,4 +208,23 @@ func cutTail(path, tail string) (string, bool) {
 		}
 		from += i + 1
 	}
+	if !outside(path) {
+		return "", false
+	}
+	up := 0
+	for outside(path[up:]) {
+		up += len("/..")
+	}
+	// Each end of the tail, the longest first.
+	for rest := tail; rest != ""; {
+		if below, ok := strings.CutPrefix(path[up:], rest); ok && (below == "" || below[0] == '/') {
+			return path[:len(path)-len(below)], true
+		}
+		next := strings.IndexByte(rest[1:], '/')
+		if next < 0 {
+			break
+		}
+		rest = rest[1+next:]
+	}
+	return "", false
 }

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -76,7 +77,8 @@ func (s *Scanner) scan(ctx context.Context, snapshot *audit.Snapshot) error {
 	if hostErr != nil {
 		w.gap("no host reference: " + oneLine(hostErr))
 	}
-	explainAccess(s.config.Procfs, &snapshot.Coverage, hostErr != nil)
+	denied := snapshot.Coverage.Denied > 0 || errors.Is(hostErr, nsinspect.ErrDenied)
+	explainAccess(s.config.Procfs, &snapshot.Coverage, denied)
 	return err
 }
 

@@ -74,6 +74,9 @@ func (w *walk) close() {
 
 // settleInits tells the attributor where the containers' init processes are.
 func (w *walk) settleInits(containers []inventory.Container) {
+	if entries, err := w.cgroups(w.snapshot.Host.PID); err == nil {
+		w.attributor.view(entries)
+	}
 	for i := range containers {
 		container := &containers[i]
 		if !container.Status.Live() || container.PID <= 0 {
@@ -86,13 +89,18 @@ func (w *walk) settleInits(containers []inventory.Container) {
 	w.attributor.finish(containers)
 }
 
-func (w *walk) settleInit(container *inventory.Container) error {
-	process, err := w.fs.Open(container.PID)
+// cgroups reads the cgroups of a process that is not kept open.
+func (w *walk) cgroups(pid int) ([]nsinspect.CgroupEntry, error) {
+	process, err := w.fs.Open(pid)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer process.Close()
-	entries, err := process.Cgroups()
+	return process.Cgroups()
+}
+
+func (w *walk) settleInit(container *inventory.Container) error {
+	entries, err := w.cgroups(container.PID)
 	if err != nil {
 		return err
 	}

@@ -110,10 +110,14 @@ func where(pod *text.Pod, ref text.ContainerRef) string {
 }
 
 // findings puts the findings into lines: container, check and declarer, and the reason if
-// it isn't the one that these two imply.
+// it isn't the one that these two imply. Containers that this containerd does not know are
+// not the test's.
 func findings(scan *text.Scan) []string {
 	lines := []string{}
 	for _, f := range scan.Findings {
+		if scan.Inventory.Source == "containerd" && f.Container.RuntimeNamespace == "" {
+			continue
+		}
 		line := fmt.Sprintf("%s %s %s", where(f.Pod, f.Container), f.Check, f.DeclaredBy)
 		if implied := strings.Contains(f.Reason, "Undeclared") != f.Declared(); !implied || strings.HasSuffix(f.Reason, "NotInEffect") {
 			line += " " + f.Reason

@@ -1,0 +1,77 @@
+package agent
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+func TestCutTail(t *testing.T) {
+	t.Parallel()
+	const tail = "/kubepods/burstable/pod1/id"
+	tests := map[string]struct{ path, want string }{
+		"the path itself":                  {tail, tail},
+		"below a node's cgroup":            {"/docker/node" + tail, "/docker/node" + tail},
+		"an init system moved itself":      {tail + "/init.scope", tail},
+		"only part of an element":          {tail + "2", ""},
+		"the second occurrence is whole":   {tail + "2" + tail, tail + "2" + tail},
+		"another pod's reader":             {"/../../pod1/id", "/../../pod1/id"},
+		"a reader of the same pod":         {"/../id", "/../id"},
+		"a reader of the pod, below":       {"/../id/sub", "/../id"},
+		"a reader far away":                {"/../../.." + tail, "/../../.." + tail},
+		"not at the beginning of the rest": {"/../../other/id", ""},
+		"without /.. the whole is needed":  {"/pod1/id", ""},
+		"a name that begins with dots":     {"/..x/pod1/id", ""},
+		"the reader's own root":            {"/", ""},
+		"one level up":                     {"/..", ""},
+	}
+	for name, test := range tests {
+		got, ok := cutTail(test.path, tail)
+		if got != test.want || ok != (test.want != "") {
+			t.Errorf("%s: cutTail(%q) = %q, %v; want %q", name, test.path, got, ok, test.want)
+		}
+	}
+}
+
+// TestReaderInAContainer has an agent in a pod of its own cgroup namespace, as on cgroup v2.
+func TestReaderInAContainer(t *testing.T) {
+	t.Parallel()
+	at := func(path string) []nsinspect.CgroupEntry { return []nsinspect.CgroupEntry{{Hierarchy: "0", Path: path}} }
+	own := inventory.Container{ID: "own", RuntimeNamespace: "k8s.io", CgroupsPath: "/kubepods/podA/own"}
+	other := inventory.Container{ID: "other", RuntimeNamespace: "k8s.io", CgroupsPath: "/kubepods/podB/other"}
+	containers := []inventory.Container{own, other}
+	a := newAttributor(nsinspect.HostReference{}, containers)
+	a.view(at("/../../../init.scope"))
+	if !a.settle(&own, at("/")) || !a.settle(&other, at("/../../podB/other")) {
+		t.Fatal("an init process was not found in its cgroup")
+	}
+	a.finish(containers)
+	for path, want := range map[string]string{
+		"/":                      "own",
+		"/sub":                   "own",
+		"/..":                    "",
+		"/../../podB":            "",
+		"/../../podB/other":      "other",
+		"/../../podB/other/sub":  "other",
+		"/../../../system.slice": "",
+		"/../../../init.scope":   "",
+	} {
+		if got := a.attribute(at(path)); got.key.ID != want {
+			t.Errorf("a process in %s belongs to %q, want %q", path, got.key.ID, want)
+		}
+	}
+}
+
+// TestReaderOnTheHost must not take the root of the tree for a container.
+func TestReaderOnTheHost(t *testing.T) {
+	t.Parallel()
+	at := func(path string) []nsinspect.CgroupEntry { return []nsinspect.CgroupEntry{{Hierarchy: "0", Path: path}} }
+	container := inventory.Container{ID: strings.Repeat("a", 64), CgroupsPath: "/kubepods/podA/a"}
+	a := newAttributor(nsinspect.HostReference{}, []inventory.Container{container})
+	a.view(at("/"))
+	if a.settle(&container, at("/")) {
+		t.Error("the root of the tree was taken for a container's cgroup")
+	}
+}

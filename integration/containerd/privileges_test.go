@@ -1,0 +1,122 @@
+//go:build integration
+
+package containerd_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/containerd/containerd/v2/contrib/apparmor"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/containerd/v2/pkg/oci"
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/nsaudit/nsaudit/integration/runtimetest"
+)
+
+// confinement is containerd's default profile of pods' containers.
+const confinement = "cri-containerd.apparmor.d"
+
+// TestPrivileges runs nsaudit in a container with namespaces of its own and one
+// capability: what docs/security.md says is enough, is.
+func TestPrivileges(t *testing.T) {
+	c := runtimetest.Start(t)
+	command := build(t, c)
+	c.RunPod(t, runtimetest.HostNetworkPod())
+	c.RunPod(t, runtimetest.NormalPod())
+
+	t.Run("enough", func(t *testing.T) {
+		got := inContainer(t, c, command, "enough", oci.WithAddedCapabilities([]string{"CAP_SYS_PTRACE"}))
+		if got.code != 0 {
+			t.Errorf("exit code %d", got.code)
+		}
+		scan := decode(t, got.out)
+		wantFindings(t, scan, hostNetworkFinding)
+		wantAllSeen(t, scan)
+	})
+	t.Run("without the capability", func(t *testing.T) {
+		got := inContainer(t, c, command, "without")
+		wantBlind(t, got, "CAP_SYS_PTRACE is missing")
+	})
+	if !appArmor() {
+		t.Log("no AppArmor on this kernel: what its profile refuses is tested in the VM")
+		return
+	}
+	t.Run("confined", func(t *testing.T) {
+		got := inContainer(t, c, command, "confined", oci.WithAddedCapabilities([]string{"CAP_SYS_PTRACE"}), apparmor.WithDefaultProfile(confinement))
+		wantBlind(t, got, "in spite of CAP_SYS_PTRACE: a security module")
+	})
+}
+
+// wantBlind checks that nothing was called clean, and that the reason was given.
+func wantBlind(t *testing.T, got output, reason string) {
+	t.Helper()
+	if got.code != 1 || !strings.Contains(got.out, reason) {
+		t.Errorf("exit code %d, want 1 and %q in\n%s", got.code, reason, got.out)
+	}
+	if scan := decode(t, got.out); scan.Host.Reference != "none" || len(scan.Findings) != 0 {
+		t.Errorf("host %q, findings %v; want none of either", scan.Host.Reference, findings(scan))
+	}
+}
+
+// inContainer runs a scan in a container that has the host's procfs, containerd's socket
+// and no capability but the ones that are added, and returns its exit code and document.
+func inContainer(t *testing.T, c *runtimetest.Containerd, command nsaudit, id string, opts ...oci.SpecOpts) output {
+	t.Helper()
+	results := t.TempDir()
+	socketDir := filepath.Dir(c.Address())
+	opts = append([]oci.SpecOpts{
+		oci.WithCapabilities(nil),
+		oci.WithLinuxNamespace(specs.LinuxNamespace{Type: specs.CgroupNamespace}),
+		oci.WithMounts([]specs.Mount{
+			{Type: "bind", Source: "/proc", Destination: "/host/proc", Options: []string{"rbind", "ro"}},
+			{Type: "bind", Source: command.path, Destination: "/nsaudit", Options: []string{"bind", "ro"}},
+			{Type: "bind", Source: socketDir, Destination: socketDir, Options: []string{"rbind"}},
+			{Type: "bind", Source: results, Destination: "/results", Options: []string{"bind"}},
+		}),
+		oci.WithProcessArgs("/nsaudit", "scan", "--procfs", "/host/proc", "--containerd-address", c.Address(), "--save", "/results/snapshot.json"),
+	}, opts...)
+	c.RunContainer(t, "auditor", id, opts...)
+	code := wait(t, c, "auditor", id)
+
+	snapshot := filepath.Join(results, "snapshot.json")
+	if _, err := os.Stat(snapshot); err != nil {
+		t.Fatalf("exit code %d and no snapshot: %v", code, err)
+	}
+	judged := nsaudit{command.path, []string{"scan"}}.run(t, nil, "-o", "json", "--from", snapshot)
+	return output{code: code, out: judged.out, err: judged.err}
+}
+
+// wait returns the exit code of a container's init process.
+func wait(t *testing.T, c *runtimetest.Containerd, namespace, id string) int {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(namespaces.WithNamespace(t.Context(), namespace), time.Minute)
+	defer cancel()
+	container, err := c.Client(t).LoadContainer(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, err := container.Task(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exited, err := task.Wait(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := <-exited
+	if err := status.Error(); err != nil {
+		t.Fatal(err)
+	}
+	return int(status.ExitCode())
+}
+
+// appArmor says whether this kernel enforces it.
+func appArmor() bool {
+	enabled, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
+	return err == nil && strings.HasPrefix(string(enabled), "Y")
+}
