@@ -38,7 +38,9 @@ func TestCutTail(t *testing.T) {
 // TestReaderInAContainer has an agent in a pod of its own cgroup namespace, as on cgroup v2.
 func TestReaderInAContainer(t *testing.T) {
 	t.Parallel()
-	at := func(path string) []nsinspect.CgroupEntry { return []nsinspect.CgroupEntry{{Hierarchy: "0", Path: path}} }
+	at := func(path string) []nsinspect.CgroupEntry {
+		return []nsinspect.CgroupEntry{{Hierarchy: "0", Path: path}}
+	}
 	own := inventory.Container{ID: "own", RuntimeNamespace: "k8s.io", CgroupsPath: "/kubepods/podA/own"}
 	other := inventory.Container{ID: "other", RuntimeNamespace: "k8s.io", CgroupsPath: "/kubepods/podB/other"}
 	containers := []inventory.Container{own, other}
@@ -67,7 +69,9 @@ func TestReaderInAContainer(t *testing.T) {
 // TestReaderOnTheHost must not take the root of the tree for a container.
 func TestReaderOnTheHost(t *testing.T) {
 	t.Parallel()
-	at := func(path string) []nsinspect.CgroupEntry { return []nsinspect.CgroupEntry{{Hierarchy: "0", Path: path}} }
+	at := func(path string) []nsinspect.CgroupEntry {
+		return []nsinspect.CgroupEntry{{Hierarchy: "0", Path: path}}
+	}
 	container := inventory.Container{ID: strings.Repeat("a", 64), CgroupsPath: "/kubepods/podA/a"}
 	a := newAttributor(nsinspect.HostReference{}, []inventory.Container{container})
 	a.view(at("/"))
