@@ -78,6 +78,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := completePath(); err != nil {
+		return err
+	}
 	if err := checkPrograms(); err != nil {
 		return err
 	}
@@ -141,7 +144,8 @@ func runSuites(ctx context.Context, store cache, m machine, suites []string) err
 func runSuite(ctx context.Context, store cache, m machine, suite string) result {
 	kernel, err := buildKernel(ctx, store, suite)
 	if err != nil {
-		return result{suite: suite, err: fmt.Errorf("prepare kernel: %w", err)}
+		fmt.Fprintf(m.out, "vm: prepare kernel of %s: %v\n", suite, err)
+		return result{suite: suite, release: "?", err: errors.New("the kernel could not be prepared")}
 	}
 	m.console = filepath.Join(store.dir, "console-"+suite+".log")
 	return m.boot(ctx, kernel)

@@ -14,6 +14,15 @@ import (
 // stopGrace is how long an interrupted program gets to clean up after itself.
 const stopGrace = 15 * time.Second
 
+// completePath adds the directories of mkfs and depmod to PATH, for this process
+// and what it starts. Who comes by "sudo env PATH=$PATH" lacks them on Debian.
+func completePath() error {
+	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin"); err != nil {
+		return fmt.Errorf("complete PATH: %w", err)
+	}
+	return nil
+}
+
 // checkPrograms fails with the names of the Debian packages to install.
 func checkPrograms() error {
 	needed := []struct{ program, debianPackage string }{
