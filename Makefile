@@ -29,6 +29,9 @@ IMAGE_ARCH ?= $(shell go env GOARCH)
 # What `make run` and the go test targets are given on top, for example: make run ARGS='-o json', make unit ARGS=-v
 ARGS ?=
 
+# One package after another: each starts a containerd of its own.
+containerd_test = CGO_ENABLED=0 go test -tags integration -count=1 -p 1 -timeout 15m $(ARGS) ./integration/runtimetest ./integration/containerd
+
 say = @printf '\n==> %s\n' "$(1)"
 
 ##@ Build
@@ -83,12 +86,12 @@ integration-namespaces: need-root deps-integration ## Against real namespaces (r
 .PHONY: integration-containerd-2.4
 integration-containerd-2.4: need-root deps-integration $(containerd_2_4) ## Against a real containerd 2.4 with CRI pods (root)
 	$(call say,integration tests against $(notdir $(containerd_2_4)))
-	NSAUDIT_CONTAINERD_DIR=$(containerd_2_4) go test -tags integration -count=1 -timeout 15m $(ARGS) ./integration/containerd
+	NSAUDIT_CONTAINERD_DIR=$(containerd_2_4) $(containerd_test)
 
 .PHONY: integration-containerd-1.6
 integration-containerd-1.6: need-root deps-integration $(containerd_1_6) ## Against Debian 12's containerd 1.6 with CRI pods (root)
 	$(call say,integration tests against $(notdir $(containerd_1_6)))
-	NSAUDIT_CONTAINERD_DIR=$(containerd_1_6) go test -tags integration -count=1 -timeout 15m $(ARGS) ./integration/containerd
+	NSAUDIT_CONTAINERD_DIR=$(containerd_1_6) $(containerd_test)
 
 .PHONY: vmtest
 vmtest: need-root deps-vmtest $(containerd_2_4) ## In a VM of each of VM_KERNELS, with cgroup v2 and AppArmor
@@ -107,7 +110,8 @@ fuzz: ## Each fuzz target for FUZZTIME
 	done
 
 .PHONY: bench
-bench: need-root deps-integration ## Benchmarks (root)
+bench: need-root ## What a scan of 100, 1,000 and 10,000 processes costs, in 3 minutes (root)
+	@$(setup)/packages strace:strace lsns:util-linux
 	go test -tags integration -run '^$$' -bench . $(ARGS) ./integration/bench
 
 .PHONY: coverage
