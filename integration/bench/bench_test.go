@@ -1,0 +1,47 @@
+//go:build integration
+
+package bench
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+)
+
+// threadCount is of the process with many threads.
+const threadCount = 1000
+
+// maxTraced is how many processes a look under strace has at most: with more it takes minutes and says the same.
+const maxTraced = 1000
+
+// BenchmarkScan looks at every process of a node.
+func BenchmarkScan(b *testing.B) {
+	for _, count := range []int{100, 1_000, 10_000} {
+		b.Run(strconv.Itoa(count), func(b *testing.B) {
+			n := newNode(b)
+			n.fill(b, count)
+			t := table{unit: "process", results: measure(b, ways(), count)}
+			t.title = fmt.Sprintf("%d processes in %d containers, %s; median of %d rounds", count, n.containers, n.cgroups, b.N*minRounds)
+			if count <= maxTraced {
+				if err := countSyscalls(b, t.results, count); err != nil {
+					t.notes = append(t.notes, err.Error())
+				}
+			}
+			report(b, t.results, t.unit)
+			tables = append(tables, t)
+		})
+	}
+}
+
+// BenchmarkThreads looks at every thread of one process.
+func BenchmarkThreads(b *testing.B) {
+	n := newNode(b)
+	pid := n.threads(b, threadCount)
+	t := table{unit: "thread", results: measure(b, threadWays(pid), threadCount)}
+	t.title = fmt.Sprintf("One process with %d threads; median of %d rounds", threadCount, b.N*minRounds)
+	if err := countSyscalls(b, t.results, threadCount, oncePIDEnv+"="+strconv.Itoa(pid)); err != nil {
+		t.notes = append(t.notes, err.Error())
+	}
+	report(b, t.results, t.unit)
+	tables = append(tables, t)
+}

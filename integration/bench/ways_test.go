@@ -1,0 +1,192 @@
+//go:build integration
+
+package bench
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/agent"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// way is one way to learn the namespaces of all processes.
+type way struct {
+	name string
+	// apart says that it runs in a process of its own, so that its allocations can't be counted.
+	apart bool
+	// look looks once. It returns how many processes it saw, or -1 if it can't tell.
+	look func(context.Context) (int, error)
+}
+
+const (
+	nsauditWay = "nsaudit"
+	bareWay    = "bare loop"
+	procfsWay  = "prometheus/procfs"
+	cgroupsWay = "prometheus/procfs with cgroups"
+	lsnsWay    = "lsns"
+)
+
+func ways() []way {
+	return []way{
+		{nsauditWay, false, scan},
+		{bareWay, false, bare},
+		{procfsWay, false, library},
+		{cgroupsWay, false, libraryWithCgroups},
+		{lsnsWay, true, lsns},
+	}
+}
+
+// runOnce is what strace counts. A name that is no way does nothing, which is what the others are compared with.
+func runOnce(name string) error {
+	all := ways()
+	if text := os.Getenv(oncePIDEnv); text != "" {
+		pid, err := strconv.Atoi(text)
+		if err != nil {
+			return err
+		}
+		all = threadWays(pid)
+	}
+	i := slices.IndexFunc(all, func(w way) bool { return w.name == name })
+	if i < 0 {
+		return nil
+	}
+	_, err := all[i].look(context.Background())
+	return err
+}
+
+// scan is nsaudit's whole scan, without containerd.
+func scan(ctx context.Context) (int, error) {
+	fs, err := nsinspect.NewFS(nsinspect.DefaultRoot)
+	if err != nil {
+		return 0, err
+	}
+	defer fs.Close()
+	snapshot, err := agent.NewScanner(agent.Config{
+		Procfs: fs,
+		Hosts:  []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}},
+	}).Scan(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if gaps := snapshot.Coverage.Gaps; len(gaps) > 0 {
+		return 0, errors.New(gaps[0])
+	}
+	seen := 0
+	for _, container := range snapshot.Containers {
+		seen += len(container.Processes)
+	}
+	return seen, nil
+}
+
+// bare makes the system calls that tell the same, and keeps nothing. What a call costs is the kernel's affair; what nsaudit
+// takes on top is its own.
+func bare(context.Context) (int, error) {
+	proc, err := unix.Open(nsinspect.DefaultRoot, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(proc)
+	seen := 0
+	text := make([]byte, 4<<10)
+	err = eachNumber(proc, func(pid string) error {
+		seen++
+		return bareProcess(proc, pid, text)
+	})
+	return seen, err
+}
+
+func bareProcess(proc int, pid string, text []byte) error {
+	dir, err := unix.Openat(proc, pid, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	cgroup, err := unix.Openat(dir, "cgroup", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	_, err = unix.Read(cgroup, text)
+	_ = unix.Close(cgroup)
+	if err != nil {
+		return err
+	}
+	var stat unix.Stat_t
+	for _, name := range [...]string{"ns/pid", "task", "ns/net", "ns/ipc"} {
+		if err := unix.Fstatat(dir, name, &stat, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachNumber calls visit with each entry of a directory that begins with a digit.
+func eachNumber(dir int, visit func(name string) error) error {
+	const lengthAt, nameAt = 16, 19 // In struct linux_dirent64.
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := unix.ReadDirent(dir, buf)
+		if err != nil || n == 0 {
+			return err
+		}
+		for rest := buf[:n]; len(rest) > nameAt; rest = rest[binary.NativeEndian.Uint16(rest[lengthAt:]):] {
+			if c := rest[nameAt]; c < '0' || c > '9' {
+				continue
+			}
+			if err := visit(unix.ByteSliceToString(rest[nameAt:])); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// library is what a program would do with the procfs library that most exporters use.
+func library(context.Context) (int, error) {
+	return eachProc(func(process procfs.Proc) error {
+		_, err := process.Namespaces()
+		return err
+	})
+}
+
+// libraryWithCgroups also learns which container the process belongs to, without which the namespaces accuse nobody.
+func libraryWithCgroups(context.Context) (int, error) {
+	return eachProc(func(process procfs.Proc) error {
+		_, err := process.Namespaces()
+		_, err2 := process.Cgroups()
+		return errors.Join(err, err2)
+	})
+}
+
+func eachProc(visit func(procfs.Proc) error) (int, error) {
+	fs, err := procfs.NewFS(nsinspect.DefaultRoot)
+	if err != nil {
+		return 0, err
+	}
+	processes, err := fs.AllProcs()
+	if err != nil {
+		return 0, err
+	}
+	for _, process := range processes {
+		if err := visit(process); err != nil {
+			return 0, err
+		}
+	}
+	return len(processes), nil
+}
+
+// lsns runs util-linux's command. Without standard output it writes to /dev/null.
+func lsns(ctx context.Context) (int, error) {
+	if err := exec.CommandContext(ctx, "lsns").Run(); err != nil {
+		return 0, fmt.Errorf("lsns (Debian package util-linux): %w", err)
+	}
+	return -1, nil
+}
