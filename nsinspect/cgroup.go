@@ -98,9 +98,9 @@ const deletedSuffix = " (deleted)"
 // hierarchy of its own.
 func ParseCgroups(text []byte) ([]CgroupEntry, error) {
 	// One string for all, so that the entries share it.
-	lines := strings.Split(string(bytes.TrimSuffix(text, []byte("\n"))), "\n")
-	entries := make([]CgroupEntry, 0, len(lines))
-	for _, line := range lines {
+	lines := string(bytes.TrimSuffix(text, []byte("\n")))
+	entries := make([]CgroupEntry, 0, strings.Count(lines, "\n")+1)
+	for line := range strings.SplitSeq(lines, "\n") {
 		hierarchy, rest, ok := strings.Cut(line, ":")
 		controllers, path, ok2 := strings.Cut(rest, ":")
 		if !ok || !ok2 || !strings.HasPrefix(path, "/") {
