@@ -1,0 +1,184 @@
+//go:build integration
+
+// Package namespaces_test looks at real processes in real namespaces and cgroups, without
+// any container runtime: what containers are made of, and what they could be made into.
+package namespaces_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/nsaudit/nsaudit/agent"
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// In a process that plays a role, main stays on the process's first thread. It can only be
+// kept from an init function.
+func init() { //nolint:gochecknoinits // See above.
+	if os.Getenv(roleEnv) != "" {
+		runtime.LockOSThread()
+	}
+}
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(roleEnv); text != "" {
+		if err := play(text); err != nil {
+			fmt.Fprintf(os.Stdout, "error: %v\n", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// openProcfs opens this machine's procfs.
+func openProcfs(t *testing.T) *nsinspect.FS {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Fatal("these tests make namespaces and cgroups, which takes root. Run: sudo env \"PATH=$PATH\" make integration-namespaces")
+	}
+	fs, err := nsinspect.NewFS(nsinspect.DefaultRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = fs.Close() })
+	return fs
+}
+
+// hosts are the processes that may stand for the host. Pid 1 of some machines is protected
+// even from root.
+func hosts() []nsinspect.HostCandidate {
+	return []nsinspect.HostCandidate{
+		{Reference: nsinspect.ByPID1, PID: 1},
+		{Reference: nsinspect.ByKthreadd, PID: 2},
+	}
+}
+
+// hostNamespaces returns the host's namespaces, which the tests must be in themselves.
+func hostNamespaces(t *testing.T, fs *nsinspect.FS) nsinspect.Namespaces {
+	t.Helper()
+	host, err := fs.HostReference(hosts()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := namespacesOf(t, fs, os.Getpid())
+	for _, kind := range []nsinspect.Kind{nsinspect.Net, nsinspect.PID, nsinspect.IPC} {
+		if idOf(t, own, kind) != idOf(t, host.Namespaces, kind) {
+			t.Fatalf("this test is not in the host's %s namespace: run it on the host, or with --net=host --pid=host --ipc=host", kind)
+		}
+	}
+	return host.Namespaces
+}
+
+// openProcess opens one process for the time of the test.
+func openProcess(t *testing.T, fs *nsinspect.FS, pid int) *nsinspect.Process {
+	t.Helper()
+	process, err := fs.Open(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(process.Close)
+	return process
+}
+
+func namespacesOf(t *testing.T, fs *nsinspect.FS, pid int) nsinspect.Namespaces {
+	t.Helper()
+	process, err := fs.Open(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer process.Close()
+	namespaces, err := process.Namespaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return namespaces
+}
+
+func idOf(t *testing.T, namespaces nsinspect.Namespaces, kind nsinspect.Kind) nsinspect.ID {
+	t.Helper()
+	id, ok := namespaces.Get(kind)
+	if !ok {
+		t.Fatalf("there is no %s namespace in %+v", kind, namespaces)
+	}
+	return id
+}
+
+// surveyOf surveys a process that must be there.
+func surveyOf(t *testing.T, fs *nsinspect.FS, pid int, kinds ...nsinspect.Kind) nsinspect.Survey {
+	t.Helper()
+	survey, err := openProcess(t, fs, pid).Survey(t.Context(), kinds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return survey
+}
+
+// settle is long for a process that dies, and short for a test.
+const settle = 20 * time.Millisecond
+
+func scanConfig(fs *nsinspect.FS) agent.Config {
+	return agent.Config{Procfs: fs, Hosts: hosts(), Node: "test", Settle: settle}
+}
+
+// scan takes a snapshot of the whole machine. Others may run containers on it meanwhile:
+// look at what is the test's own.
+func scan(t *testing.T, config agent.Config) *audit.Snapshot {
+	t.Helper()
+	snapshot, err := agent.NewScanner(config).Scan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return snapshot
+}
+
+// containerIn returns the container of this id, or nil.
+func containerIn(snapshot *audit.Snapshot, id string) *audit.Container {
+	for i := range snapshot.Containers {
+		if snapshot.Containers[i].ID == id {
+			return &snapshot.Containers[i]
+		}
+	}
+	return nil
+}
+
+// findingsOf judges the snapshot and returns what concerns this container, by check.
+func findingsOf(t *testing.T, snapshot *audit.Snapshot, id string) map[audit.Check]audit.Finding {
+	t.Helper()
+	findings, _ := audit.Judge(snapshot)
+	found := make(map[audit.Check]audit.Finding)
+	for _, finding := range findings {
+		if snapshot.Containers[finding.Container].ID != id {
+			continue
+		}
+		if _, twice := found[finding.Check]; twice {
+			t.Errorf("%s was found twice of %s", finding.Check, id)
+		}
+		found[finding.Check] = finding
+	}
+	return found
+}
+
+// nsPath is the file of a process's namespace.
+func nsPath(pid int, kind string) string {
+	return nsinspect.DefaultRoot + "/" + strconv.Itoa(pid) + "/ns/" + kind
+}
+
+// eventually waits for a change that the kernel makes on its own.
+func eventually(what string, happened func() bool) error {
+	for range 500 {
+		if happened() {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return errors.New("waited too long for " + what)
+}

@@ -1,0 +1,130 @@
+//go:build integration
+
+package namespaces_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/agent"
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// endLeader ends the process's first thread; the others live on.
+func endLeader(role) error {
+	go func() {
+		err := eventually("the leader's end", func() bool {
+			stat, err := os.ReadFile("/proc/self/stat")
+			return err == nil && strings.Contains(string(stat), ") Z ")
+		})
+		if err == nil {
+			ready("")
+			err = awaitEnd()
+		}
+		if err != nil {
+			fmt.Fprintf(os.Stdout, "error: %v\n", err)
+		}
+		os.Exit(0)
+	}()
+	// Not RawSyscall: the scheduler has to hear that this thread won't come back.
+	_, _, errno := syscall.Syscall(unix.SYS_EXIT, 0, 0, 0)
+	return errno
+}
+
+// storm starts processes that end at once, a few at a time, and ends by itself.
+func storm(r role) error {
+	ready("")
+	var running []*exec.Cmd
+	for end := time.Now().Add(stormTime); time.Now().Before(end); {
+		child := exec.Command("/proc/self/exe")
+		child.Env = []string{roleEnv + "=" + `{"Do":"none"}`} // Its input is empty: it ends at once.
+		if err := child.Start(); err != nil {
+			return err
+		}
+		if running = append(running, child); len(running) > r.N {
+			_ = running[0].Wait() // It ends with an error: it has no input.
+			running = running[1:]
+		}
+	}
+	for _, child := range running {
+		_ = child.Wait()
+	}
+	return awaitEnd()
+}
+
+// stormTime is how long a storm lasts.
+const stormTime = 2 * time.Second
+
+// zombie starts a child that ends, and does not take its exit status.
+func zombie(role) error {
+	child, err := os.StartProcess("/proc/self/exe", []string{"zombie"}, &os.ProcAttr{Env: []string{roleEnv + "={}"}})
+	if err != nil {
+		return err
+	}
+	path := fmt.Sprintf("/proc/%d/stat", child.Pid)
+	if err := eventually("the zombie", func() bool {
+		stat, err := os.ReadFile(path)
+		return err == nil && strings.Contains(string(stat), ") Z ")
+	}); err != nil {
+		return err
+	}
+	ready("%d", child.Pid)
+	err = awaitEnd()
+	_, waitErr := child.Wait()
+	return errors.Join(err, waitErr)
+}
+
+// exitLate ends at another line.
+func exitLate(role) error {
+	ready("")
+	_, err := readLine()
+	return err
+}
+
+// scanAndPrint takes a snapshot, as whoever the process is, and prints it.
+func scanAndPrint(role) error {
+	fs, err := nsinspect.NewFS(nsinspect.DefaultRoot)
+	if err != nil {
+		return err
+	}
+	defer fs.Close()
+	snapshot, err := agent.NewScanner(scanConfig(fs)).Scan(context.Background())
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := audit.Encode(&b, snapshot); err != nil {
+		return err
+	}
+	ready("%s", b.String())
+	return awaitEnd()
+}
+
+// mountAndStart mounts a procfs over the usual one and starts another role. It is in a mount
+// namespace of its own.
+func mountAndStart(r role) error {
+	if err := mountProcfs(r.Mount); err != nil {
+		return err
+	}
+	return startThen(r)
+}
+
+func mountProcfs(options string) error {
+	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("keep mounts to ourselves: %w", err)
+	}
+	if err := unix.Mount("proc", nsinspect.DefaultRoot, "proc", 0, options); err != nil {
+		return fmt.Errorf("mount a procfs with %q: %w", options, err)
+	}
+	return nil
+}
