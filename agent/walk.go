@@ -5,25 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// Caps of one walk. Hitting one is reported as a gap.
-const (
-	// maxRecorded caps the processes of containers that a snapshot holds: about 250 bytes
-	// each.
-	maxRecorded = 200_000
-	// maxSuspects caps the handles that are kept open for the second look. Suspects beyond
-	// it are reported without one.
-	maxSuspects = 512
-	// maxReasons caps the reasons that one container gives for being unknown.
-	maxReasons = 16
-)
+// maxRecorded caps the processes of containers that a snapshot holds: about 250 bytes
+// each. Containers with more are unknown.
+const maxRecorded = 200_000
 
 // judged are the kinds of namespaces that the checks are about.
 func judged() []nsinspect.Kind {
@@ -43,12 +33,6 @@ type walk struct {
 	misplaced map[inventory.Key]bool
 	suspects  []suspect
 	recorded  int
-}
-
-// suspect is a process that shares what its container did not declare, kept open.
-type suspect struct {
-	process   *nsinspect.Process
-	container *audit.Container
 }
 
 func newWalk(fs *nsinspect.FS, snapshot *audit.Snapshot) *walk {
@@ -239,9 +223,13 @@ func (w *walk) record(process *nsinspect.Process, groups []nsinspect.ThreadGroup
 	if !w.shares(record) {
 		return record, nil
 	}
-	var err error
-	record.Command, err = process.Command()
-	return record, err
+	command, err := process.Command()
+	if errors.Is(err, nsinspect.ErrVanished) {
+		return nil, err
+	}
+	// What it shares counts, also where its name can't be read.
+	record.Command = command
+	return record, nil
 }
 
 // shares says whether any thread is in a namespace of the host.
@@ -255,91 +243,4 @@ func (w *walk) sharesKind(record *audit.Process, kind nsinspect.Kind) bool {
 		id, ok := group.Namespaces.Get(kind)
 		return ok && id == host
 	})
-}
-
-// suspicious says whether a process shares a namespace that its container did not declare.
-func (w *walk) suspicious(container *audit.Container, record *audit.Process) bool {
-	return slices.ContainsFunc(w.kinds, func(kind nsinspect.Kind) bool {
-		return w.sharesKind(record, kind) && !slices.Contains(container.Declared.Host, kind)
-	})
-}
-
-func (w *walk) hasSuspects() bool { return len(w.suspects) > 0 }
-
-// confirm looks at the suspects again, after a while and through the same handles. Those
-// that have gone, or have left the host's namespaces, were passing through.
-func (w *walk) confirm(ctx context.Context, settle time.Duration) error {
-	select {
-	case <-time.After(settle):
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	for _, suspect := range w.suspects {
-		if err := w.lookAgain(ctx, suspect); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *walk) lookAgain(ctx context.Context, suspect suspect) error {
-	seen, err := suspect.process.Survey(ctx, w.kinds)
-	if err == nil && seen.Denied > 0 {
-		return nil // The first look stands.
-	}
-	var record *audit.Process
-	if err == nil {
-		record, err = w.record(suspect.process, seen.Groups)
-	}
-	if err != nil && !errors.Is(err, nsinspect.ErrVanished) {
-		return err
-	}
-	w.replace(suspect, record)
-	return nil
-}
-
-// replace puts the second look in the place of the first.
-func (w *walk) replace(suspect suspect, record *audit.Process) {
-	processes := suspect.container.Processes
-	i := slices.IndexFunc(processes, func(p audit.Process) bool { return p.PID == suspect.process.PID() })
-	if record == nil {
-		w.snapshot.Coverage.Transient++
-		suspect.container.Processes = slices.Delete(processes, i, i+1)
-		return
-	}
-	if !w.suspicious(suspect.container, record) {
-		w.snapshot.Coverage.Transient++
-	}
-	processes[i] = *record
-}
-
-// unknown notes why a container was not fully seen.
-func (w *walk) unknown(key inventory.Key, reason string) {
-	w.unknownIn(w.containers[key], reason)
-}
-
-func (w *walk) unknownIn(container *audit.Container, reason string) {
-	switch n := len(container.Unknown); {
-	case slices.Contains(container.Unknown, reason):
-	case n < maxReasons:
-		container.Unknown = append(container.Unknown, reason)
-	case n == maxReasons:
-		container.Unknown = append(container.Unknown, "and more")
-	}
-}
-
-// gap notes a part of the node that was not seen.
-func (w *walk) gap(reason string) {
-	gaps := &w.snapshot.Coverage.Gaps
-	switch n := len(*gaps); {
-	case n < maxReasons:
-		*gaps = append(*gaps, reason)
-	case n == maxReasons:
-		*gaps = append(*gaps, "and more")
-	}
-}
-
-// oneLine joins the lines of a joined error.
-func oneLine(err error) string {
-	return strings.ReplaceAll(err.Error(), "\n", "; ")
 }
