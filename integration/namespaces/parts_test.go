@@ -71,10 +71,15 @@ func zombie(role) error {
 	if err != nil {
 		return err
 	}
-	path := fmt.Sprintf("/proc/%d/stat", child.Pid)
+	dir := fmt.Sprintf("/proc/%d", child.Pid)
 	if err := eventually("the zombie", func() bool {
-		stat, err := os.ReadFile(path)
-		return err == nil && strings.Contains(string(stat), ") Z ")
+		stat, err := os.ReadFile(dir + "/stat")
+		if err != nil || !strings.Contains(string(stat), ") Z ") {
+			return false
+		}
+		// The first thread can be one while others have still to end.
+		threads, err := os.ReadDir(dir + "/task")
+		return err == nil && len(threads) == 1
 	}); err != nil {
 		return err
 	}
