@@ -26,6 +26,16 @@ func (w *walk) unknownIn(container *audit.Container, reason string) {
 	}
 }
 
+// interrupt notes that the walk ended before its time: no container was fully seen.
+func (w *walk) interrupt(err error) {
+	w.gap("the scan was not finished: " + oneLine(err))
+	for _, container := range w.containers {
+		if container.Status.Live() || len(container.Processes) > 0 {
+			w.unknownIn(container, "the scan was not finished")
+		}
+	}
+}
+
 // gap notes a part of the node that was not seen.
 func (w *walk) gap(reason string) {
 	gaps := &w.snapshot.Coverage.Gaps

@@ -3,7 +3,6 @@ package agent
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,9 +15,9 @@ import (
 	"github.com/nsaudit/nsaudit/agent/inventory"
 )
 
-// Bounds of asking again about single containers.
+// Bounds of asking again about single containers: most answers take a millisecond, that of
+// a hung shim some seconds.
 const (
-	maxAsked    = 64
 	askAtOnce   = 8
 	askDeadline = 20 * time.Second
 )
@@ -35,16 +34,10 @@ func (w *walk) reconcile(ctx context.Context, source source) {
 	var group errgroup.Group
 	group.SetLimit(askAtOnce)
 	namespaces := w.runtimeNamespaces()
-	asked := 0
 	for _, container := range w.sorted() {
 		if !w.disputed(container) {
 			continue
 		}
-		if asked == maxAsked {
-			w.unknownIn(container, "containerd's lists and its processes disagree, and there are too many such containers to ask about each")
-			continue
-		}
-		asked++
 		// Each call changes its own container only.
 		group.Go(func() error {
 			w.ask(ctx, source, container, namespaces)
@@ -74,7 +67,7 @@ func (w *walk) disputed(container *audit.Container) bool {
 // ask settles one disputed container.
 func (w *walk) ask(ctx context.Context, source source, container *audit.Container, namespaces []string) {
 	if container.RuntimeNamespace == "" {
-		adopt(ctx, source, container, namespaces)
+		w.adopt(ctx, source, container, namespaces)
 		return
 	}
 	now, err := source.Get(ctx, container.Key())
@@ -88,27 +81,37 @@ func (w *walk) ask(ctx context.Context, source source, container *audit.Containe
 	}
 	listed := container.PID
 	container.Status, container.PID = now.Status, now.PID
-	switch seen := len(container.Processes) > 0; {
-	case now.Status == inventory.Unknown:
-		w.unknownIn(container, "its shim does not answer containerd, so its task is not known")
-	case now.Status.Live() && w.misplaced[container.Key()] && now.PID == listed:
+	if now.Status.Live() && w.misplaced[container.Key()] && now.PID == listed {
 		w.unknownIn(container, fmt.Sprintf("its init process, pid %d, is not in its cgroup", now.PID))
-	case now.Status.Live() && !seen:
-		w.unknownIn(container, fmt.Sprintf("its init process, pid %d, is not visible in %s", now.PID, w.fs.Root()))
-	case now.Status == inventory.NoTask && seen:
+		return
+	}
+	w.compare(container)
+}
+
+// compare notes where what containerd says now does not fit the processes.
+func (w *walk) compare(container *audit.Container) {
+	switch seen := len(container.Processes) > 0; {
+	case container.Status == inventory.Unknown:
+		w.unknownIn(container, "its shim does not answer containerd, so its task is not known")
+	case container.Status.Live() && !seen:
+		w.unknownIn(container, fmt.Sprintf("its init process, pid %d, is not visible in %s", container.PID, w.fs.Root()))
+	case container.Status == inventory.NoTask && seen:
 		w.unknownIn(container, "containerd has no task of it, but processes are in its cgroup")
 	}
 }
 
-// adopt looks a container up that was started during the scan, after its list was made.
-func adopt(ctx context.Context, source source, container *audit.Container, namespaces []string) {
+// adopt looks a container up that was started during the scan, after its list was made. One
+// that containerd does not know stays known by its cgroup.
+func (w *walk) adopt(ctx context.Context, source source, container *audit.Container, namespaces []string) {
 	for _, namespace := range namespaces {
 		found, err := source.Get(ctx, inventory.Key{RuntimeNamespace: namespace, ID: container.ID})
-		if err == nil {
+		switch {
+		case err == nil:
 			container.Container = found
+			w.compare(container)
 			return
-		}
-		if errors.Is(err, context.DeadlineExceeded) {
+		case !errdefs.IsNotFound(err):
+			w.unknownIn(container, oneLine(err))
 			return
 		}
 	}

@@ -73,6 +73,9 @@ func (s *Scanner) scan(ctx context.Context, snapshot *audit.Snapshot) error {
 	w := newWalk(s.config.Procfs, snapshot)
 	defer w.close()
 	err := s.walk(ctx, w)
+	if err != nil {
+		w.interrupt(err)
+	}
 	w.finish()
 	if hostErr != nil {
 		w.gap("no host reference: " + oneLine(hostErr))
@@ -89,7 +92,7 @@ func (s *Scanner) walk(ctx context.Context, w *walk) error {
 	if err := w.processes(ctx); err != nil {
 		return fmt.Errorf("read the processes: %w", err)
 	}
-	if w.hasSuspects() {
+	if len(w.suspects) > 0 {
 		s.config.Progress("look again at undeclared sharing")
 		if err := w.confirm(ctx, s.config.Settle); err != nil {
 			return fmt.Errorf("look again at undeclared sharing: %w", err)

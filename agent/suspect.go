@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -27,51 +28,124 @@ func (w *walk) suspicious(container *audit.Container, record *audit.Process) boo
 	})
 }
 
-func (w *walk) hasSuspects() bool { return len(w.suspects) > 0 }
+// maxRounds is how often containers are looked at in whose cgroup somebody was passing
+// through. A runtime is seen at it once in a while; somebody who keeps coming and going is
+// seen each time.
+const maxRounds = 3
 
 // confirm looks at the suspects again, after a while and through the same handles. Those
-// that have gone, or have left the host's namespaces, were passing through.
+// that have gone, or have left the host's namespaces, were passing through. Where that
+// happens time and again, the container is unknown.
 func (w *walk) confirm(ctx context.Context, settle time.Duration) error {
+	for round := 1; ; round++ {
+		if err := pause(ctx, settle); err != nil {
+			return err
+		}
+		passing := make(map[*audit.Container]bool)
+		for _, suspect := range w.suspects {
+			if w.passing(ctx, suspect) {
+				passing[suspect.container] = true
+			}
+			suspect.process.Close()
+		}
+		w.suspects = w.suspects[:0]
+		if len(passing) == 0 {
+			return ctx.Err()
+		}
+		if round == maxRounds {
+			for container := range passing {
+				w.unknownIn(container, fmt.Sprintf("processes of it were in a namespace of the host in each of %d looks, though none for as long as %s", maxRounds, settle))
+			}
+			return ctx.Err()
+		}
+		if err := w.suspectsAmong(ctx, passing); err != nil {
+			return err
+		}
+	}
+}
+
+func pause(ctx context.Context, settle time.Duration) error {
 	select {
 	case <-time.After(settle):
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	for _, suspect := range w.suspects {
-		if err := w.lookAgain(ctx, suspect); err != nil {
+}
+
+// suspectsAmong walks the processes again for the sake of a few containers, and records who
+// is a suspect now.
+func (w *walk) suspectsAmong(ctx context.Context, containers map[*audit.Container]bool) error {
+	pids, err := w.fs.PIDs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		if err := ctx.Err(); err != nil {
 			return err
+		}
+		process, err := w.fs.Open(pid)
+		if err != nil {
+			continue // It has ended: the first walk has counted what can't be opened.
+		}
+		if !w.suspectAmong(ctx, process, containers) {
+			process.Close()
 		}
 	}
 	return nil
 }
 
-func (w *walk) lookAgain(ctx context.Context, suspect suspect) error {
-	seen, err := suspect.process.Survey(ctx, w.kinds)
-	if err == nil && seen.Denied > 0 {
-		return nil // The first look stands.
+// suspectAmong says whether a process is a suspect of one of the containers; it is then kept
+// open.
+func (w *walk) suspectAmong(ctx context.Context, process *nsinspect.Process, containers map[*audit.Container]bool) bool {
+	entries, err := process.LiveCgroups(ctx)
+	if err != nil {
+		return false
 	}
-	var record *audit.Process
-	if err == nil {
-		record, err = w.record(suspect.process, seen.Groups)
+	container := w.containerOf(process.PID(), entries)
+	if container == nil || !containers[container] {
+		return false
 	}
-	if err != nil && !errors.Is(err, nsinspect.ErrVanished) {
-		return err
+	seen, err := process.Survey(ctx, w.kinds)
+	if err != nil {
+		return false
 	}
-	w.replace(suspect, record)
-	return nil
+	record := w.record(process, seen.Groups)
+	if record == nil || !w.suspicious(container, record) || len(w.suspects) == maxSuspects {
+		return false
+	}
+	if i := indexOf(container, record.PID); i >= 0 {
+		container.Processes[i] = *record
+	} else {
+		container.Processes = append(container.Processes, *record)
+	}
+	w.suspects = append(w.suspects, suspect{process, container})
+	return true
 }
 
-// replace puts the second look in the place of the first.
-func (w *walk) replace(suspect suspect, record *audit.Process) {
+// passing looks at a suspect again and says whether it has gone or has left the host's
+// namespaces. Where the second look fails, the first stands.
+func (w *walk) passing(ctx context.Context, suspect suspect) bool {
+	seen, err := suspect.process.Survey(ctx, w.kinds)
+	if seen.Denied > 0 || err != nil && !errors.Is(err, nsinspect.ErrVanished) {
+		return false
+	}
+	record := w.record(suspect.process, seen.Groups)
 	processes := suspect.container.Processes
-	i := slices.IndexFunc(processes, func(p audit.Process) bool { return p.PID == suspect.process.PID() })
-	if record == nil {
-		w.snapshot.Coverage.Transient++
+	i := indexOf(suspect.container, suspect.process.PID())
+	if record != nil {
+		processes[i] = *record
+		if w.suspicious(suspect.container, record) {
+			return false
+		}
+	} else {
 		suspect.container.Processes = slices.Delete(processes, i, i+1)
-		return
 	}
-	if !w.suspicious(suspect.container, record) {
-		w.snapshot.Coverage.Transient++
-	}
-	processes[i] = *record
+	w.snapshot.Coverage.Transient++
+	return true
+}
+
+// indexOf finds the record of a process, or returns -1.
+func indexOf(container *audit.Container, pid int) int {
+	return slices.IndexFunc(container.Processes, func(p audit.Process) bool { return p.PID == pid })
 }

@@ -125,7 +125,9 @@ func (w *walk) count(pid int, err error) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	default:
-		w.snapshot.Coverage.Denied++
+		if errors.Is(err, nsinspect.ErrDenied) {
+			w.snapshot.Coverage.Denied++
+		}
 		w.gap(fmt.Sprintf("process %d: %s", pid, oneLine(err)))
 	}
 	return nil
@@ -148,10 +150,13 @@ func (w *walk) visit(ctx context.Context, process *nsinspect.Process) error {
 		return nil
 	}
 	record, err := w.survey(ctx, process, container)
+	if err != nil && !errors.Is(err, nsinspect.ErrVanished) {
+		w.unknownIn(container, oneLine(err))
+	}
 	if err != nil || record == nil {
 		return err
 	}
-	if w.recorded == maxRecorded {
+	if w.recorded >= maxRecorded && !w.shares(record) {
 		w.unknownIn(container, "more processes than a snapshot holds")
 		return nil
 	}
@@ -211,25 +216,20 @@ func (w *walk) survey(ctx context.Context, process *nsinspect.Process, container
 	if seen.Ended {
 		w.snapshot.Coverage.Vanished++
 	}
-	return w.record(process, seen.Groups)
+	return w.record(process, seen.Groups), nil
 }
 
-// record makes the snapshot's record of a process.
-func (w *walk) record(process *nsinspect.Process, groups []nsinspect.ThreadGroup) (*audit.Process, error) {
+// record makes the snapshot's record of a process, or nil if it is in no namespace.
+func (w *walk) record(process *nsinspect.Process, groups []nsinspect.ThreadGroup) *audit.Process {
 	if len(groups) == 0 {
-		return nil, nil
+		return nil
 	}
 	record := &audit.Process{PID: process.PID(), Groups: groups}
-	if !w.shares(record) {
-		return record, nil
+	if w.shares(record) {
+		// What it shares counts also where its name can't be read any more.
+		record.Command, _ = process.Command()
 	}
-	command, err := process.Command()
-	if errors.Is(err, nsinspect.ErrVanished) {
-		return nil, err
-	}
-	// What it shares counts, also where its name can't be read.
-	record.Command = command
-	return record, nil
+	return record
 }
 
 // shares says whether any thread is in a namespace of the host.

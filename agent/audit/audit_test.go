@@ -49,7 +49,7 @@ func container(name string, declared inventory.Declaration, processes ...Process
 
 func pause(declared inventory.Declaration, processes ...Process) Container {
 	c := container("", declared, processes...)
-	c.ID, c.Sandbox = "box", true
+	c.ID, c.Sandbox, c.PID = "box", true, processes[0].PID
 	return c
 }
 
@@ -151,6 +151,20 @@ func TestJudge(t *testing.T) {
 				container("main", byPod(), process(11, hostNet, podPID, podIPC)),
 			},
 			want: []string{"main-id UndeclaredHostNetwork nobody net:1 11/1[]"},
+		},
+		"an intruder in the pause container beside one in its pod": {
+			containers: []Container{
+				pause(byPod(), isolated(10), process(13, hostNet, podPID, podIPC)),
+				container("main", byPod(), isolated(11), process(14, hostNet, podPID, podIPC)),
+			},
+			want: []string{
+				"box UndeclaredHostNetwork nobody net:1 13/1[]",
+				"main-id UndeclaredHostNetwork nobody net:1 14/1[]",
+			},
+		},
+		"a pod of which only the pause container runs": {
+			containers: []Container{pause(byPod(nsinspect.Net), process(10, hostNet, podPID, podIPC))},
+			want:       []string{"box HostNetworkShared pod net:1 10/1[]"},
 		},
 		"declared, not in effect": {
 			containers: []Container{

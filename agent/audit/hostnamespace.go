@@ -39,15 +39,30 @@ func (n *namespaceCheck) judge(snapshot *Snapshot, host nsinspect.ID) []Finding 
 	return n.withoutRepeats(snapshot, findings)
 }
 
-// withoutRepeats leaves out the findings of pause containers that are said elsewhere.
+// withoutRepeats leaves out the findings of pause containers that containers of the same
+// pod have too: the pod's sharing is said once.
 func (n *namespaceCheck) withoutRepeats(snapshot *Snapshot, findings []Finding) []Finding {
+	said := make(map[inventory.Key]bool)
+	for _, finding := range findings {
+		if container := &snapshot.Containers[finding.Container]; !container.Sandbox {
+			said[inventory.Key{RuntimeNamespace: container.RuntimeNamespace, ID: container.SandboxID}] = true
+		}
+	}
 	var kept []Finding
 	for _, finding := range findings {
-		if !n.saidOfPod(snapshot, findings, finding) {
+		box := &snapshot.Containers[finding.Container]
+		repeats := box.Sandbox && said[box.Key()] && (finding.Reason != n.undeclared || onlyInit(box, finding.Evidence))
+		if !repeats {
 			kept = append(kept, finding)
 		}
 	}
 	return kept
+}
+
+// onlyInit says whether the evidence is the pause process alone. Any other process in a
+// pause container is an intruder.
+func onlyInit(box *Container, evidence Evidence) bool {
+	return len(evidence.Processes) == 1 && evidence.MoreProcesses == 0 && evidence.Processes[0].PID == box.PID
 }
 
 func (n *namespaceCheck) finding(container int, by inventory.Declarer, reason string, evidence Evidence) Finding {
@@ -69,24 +84,6 @@ func undeclaredBy(container *Container) inventory.Declarer {
 // and nothing of the container was left unread.
 func fullySeen(container *Container) bool {
 	return len(container.Processes) > 0 && len(container.Unknown) == 0
-}
-
-// saidOfPod says whether a finding of a pause container is the pod's own and so said by
-// its containers: what is declared always is, what is not where a container of the pod
-// has the same finding. Only an intruder in the pause container alone remains.
-func (n *namespaceCheck) saidOfPod(snapshot *Snapshot, findings []Finding, finding Finding) bool {
-	box := &snapshot.Containers[finding.Container]
-	if !box.Sandbox {
-		return false
-	}
-	if finding.Reason != n.undeclared {
-		return true
-	}
-	return slices.ContainsFunc(findings, func(other Finding) bool {
-		container := &snapshot.Containers[other.Container]
-		return other.Reason == n.undeclared && !container.Sandbox &&
-			container.SandboxID == box.SandboxID && container.RuntimeNamespace == box.RuntimeNamespace
-	})
 }
 
 // evidence collects the processes of which any thread is in the host's namespace.

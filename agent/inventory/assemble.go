@@ -11,8 +11,8 @@ import (
 // annotations mean nothing: anyone may set them.
 const criNamespace = "k8s.io"
 
-// The CRI plugin's marks on its containers. It writes the kind label last, so neither an
-// image nor a pod can set it.
+// The CRI plugin's marks on its containers. It writes the kind label last, so on the
+// containers that it makes neither an image nor a pod can set it.
 const (
 	labelKind         = "io.cri-containerd.kind"
 	kindSandbox       = "sandbox"
@@ -77,14 +77,10 @@ func decodeRecord(namespace string, record *containers.Container) Container {
 	if err == nil && spec.Linux != nil {
 		container.CgroupsPath = spec.Linux.CgroupsPath
 	}
-	kind := ""
-	if namespace == criNamespace {
-		kind = record.Labels[labelKind]
-	}
 	switch {
-	case kind == kindSandbox:
+	case madeByCRI(namespace, record, kindSandbox, extensionSandbox):
 		container.asSandbox(record, &spec, err)
-	case kind == kindContainer:
+	case madeByCRI(namespace, record, kindContainer, extensionCtr):
 		container.asPodContainer(record, &spec)
 	case err != nil:
 		container.Declared = unknownDeclaration(err.Error())
@@ -95,8 +91,14 @@ func decodeRecord(namespace string, record *containers.Container) Container {
 	return container
 }
 
-// asSandbox fills in a pause container. Without the CRI's record its own spec tells: it
-// lists each namespace that is not the host's.
+// madeByCRI says whether the CRI plugin made this record. A label alone does not tell:
+// ctr copies those of the image to the container.
+func madeByCRI(namespace string, record *containers.Container, kind, extension string) bool {
+	return namespace == criNamespace && record.Labels[labelKind] == kind && record.Extensions[extension] != nil
+}
+
+// asSandbox fills in a pause container. If the CRI's record can't be decoded its own spec
+// tells: it lists each namespace that is not the host's.
 func (c *Container) asSandbox(record *containers.Container, spec *spec, specErr error) {
 	c.Sandbox, c.SandboxID = true, record.ID
 	metadata, err := decodeCRI(value(record.Extensions[extensionSandbox]))

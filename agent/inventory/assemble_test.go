@@ -95,10 +95,22 @@ func TestAssembleWithoutThePauseContainer(t *testing.T) {
 	}
 }
 
-func TestSandboxWithoutCRIRecord(t *testing.T) {
+// TestForgedSandbox has a container that was given the labels of a pause container, as ctr
+// gives it those of its image.
+func TestForgedSandbox(t *testing.T) {
 	t.Parallel()
 	record := sandboxRecord("box", "{}")
 	record.Extensions = nil
+	got := assemble("k8s.io", []containers.Container{record}, nil, nil)[0]
+	if got.Sandbox || got.Pod != nil || got.Declared.By != BySpec {
+		t.Errorf("a container without CRI's record is taken for a pod's: %+v", got)
+	}
+}
+
+func TestSandboxWithDamagedRecord(t *testing.T) {
+	t.Parallel()
+	record := sandboxRecord("box", "{}")
+	record.Extensions[extensionSandbox] = stored("{")
 	got := assemble("k8s.io", []containers.Container{record}, nil, nil)[0]
 	want := Declaration{By: ByPod, Host: []nsinspect.Kind{nsinspect.Net}} // Its spec lists no network.
 	if diff := cmp.Diff(want, got.Declared); diff != "" {

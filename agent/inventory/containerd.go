@@ -24,7 +24,7 @@ const (
 	callTimeout = 5 * time.Second
 	// tasksTimeout is for the task list, in which containerd waits 2 s for each hung
 	// shim, one after another.
-	tasksTimeout = 15 * time.Second
+	tasksTimeout = 30 * time.Second
 	// parallel is how many containerd namespaces are read at once.
 	parallel = 4
 )
@@ -142,16 +142,25 @@ func (c *Containerd) Get(ctx context.Context, key Key) (Container, error) {
 		return Container{}, fmt.Errorf("get container %s: %w", key.ID, err)
 	}
 	records := []containers.Container{record}
+	var stored map[string]sandbox
 	if box := sandboxOf(key.RuntimeNamespace, &record); box != "" {
-		if sandboxRecord, err := c.client.ContainerService().Get(call, box); err == nil {
+		sandboxRecord, err := c.client.ContainerService().Get(call, box)
+		switch {
+		case err == nil:
 			records = append(records, sandboxRecord)
+		case !errdefs.IsNotFound(err):
+			return Container{}, fmt.Errorf("get sandbox %s: %w", box, err)
+		default:
+			if stored, err = c.storedSandboxes(ctx); err != nil {
+				return Container{}, fmt.Errorf("list sandboxes: %w", err)
+			}
 		}
 	}
 	state, err := c.task(ctx, key.ID)
 	if err != nil {
 		return Container{}, err
 	}
-	return assemble(key.RuntimeNamespace, records, map[string]task{key.ID: state}, nil)[0], nil
+	return assemble(key.RuntimeNamespace, records, map[string]task{key.ID: state}, stored)[0], nil
 }
 
 // sandboxOf returns the sandbox that a record names, if it is another container.

@@ -15,7 +15,10 @@ func newVersion(std streams) *cobra.Command {
 		Example: "  nsaudit version",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return printVersion(std.out)
+			if err := printVersion(std.out); err != nil {
+				return &exitError{exitFailed, fmt.Errorf("print version: %w", err)}
+			}
+			return nil
 		},
 	}
 }

@@ -5,6 +5,7 @@
 package text
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
@@ -106,6 +107,13 @@ type Filter struct {
 	Pod       string
 }
 
+// mayMiss says whether a container that is not shown might belong to a pod that is asked
+// for: it is known by its cgroup only.
+func (f Filter) mayMiss(container *audit.Container) bool {
+	unnamed := container.Pod == nil && container.RuntimeNamespace == "" || container.Pod != nil && container.Pod.Name == ""
+	return unnamed && !f.shows(container)
+}
+
 func (f Filter) shows(container *audit.Container) bool {
 	if f == (Filter{}) {
 		return true
@@ -147,6 +155,7 @@ func NewScan(snapshot *audit.Snapshot, filter Filter) *Scan {
 	scan.Host.Containers = cleanAll(scan.Host.Containers)
 	scan.addContainers(snapshot, filter)
 	scan.addUnknown(snapshot, unknown, filter)
+	scan.addMissed(snapshot, filter)
 	scan.addFindings(snapshot, findings, filter)
 	return scan
 }
@@ -180,6 +189,21 @@ func (s *Scan) addUnknown(snapshot *audit.Snapshot, unknown []audit.Unknown, fil
 			shown.Container = label(podOf(container), refOf(container))
 		}
 		s.Coverage.Unknown = append(s.Coverage.Unknown, shown)
+	}
+}
+
+// addMissed notes that the filter may have left out too much.
+func (s *Scan) addMissed(snapshot *audit.Snapshot, filter Filter) {
+	missed := 0
+	for i := range snapshot.Containers {
+		if filter.mayMiss(&snapshot.Containers[i]) {
+			missed++
+		}
+	}
+	if missed > 0 {
+		s.Coverage.Unknown = append(s.Coverage.Unknown, Unknown{
+			Reason: fmt.Sprintf("%s may belong to such a pod: the name of their pod is not known, as containerd does not list them", count(missed, "container")),
+		})
 	}
 }
 

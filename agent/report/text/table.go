@@ -256,6 +256,8 @@ func containerCell(pod *Pod, ref ContainerRef) string {
 		return ref.Name
 	case pod != nil:
 		return id
+	case ref.RuntimeNamespace != "" && ref.Name != "":
+		return ref.RuntimeNamespace + "/" + ref.Name
 	case ref.RuntimeNamespace != "":
 		return ref.RuntimeNamespace + "/" + id
 	case ref.Runtime != "":
