@@ -30,6 +30,10 @@ type attributor struct {
 	byID map[string]inventory.Key
 	// host are the containers that the host itself is in.
 	host []string
+	// seen holds what was concluded of each set of cgroups: there are far fewer than
+	// processes.
+	seen map[string]attribution
+	text []byte
 	// within are the hierarchies in which the reader's own cgroup is the root that it sees.
 	within map[string]bool
 }
@@ -49,6 +53,10 @@ type attribution struct {
 	// ref is the container that the path names, of a process that belongs to none of the
 	// inventory's; its ID is empty for a process of the host.
 	ref nsinspect.ContainerRef
+	// rival is another container that the process belongs to just as much, if contested is
+	// set: hierarchies of cgroup v1 can be entered one by one.
+	rival     inventory.Key
+	contested bool
 	// forged says that the path names a container of the inventory but lies elsewhere.
 	forged bool
 }
@@ -59,6 +67,7 @@ func newAttributor(host nsinspect.HostReference, containers []inventory.Containe
 		settled: make(map[inventory.Key]bool),
 		byID:    make(map[string]inventory.Key, len(containers)),
 		host:    host.Containers,
+		seen:    make(map[string]attribution),
 		within:  make(map[string]bool),
 	}
 	for i := range containers {
@@ -83,7 +92,7 @@ func outside(path string) bool { return path == "/.." || strings.HasPrefix(path,
 func (a *attributor) settle(container *inventory.Container, entries []nsinspect.CgroupEntry) bool {
 	found := false
 	for _, entry := range entries {
-		path, ok := cutTail(entry.Path, specPath(container))
+		path, ok := cutTails(entry.Path, specPaths(container))
 		if !ok && a.within[entry.Hierarchy] && !outside(entry.Path) {
 			path, ok = "/", true // It is the container that the reader runs in.
 		}
@@ -106,7 +115,10 @@ func (a *attributor) finish(containers []inventory.Container) {
 		if a.settled[container.Key()] {
 			continue
 		}
-		if path := specPath(container); path != "" {
+		if container.CgroupsPath == "" {
+			continue // An id alone may be named like any cgroup of the host.
+		}
+		for _, path := range specPaths(container) {
 			a.tails = append(a.tails, tail{path, container.Key()})
 		}
 	}
@@ -114,10 +126,34 @@ func (a *attributor) finish(containers []inventory.Container) {
 
 // attribute tells whose process has these cgroups.
 func (a *attributor) attribute(entries []nsinspect.CgroupEntry) attribution {
+	a.text = a.text[:0]
 	for _, entry := range entries {
-		if key, ok := a.placeAbove(entry); ok {
-			return attribution{key: key, known: true}
+		a.text = append(a.text, entry.Hierarchy...)
+		a.text = append(a.text, entry.Path...)
+		a.text = append(a.text, '\n') // No cgroup's name has one.
+	}
+	found, ok := a.seen[string(a.text)]
+	if !ok {
+		found = a.conclude(entries)
+		a.seen[string(a.text)] = found
+	}
+	return found
+}
+
+func (a *attributor) conclude(entries []nsinspect.CgroupEntry) attribution {
+	var found attribution
+	for _, entry := range entries {
+		key, ok := a.placeAbove(entry)
+		switch {
+		case !ok:
+		case !found.known:
+			found.key, found.known = key, true
+		case key != found.key:
+			found.rival, found.contested = key, true
 		}
+	}
+	if found.known {
+		return found
 	}
 	for _, entry := range entries {
 		if key, ok := a.tailIn(entry.Path); ok {
@@ -147,17 +183,21 @@ func (a *attributor) placeAbove(entry nsinspect.CgroupEntry) (inventory.Key, boo
 	return key, ok
 }
 
-// tailIn finds the container without a place whose spec names this cgroup or one above it.
-// What stands below another container's cgroup is that one's, whatever its name.
-func (a *attributor) tailIn(path string) (inventory.Key, bool) {
-	outer, inContainer := a.outermost(path)
+// tailIn finds the container without a place whose spec names this cgroup or one above it,
+// the outermost if there are several. What stands below another container's cgroup is that
+// one's, whatever its name.
+func (a *attributor) tailIn(path string) (key inventory.Key, ok bool) {
+	limit := len(path)
+	if outer, inContainer := a.outermost(path); inContainer {
+		limit = len(outer.Path)
+	}
 	for _, tail := range a.tails {
-		found, ok := cutTail(path, tail.path)
-		if ok && (!inContainer || len(outer.Path) > len(found)-len(tail.path)) {
-			return tail.key, true
+		cut, matches := cutTail(path, tail.path)
+		if start := len(cut) - len(tail.path); matches && start < limit {
+			key, ok, limit = tail.key, true, start
 		}
 	}
-	return inventory.Key{}, false
+	return key, ok
 }
 
 // outermost returns the outermost container that a path names, leaving out those that the
@@ -171,11 +211,17 @@ func (a *attributor) outermost(path string) (nsinspect.ContainerRef, bool) {
 	return nsinspect.ContainerRef{}, false
 }
 
-// specPath returns the end of the path of the cgroup that the runtime makes for a
-// container: linux.cgroupsPath as it stands, or as the scope that the systemd driver makes
-// of SLICE:PREFIX:NAME. Without one, runc uses the container's id.
-func specPath(container *inventory.Container) string {
-	if parts := strings.Split(container.CgroupsPath, ":"); len(parts) == 3 {
+// specPaths returns the ends that the path of a container's cgroup may have:
+// linux.cgroupsPath as it stands, and before it the scope that the systemd driver makes of
+// SLICE:PREFIX:NAME. A runtime with the cgroupfs driver takes that literally. Without one,
+// runc uses the container's id.
+func specPaths(container *inventory.Container) []string {
+	path := strings.Trim(container.CgroupsPath, "/")
+	if path == "" {
+		path = container.ID
+	}
+	paths := []string{"/" + path}
+	if parts := strings.Split(path, ":"); len(parts) == 3 {
 		name := parts[2]
 		if !strings.HasSuffix(name, ".slice") {
 			name += ".scope"
@@ -183,13 +229,19 @@ func specPath(container *inventory.Container) string {
 				name = parts[1] + "-" + name
 			}
 		}
-		return "/" + name
+		paths = append([]string{"/" + name}, paths...)
 	}
-	path := strings.Trim(container.CgroupsPath, "/")
-	if path == "" {
-		path = container.ID
+	return paths
+}
+
+// cutTails cuts a path by the first of the tails that is in it.
+func cutTails(path string, tails []string) (string, bool) {
+	for _, tail := range tails {
+		if cut, ok := cutTail(path, tail); ok {
+			return cut, true
+		}
 	}
-	return "/" + path
+	return "", false
 }
 
 // cutTail cuts a path behind the part that is a container's own cgroup, whose full path

@@ -146,9 +146,17 @@ func TestAttribute(t *testing.T) {
 			containers: []listed{{"web", "k8s.io", "/default/web", ""}},
 			cgroups:    "/xdefault/web",
 		},
-		"without a path in the spec runc takes the id": {
-			containers: []listed{{"web", "k8s.io", "", ""}},
-			cgroups:    "/web/x", want: known("web"),
+		"an id alone is no path": {
+			containers: []listed{{"system.slice", "k8s.io", "", ""}},
+			cgroups:    "/system.slice/ssh.service", want: attribution{},
+		},
+		"the cgroupfs driver with a path for systemd": {
+			containers: []listed{{"web", "k8s.io", "kubepods-podA.slice:cri-containerd:web", ""}},
+			cgroups:    "/system.slice/containerd.service/kubepods-podA.slice:cri-containerd:web", want: known("web"),
+		},
+		"the outermost of two specs": {
+			containers: []listed{{"inner", "k8s.io", "/inner", ""}, {"outer", "k8s.io", "/outer", ""}},
+			cgroups:    "/outer/inner", want: known("outer"),
 		},
 		"a place goes before a spec": {
 			containers: []listed{{"web", "k8s.io", "/x/" + idA, ""}, a},

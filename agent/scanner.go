@@ -72,14 +72,14 @@ func (s *Scanner) scan(ctx context.Context, snapshot *audit.Snapshot) error {
 	snapshot.Inventory = s.list(ctx)
 	w := newWalk(s.config.Procfs, snapshot)
 	defer w.close()
+	if hostErr != nil {
+		w.gap("no host reference: " + oneLine(hostErr))
+	}
 	err := s.walk(ctx, w)
 	if err != nil {
 		w.interrupt(err)
 	}
 	w.finish()
-	if hostErr != nil {
-		w.gap("no host reference: " + oneLine(hostErr))
-	}
 	denied := snapshot.Coverage.Denied > 0 || errors.Is(hostErr, nsinspect.ErrDenied)
 	explainAccess(s.config.Procfs, &snapshot.Coverage, denied)
 	return err

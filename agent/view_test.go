@@ -79,3 +79,26 @@ func TestReaderOnTheHost(t *testing.T) {
 		t.Error("the root of the tree was taken for a container's cgroup")
 	}
 }
+
+// TestContested has a process that has entered another container's cgroup in one hierarchy.
+func TestContested(t *testing.T) {
+	t.Parallel()
+	entries := func(cpu, pids string) []nsinspect.CgroupEntry {
+		return []nsinspect.CgroupEntry{{Hierarchy: "2", Controllers: "cpu", Path: cpu}, {Hierarchy: "1", Controllers: "pids", Path: pids}}
+	}
+	containers := []inventory.Container{{ID: "a", CgroupsPath: "/x/a"}, {ID: "b", CgroupsPath: "/x/b"}}
+	a := newAttributor(nsinspect.HostReference{}, containers)
+	for i := range containers {
+		path := containers[i].CgroupsPath
+		if !a.settle(&containers[i], entries(path, path)) {
+			t.Fatalf("%s has no place", containers[i].ID)
+		}
+	}
+	a.finish(containers)
+	if got := a.attribute(entries("/x/a", "/x/a/sub")); got.contested || got.key.ID != "a" {
+		t.Errorf("a process of one container: %+v", got)
+	}
+	if got := a.attribute(entries("/x/a", "/x/b")); !got.contested || got.key.ID != "a" || got.rival.ID != "b" {
+		t.Errorf("a process in the cgroups of two containers: %+v", got)
+	}
+}

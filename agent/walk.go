@@ -174,6 +174,11 @@ func (w *walk) visit(ctx context.Context, process *nsinspect.Process) error {
 func (w *walk) containerOf(pid int, entries []nsinspect.CgroupEntry) *audit.Container {
 	found := w.attributor.attribute(entries)
 	switch {
+	case found.contested:
+		reason := fmt.Sprintf("process %d is in the cgroups of this and of another container", pid)
+		w.unknown(found.key, reason)
+		w.unknown(found.rival, reason)
+		return w.containers[found.key]
 	case found.known:
 		return w.containers[found.key]
 	case found.forged:
