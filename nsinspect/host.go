@@ -3,6 +3,8 @@ package nsinspect
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 )
 
 // Ways to the host reference, in the order in which they are tried.
@@ -97,6 +99,33 @@ func containerIDs(entries []CgroupEntry) []string {
 	}
 	return ids
 }
+
+// Self returns the pid of this process as the procfs numbers it, or 0 if it is not in it.
+func (fs *FS) Self() int {
+	target, err := os.Readlink(fs.path("self"))
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(target)
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+// Initial says whether this is the procfs of the machine's initial pid namespace, which
+// alone shows the kernel's threads. A kind node's, or a container's, is not.
+func (fs *FS) Initial() bool {
+	process, err := fs.Open(kthreadd)
+	if err != nil {
+		return false
+	}
+	defer process.Close()
+	return process.mustBeKthreadd() == nil
+}
+
+// kthreadd is the pid of the kernel's thread that makes all others.
+const kthreadd = 2
 
 // mustBeKthreadd fails unless the process is the kernel's own: another pid namespace may
 // have any process at that number.

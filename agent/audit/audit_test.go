@@ -309,7 +309,10 @@ func TestDecodeRefuses(t *testing.T) {
 		"no JSON":         {"hello", ErrNotSnapshot},
 		"other JSON":      {"[]", ErrNotSnapshot},
 		"wrong types":     {strings.Replace(whole, `"node":"n"`, `"node":7`, 1), ErrNotSnapshot},
-		"unknown kind":    {strings.Replace(whole, `"net"`, `"nit"`, 1), ErrNotSnapshot},
+		"no end of containers": {
+			strings.Replace(whole, `"containers":[`, `"containers":[`+strings.Repeat("{},", maxContainers), 1), ErrNotSnapshot,
+		},
+		"unknown kind": {strings.Replace(whole, `"net"`, `"nit"`, 1), ErrNotSnapshot},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -14,8 +14,13 @@ const (
 	SnapshotKind = "Snapshot"
 )
 
-// maxSnapshot caps a snapshot that is read: a node of 200,000 container processes fits.
-const maxSnapshot = 256 << 20
+// Caps of a snapshot that is read. A node with as many processes in containers as a scan
+// records fits.
+const (
+	maxSnapshot   = 128 << 20
+	maxContainers = 50_000
+	maxGroups     = 500_000
+)
 
 // Errors of Decode.
 var (
@@ -63,11 +68,39 @@ func Decode(r io.Reader) (*Snapshot, error) {
 	if head.APIVersion != APIVersion {
 		return nil, fmt.Errorf("read snapshot: %w: it is %q, this nsaudit reads %q", ErrVersion, head.APIVersion, APIVersion)
 	}
+	if err := checkShape(text); err != nil {
+		return nil, err
+	}
 	snapshot := new(Snapshot)
 	if err := json.Unmarshal(text, snapshot); err != nil {
 		return nil, fmt.Errorf("read snapshot: %w: %w", ErrNotSnapshot, err)
 	}
 	return snapshot, nil
+}
+
+// checkShape counts before anything is decoded: a container takes two bytes in the file,
+// and some hundred in memory.
+func checkShape(text []byte) error {
+	var shape struct {
+		Containers []struct {
+			Processes []struct {
+				Groups []struct{} `json:"groups"`
+			} `json:"processes"`
+		} `json:"containers"`
+	}
+	if err := json.Unmarshal(text, &shape); err != nil {
+		return fmt.Errorf("read snapshot: %w: %w", ErrNotSnapshot, err)
+	}
+	groups := 0
+	for _, container := range shape.Containers {
+		for _, process := range container.Processes {
+			groups += max(1, len(process.Groups))
+		}
+	}
+	if len(shape.Containers) > maxContainers || groups > maxGroups {
+		return fmt.Errorf("read snapshot: %w: more than %d containers or %d groups of threads", ErrNotSnapshot, maxContainers, maxGroups)
+	}
+	return nil
 }
 
 // syntaxError tells a file that ends too early from one that is something else.

@@ -24,27 +24,31 @@ func UsualSockets() []string {
 	}
 }
 
-// FindSocket returns the first of the paths that is a socket. The error names every path
-// with what is wrong with it, and wraps ErrNoSocket only if none of them exists: a socket
-// that is there but out of reach is another matter.
-func FindSocket(paths []string) (string, error) {
+// FindSockets returns those of the paths that are sockets. If there are none, the error
+// names every path with what is wrong with it, and wraps ErrNoSocket only if none of them
+// exists: a socket that is there but out of reach is another matter.
+func FindSockets(paths []string) ([]string, error) {
 	absent := true
-	tried := make([]string, 0, len(paths))
+	var found, tried []string
 	for _, path := range paths {
 		err := checkSocket(path)
 		if err == nil {
-			return path, nil
+			found = append(found, path)
+			continue
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			absent = false
 		}
 		tried = append(tried, path+" ("+reason(err)+")")
 	}
+	if len(found) > 0 {
+		return found, nil
+	}
 	list := strings.Join(tried, ", ")
 	if absent {
-		return "", fmt.Errorf("%w: tried %s", ErrNoSocket, list)
+		return nil, fmt.Errorf("%w: tried %s", ErrNoSocket, list)
 	}
-	return "", fmt.Errorf("find containerd's socket: tried %s", list)
+	return nil, fmt.Errorf("find containerd's socket: tried %s", list)
 }
 
 var errNotSocket = errors.New("not a socket")

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func TestFindSocket(t *testing.T) {
+func TestFindSockets(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
@@ -21,17 +21,17 @@ func TestFindSocket(t *testing.T) {
 	socket := listen(t)
 	absent := filepath.Join(dir, "absent")
 
-	got, err := FindSocket([]string{absent, file, socket})
-	if err != nil || got != socket {
-		t.Errorf("FindSocket = %q, %v; want the socket", got, err)
+	got, err := FindSockets([]string{absent, file, socket})
+	if err != nil || len(got) != 1 || got[0] != socket {
+		t.Errorf("FindSockets = %q, %v; want the socket", got, err)
 	}
-	_, err = FindSocket([]string{absent, absent + "2"})
+	_, err = FindSockets([]string{absent, absent + "2"})
 	if !errors.Is(err, ErrNoSocket) || !strings.Contains(err.Error(), absent+"2 (no such file or directory)") {
-		t.Errorf("FindSocket of absent paths: %v; want ErrNoSocket that names each", err)
+		t.Errorf("FindSockets of absent paths: %v; want ErrNoSocket that names each", err)
 	}
-	_, err = FindSocket([]string{absent, file})
+	_, err = FindSockets([]string{absent, file})
 	if err == nil || errors.Is(err, ErrNoSocket) || !strings.Contains(err.Error(), file+" (not a socket)") {
-		t.Errorf("FindSocket of a file: %v; want that it is no socket", err)
+		t.Errorf("FindSockets of a file: %v; want that it is no socket", err)
 	}
 }
 

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/nsaudit/nsaudit/agent"
 	"github.com/nsaudit/nsaudit/agent/audit"
@@ -28,13 +31,12 @@ func look(ctx context.Context, std streams, options *scanOptions, progress func(
 	}
 	config := agent.Config{
 		Procfs:   procfs,
-		Hosts:    hostCandidates(options, 0),
 		Node:     node,
 		Settle:   agent.DefaultSettle,
 		Progress: progress,
 	}
 	progress("connect to containerd")
-	containerd, daemon, connectErr := connect(ctx, options.address)
+	containerd, daemon, connectErr := connect(ctx, options.address, std.err)
 	if errors.Is(connectErr, inventory.ErrNoSocket) && options.address == "" {
 		fmt.Fprintf(std.err, "nsaudit: %v; containers are recognised by their cgroups\n", connectErr)
 		connectErr = nil
@@ -42,9 +44,15 @@ func look(ctx context.Context, std streams, options *scanOptions, progress func(
 	if containerd != nil {
 		defer func() { _ = containerd.Close() }() // The answers are in.
 		config.Source = containerd
-		config.Hosts = hostCandidates(options, daemon)
 	}
+	config.Hosts = hostCandidates(options, procfs.Self(), daemon)
 	snapshot, err := agent.NewScanner(config).Scan(ctx)
+	switch {
+	case snapshot.Host.Reference == nsinspect.ByNone && procfs.Self() == 1:
+		fmt.Fprintf(std.err, "nsaudit: %s is that of the container that nsaudit runs in: give the host's with --procfs\n", procfs.Root())
+	case snapshot.Host.Reference == nsinspect.ByPID1 && !procfs.Initial():
+		fmt.Fprintf(std.err, "nsaudit: %s is a container's or a virtual node's, which now counts as the host; for the machine around it give its procfs with --procfs\n", procfs.Root())
+	}
 	if connectErr != nil {
 		snapshot.Inventory.Problems = append(snapshot.Inventory.Problems, connectErr.Error())
 		err = errors.Join(connectErr, err)
@@ -52,12 +60,16 @@ func look(ctx context.Context, std streams, options *scanOptions, progress func(
 	return snapshot, err
 }
 
-// hostCandidates are the processes that may stand for the host, the best first.
-func hostCandidates(options *scanOptions, daemon int) []nsinspect.HostCandidate {
+// hostCandidates are the processes that may stand for the host, the best first. Where this
+// process itself is pid 1 it runs in a container of its own, which is not the host.
+func hostCandidates(options *scanOptions, self, daemon int) []nsinspect.HostCandidate {
 	if options.hostPID > 0 {
 		return []nsinspect.HostCandidate{{Reference: nsinspect.ByHostPID, PID: options.hostPID}}
 	}
-	candidates := []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}
+	var candidates []nsinspect.HostCandidate
+	if self != 1 {
+		candidates = append(candidates, nsinspect.HostCandidate{Reference: nsinspect.ByPID1, PID: 1})
+	}
 	if daemon > 0 {
 		candidates = append(candidates, nsinspect.HostCandidate{Reference: nsinspect.ByContainerd, PID: daemon})
 	}
@@ -65,7 +77,9 @@ func hostCandidates(options *scanOptions, daemon int) []nsinspect.HostCandidate 
 }
 
 // connect finds containerd and the pid of its daemon, which is 0 where it can't be told.
-func connect(ctx context.Context, address string) (*inventory.Containerd, int, error) {
+// The first of the sockets behind which somebody answers is it; others that are there are
+// named on notes.
+func connect(ctx context.Context, address string, notes io.Writer) (*inventory.Containerd, int, error) {
 	paths := inventory.UsualSockets()
 	if address != "" {
 		path, err := inventory.ParseAddress(address)
@@ -74,15 +88,23 @@ func connect(ctx context.Context, address string) (*inventory.Containerd, int, e
 		}
 		paths = []string{path}
 	}
-	socket, err := inventory.FindSocket(paths)
+	sockets, err := inventory.FindSockets(paths)
 	if err != nil {
 		return nil, 0, err
 	}
-	containerd, err := inventory.Connect(ctx, socket)
-	if err != nil {
-		return nil, 0, err
+	var failures []error
+	for i, socket := range sockets {
+		containerd, err := inventory.Connect(ctx, socket)
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		if rest := slices.Concat(sockets[:i], sockets[i+1:]); len(rest) > 0 {
+			fmt.Fprintf(notes, "nsaudit: asking %s; not asked: %s (choose with --containerd-address)\n", socket, strings.Join(rest, ", "))
+		}
+		// Another candidate stands for the host if the daemon is in another pid namespace.
+		daemon, _ := nsinspect.PeerPID(ctx, socket)
+		return containerd, daemon, nil
 	}
-	// Another candidate stands for the host if the daemon is in another pid namespace.
-	daemon, _ := nsinspect.PeerPID(ctx, socket)
-	return containerd, daemon, nil
+	return nil, 0, errors.Join(failures...)
 }

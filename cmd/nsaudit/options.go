@@ -97,6 +97,9 @@ func (o *scanOptions) validate(changed func(flag string) bool) error {
 			errs = append(errs, err)
 		}
 	}
+	if o.save == "-" {
+		errs = append(errs, errors.New("--save -: want the name of a file; -o json prints the result"))
+	}
 	if o.from != "" {
 		for _, flag := range []string{"procfs", "host-pid", "containerd-address", "node", "timeout", "save"} {
 			if changed(flag) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,7 +71,7 @@ func scan(ctx context.Context, std streams, options *scanOptions) error {
 // obtain loads a saved snapshot or takes one of this machine.
 func obtain(ctx context.Context, std streams, options *scanOptions) (*audit.Snapshot, error) {
 	if options.from != "" {
-		return loadSnapshot(options.from, std.in)
+		return load(ctx, options.from, std.in)
 	}
 	ctx, cancel := context.WithTimeout(ctx, options.timeout)
 	defer cancel()
@@ -81,6 +82,25 @@ func obtain(ctx context.Context, std streams, options *scanOptions) (*audit.Snap
 		err = fmt.Errorf("%w: not done within --timeout %s", err, options.timeout)
 	}
 	return snapshot, err
+}
+
+// load reads a snapshot, perhaps from a pipe that stays silent: a signal ends the wait.
+func load(ctx context.Context, path string, in io.Reader) (*audit.Snapshot, error) {
+	type loaded struct {
+		snapshot *audit.Snapshot
+		err      error
+	}
+	done := make(chan loaded, 1)
+	go func() {
+		snapshot, err := loadSnapshot(path, in)
+		done <- loaded{snapshot, err}
+	}()
+	select {
+	case result := <-done:
+		return result.snapshot, result.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("load snapshot: %w", ctx.Err())
+	}
 }
 
 func show(std streams, options *scanOptions, result *text.Scan) error {

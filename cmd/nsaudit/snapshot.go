@@ -13,6 +13,13 @@ import (
 // saveSnapshot writes the file whole or not at all, readable by its owner only: it names
 // what runs on a node.
 func saveSnapshot(path string, snapshot *audit.Snapshot) error {
+	// A link is followed, and nothing but a file is ever replaced: not /dev/null.
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("save snapshot: %s is not a regular file", path)
+	}
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return fmt.Errorf("save snapshot: %w", err)
