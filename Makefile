@@ -112,7 +112,7 @@ fuzz: ## Each fuzz target for FUZZTIME
 .PHONY: bench
 bench: need-root ## What a scan of 100, 1,000 and 10,000 processes costs, in 3 minutes (root)
 	@$(setup)/packages strace:strace lsns:util-linux
-	go test -tags integration -run '^$$' -bench . $(ARGS) ./integration/bench
+	go test -tags integration -timeout 30m -run '^$$' -bench . $(ARGS) ./integration/bench
 
 .PHONY: coverage
 coverage: ## What the unit tests cover, by function; the profile is bin/coverage.out
