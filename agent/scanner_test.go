@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -173,11 +174,7 @@ func TestReconcile(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cgroups := map[int]string{}
-			for pid, path := range test.cgroups {
-				cgroups[pid] = path
-			}
-			fs := procfs(t, cgroups)
+			fs := procfs(t, maps.Clone(test.cgroups))
 			scanner := NewScanner(Config{Procfs: fs, Source: test.source, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}})
 			snapshot, err := scanner.Scan(t.Context())
 			must(t, err)

@@ -21,11 +21,16 @@ type suspect struct {
 	container *audit.Container
 }
 
-// suspicious says whether a process shares a namespace that its container did not declare.
-func (w *walk) suspicious(container *audit.Container, record *audit.Process) bool {
-	return slices.ContainsFunc(w.kinds, func(kind nsinspect.Kind) bool {
-		return w.sharesKind(record, kind) && !slices.Contains(container.Declared.Host, kind)
-	})
+// undeclared returns the kinds of namespaces that a process shares with the host though its
+// container did not declare it.
+func (w *walk) undeclared(container *audit.Container, record *audit.Process) []nsinspect.Kind {
+	var kinds []nsinspect.Kind
+	for _, kind := range w.kinds {
+		if w.sharesKind(record, kind) && !slices.Contains(container.Declared.Host, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
 }
 
 // maxRounds is how often containers are looked at in whose cgroup somebody was passing
@@ -41,14 +46,7 @@ func (w *walk) confirm(ctx context.Context, settle time.Duration) error {
 		if err := pause(ctx, settle); err != nil {
 			return err
 		}
-		passing := make(map[*audit.Container]bool)
-		for _, suspect := range w.suspects {
-			if w.passing(ctx, suspect) {
-				passing[suspect.container] = true
-			}
-			suspect.process.Close()
-		}
-		w.suspects = w.suspects[:0]
+		passing := w.passing(ctx)
 		if len(passing) == 0 {
 			return ctx.Err()
 		}
@@ -64,6 +62,27 @@ func (w *walk) confirm(ctx context.Context, settle time.Duration) error {
 	}
 }
 
+// passing looks at all suspects again, and returns the containers of which some were passing
+// through a kind of namespace that no other process of the container stays in.
+func (w *walk) passing(ctx context.Context) map[*audit.Container]bool {
+	left := make(map[*audit.Container][]nsinspect.Kind)
+	for _, suspect := range w.suspects {
+		left[suspect.container] = append(left[suspect.container], w.lookAgain(ctx, suspect)...)
+		suspect.process.Close()
+	}
+	w.suspects = w.suspects[:0]
+	passing := make(map[*audit.Container]bool)
+	for container, kinds := range left {
+		for _, kind := range kinds {
+			stays := slices.ContainsFunc(container.Processes, func(p audit.Process) bool { return w.sharesKind(&p, kind) })
+			if !stays {
+				passing[container] = true
+			}
+		}
+	}
+	return passing
+}
+
 func pause(ctx context.Context, settle time.Duration) error {
 	select {
 	case <-time.After(settle):
@@ -76,23 +95,16 @@ func pause(ctx context.Context, settle time.Duration) error {
 // suspectsAmong walks the processes again for the sake of a few containers, and records who
 // is a suspect now.
 func (w *walk) suspectsAmong(ctx context.Context, containers map[*audit.Container]bool) error {
-	pids, err := w.fs.PIDs(ctx)
-	if err != nil {
-		return err
-	}
-	for _, pid := range pids {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	return w.each(ctx, func(pid int) error {
 		process, err := w.fs.Open(pid)
 		if err != nil {
-			continue // It has ended: the first walk has counted what can't be opened.
+			return nil //nolint:nilerr // It has ended: the first walk has counted what can't be opened.
 		}
 		if !w.suspectAmong(ctx, process, containers) {
 			process.Close()
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // suspectAmong says whether a process is a suspect of one of the containers; it is then kept
@@ -111,7 +123,7 @@ func (w *walk) suspectAmong(ctx context.Context, process *nsinspect.Process, con
 		return false
 	}
 	record := w.record(process, seen.Groups)
-	if record == nil || !w.suspicious(container, record) || len(w.suspects) == maxSuspects {
+	if record == nil || len(w.undeclared(container, record)) == 0 || len(w.suspects) == maxSuspects {
 		return false
 	}
 	if i := indexOf(container, record.PID); i >= 0 {
@@ -123,26 +135,29 @@ func (w *walk) suspectAmong(ctx context.Context, process *nsinspect.Process, con
 	return true
 }
 
-// passing looks at a suspect again and says whether it has gone or has left the host's
-// namespaces. Where the second look fails, the first stands.
-func (w *walk) passing(ctx context.Context, suspect suspect) bool {
+// lookAgain returns the kinds of the host's namespaces that a suspect was in and is no more.
+// Where the second look fails, the first stands.
+func (w *walk) lookAgain(ctx context.Context, suspect suspect) []nsinspect.Kind {
 	seen, err := suspect.process.Survey(ctx, w.kinds)
 	if seen.Denied > 0 || err != nil && !errors.Is(err, nsinspect.ErrVanished) {
-		return false
+		return nil
 	}
+	container := suspect.container
+	i := indexOf(container, suspect.process.PID())
+	before := w.undeclared(container, &container.Processes[i])
 	record := w.record(suspect.process, seen.Groups)
-	processes := suspect.container.Processes
-	i := indexOf(suspect.container, suspect.process.PID())
-	if record != nil {
-		processes[i] = *record
-		if w.suspicious(suspect.container, record) {
-			return false
-		}
-	} else {
-		suspect.container.Processes = slices.Delete(processes, i, i+1)
+	if record == nil {
+		container.Processes = slices.Delete(container.Processes, i, i+1)
+		w.snapshot.Coverage.Transient++
+		return before
 	}
-	w.snapshot.Coverage.Transient++
-	return true
+	container.Processes[i] = *record
+	after := w.undeclared(container, record)
+	left := slices.DeleteFunc(before, func(kind nsinspect.Kind) bool { return slices.Contains(after, kind) })
+	if len(left) > 0 {
+		w.snapshot.Coverage.Transient++
+	}
+	return left
 }
 
 // indexOf finds the record of a process, or returns -1.

@@ -96,22 +96,37 @@ func (w *walk) settleInit(container *inventory.Container) error {
 
 // processes visits every process of the node.
 func (w *walk) processes(ctx context.Context) error {
-	pids, err := w.fs.PIDs(ctx)
-	if err != nil {
-		return err
-	}
-	for _, pid := range pids {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	return w.each(ctx, func(pid int) error {
 		w.snapshot.Coverage.Processes++
 		process, err := w.fs.Open(pid)
 		if err == nil {
 			err = w.visit(ctx, process)
 		}
-		if err := w.count(pid, err); err != nil {
+		return w.count(pid, err)
+	})
+}
+
+// each calls visit with every pid, and then with those that have come meanwhile: on a busy
+// node a walk takes longer than some processes live, and these are few and met at once.
+func (w *walk) each(ctx context.Context, visit func(pid int) error) error {
+	var before []int
+	for range 2 {
+		pids, err := w.fs.PIDs(ctx)
+		if err != nil {
 			return err
 		}
+		for _, pid := range pids {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if _, visited := slices.BinarySearch(before, pid); visited {
+				continue
+			}
+			if err := visit(pid); err != nil {
+				return err
+			}
+		}
+		before = pids
 	}
 	return nil
 }
@@ -162,7 +177,7 @@ func (w *walk) visit(ctx context.Context, process *nsinspect.Process) error {
 	}
 	w.recorded++
 	container.Processes = append(container.Processes, *record)
-	if w.suspicious(container, record) && len(w.suspects) < maxSuspects {
+	if len(w.undeclared(container, record)) > 0 && len(w.suspects) < maxSuspects {
 		keep = true
 		w.suspects = append(w.suspects, suspect{process, container})
 	}

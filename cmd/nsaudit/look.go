@@ -100,7 +100,8 @@ func connect(ctx context.Context, address string, notes io.Writer) (*inventory.C
 			continue
 		}
 		if rest := slices.Concat(sockets[:i], sockets[i+1:]); len(rest) > 0 {
-			fmt.Fprintf(notes, "nsaudit: asking %s; not asked: %s (choose with --containerd-address)\n", socket, strings.Join(rest, ", "))
+			// If nobody can be told, the question is the same.
+			_, _ = fmt.Fprintf(notes, "nsaudit: asking %s; not asked: %s (choose with --containerd-address)\n", socket, strings.Join(rest, ", "))
 		}
 		// Another candidate stands for the host if the daemon is in another pid namespace.
 		daemon, _ := nsinspect.PeerPID(ctx, socket)

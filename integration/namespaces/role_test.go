@@ -74,6 +74,7 @@ func play(text string) error {
 		"become":      become,
 		"become late": becomeLate,
 		"start":       start,
+		"relay":       relay,
 		"storm":       storm,
 		"zombie":      zombie,
 		"exit late":   exitLate,

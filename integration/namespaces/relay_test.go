@@ -1,0 +1,99 @@
+//go:build integration
+
+package namespaces_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/agent"
+)
+
+// TestRelay has a container of which somebody is always in the host's network, but nobody
+// for as long as a second look takes: it may not come out clean.
+func TestRelay(t *testing.T) {
+	fs := openProcfs(t)
+	hostNamespaces(t, fs)
+	h := hierarchies(t)[0]
+	id, dir := h.container(t)
+	hostNet := fmt.Sprintf("/proc/%d/ns/net", os.Getpid())
+	relay := launch(t, launchOptions{
+		cgroup: dir, flags: unix.CLONE_NEWNET | unix.CLONE_NEWIPC,
+		role: role{Do: "relay", Then: &role{Do: "become", Join: []string{hostNet}, Then: &role{Do: "block"}}},
+	})
+	relay.ready()
+	config := scanConfig(fs)
+	config.Settle = agent.DefaultSettle
+	for range 3 {
+		snapshot := scan(t, config)
+		container := containerIn(snapshot, id)
+		if container == nil {
+			t.Fatal("the container was not seen")
+		}
+		_, found := findingsOf(t, snapshot, id)["HostNetwork"]
+		t.Logf("finding %v, unknown %q, transient %d", found, container.Unknown, snapshot.Coverage.Transient)
+		if !found && len(container.Unknown) == 0 {
+			t.Error("the container came out clean")
+		}
+	}
+}
+
+// relay starts one process after another. Each ends soon after the next is at its part.
+func relay(r role) error {
+	end := make(chan struct{})
+	go func() {
+		_ = awaitEnd()
+		close(end)
+	}()
+	stop := func() {}
+	defer func() { stop() }()
+	for first := true; ; first = false {
+		next, err := runner(r)
+		if err != nil {
+			return err
+		}
+		stop()
+		stop = next
+		if first {
+			ready("")
+		}
+		select {
+		case <-end:
+			return nil
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// runner starts a process of the relay and returns once it is at its part.
+func runner(r role) (stop func(), err error) {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(environ(), r.then())
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	stop = func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	}
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		stop()
+		return nil, err
+	}
+	return stop, nil
+}
