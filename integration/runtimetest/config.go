@@ -23,6 +23,7 @@ func systemdCgroup() bool { return os.Getenv(systemdCgroupEnv) == "1" }
 //   - restrict_oom_score_adj: root without CAP_SYS_RESOURCE, as on many build machines, may not lower
 //     oom_score_adj, and runc would fail with an error about a pipe.
 //   - netns_mounts_under_state_dir, Root and the paths of opt and socket_dir: nothing outside our directory.
+//   - slow_chown: pods with a user namespace on kernels before 5.19, where overlayfs can't map ids.
 //   - nri: it would listen on one socket for the whole machine.
 const (
 	configV2 = `version = 2
@@ -55,6 +56,8 @@ state = "{{.Dir}}/state"
   path = "{{.Dir}}/opt"
 [plugins."io.containerd.nri.v1.nri"]
   disable = true
+[plugins."io.containerd.snapshotter.v1.overlayfs"]
+  slow_chown = true
 [plugins."io.containerd.shim.v1.manager"]
   socket_dir = "{{.Dir}}/s"
 [plugins."io.containerd.cri.v1.images".pinned_images]
