@@ -144,6 +144,9 @@ func (w *walk) lookAgain(ctx context.Context, suspect suspect) []nsinspect.Kind 
 	}
 	container := suspect.container
 	i := indexOf(container, suspect.process.PID())
+	if i < 0 {
+		return nil // Its pid was given out again within one walk, and the other is gone.
+	}
 	before := w.undeclared(container, &container.Processes[i])
 	record := w.record(suspect.process, seen.Groups)
 	if record == nil {
