@@ -95,7 +95,8 @@ func (n *Namespaces) Get(k Kind) (ID, bool) {
 // Set stores the ID of a kind; the zero ID takes it out.
 func (n *Namespaces) Set(k Kind, id ID) { n.ids[k] = id }
 
-// Equal says whether both hold the same IDs of the same kinds.
+// Equal says whether both hold the same IDs of the same kinds. Libraries that compare deeply
+// look for it, since they can't look inside.
 func (n Namespaces) Equal(other Namespaces) bool { return n == other }
 
 // IsZero says whether no kind is present.
