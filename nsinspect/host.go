@@ -116,7 +116,7 @@ func (fs *FS) Self() int {
 // Initial says whether this is the procfs of the machine's initial pid namespace, which
 // alone shows the kernel's threads. A kind node's, or a container's, is not.
 func (fs *FS) Initial() bool {
-	process, err := fs.Open(kthreadd)
+	process, err := fs.Open(KthreaddPID)
 	if err != nil {
 		return false
 	}
@@ -124,8 +124,9 @@ func (fs *FS) Initial() bool {
 	return process.mustBeKthreadd() == nil
 }
 
-// kthreadd is the pid of the kernel's thread that makes all others.
-const kthreadd = 2
+// KthreaddPID is the pid of the kernel's thread that makes all others, in the initial pid
+// namespace.
+const KthreaddPID = 2
 
 // mustBeKthreadd fails unless the process is the kernel's own: another pid namespace may
 // have any process at that number.

@@ -73,7 +73,7 @@ func hostCandidates(options *scanOptions, self, daemon int) []nsinspect.HostCand
 	if daemon > 0 {
 		candidates = append(candidates, nsinspect.HostCandidate{Reference: nsinspect.ByContainerd, PID: daemon})
 	}
-	return append(candidates, nsinspect.HostCandidate{Reference: nsinspect.ByKthreadd, PID: 2})
+	return append(candidates, nsinspect.HostCandidate{Reference: nsinspect.ByKthreadd, PID: nsinspect.KthreaddPID})
 }
 
 // connect finds containerd and the pid of its daemon, which is 0 where it can't be told.
