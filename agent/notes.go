@@ -1,49 +1,61 @@
 package agent
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // maxReasons caps the reasons that one container, or the node, gives for being unknown.
 const maxReasons = 16
 
 // unknown notes why a container was not fully seen.
-func (w *walk) unknown(key inventory.Key, reason string) {
-	w.unknownIn(w.containers[key], reason)
+func (w *walk) unknown(key inventory.Key, cause audit.Cause, reason string) {
+	w.unknownIn(w.containers[key], cause, reason)
 }
 
-func (w *walk) unknownIn(container *audit.Container, reason string) {
-	switch n := len(container.Unknown); {
-	case slices.Contains(container.Unknown, reason):
+func (w *walk) unknownIn(container *audit.Container, cause audit.Cause, reason string) {
+	note(&container.Unknown, cause, reason)
+}
+
+// gap notes a part of the node that was not seen.
+func (w *walk) gap(cause audit.Cause, reason string) {
+	note(&w.snapshot.Coverage.Gaps, cause, reason)
+}
+
+func note(gaps *[]audit.Gap, cause audit.Cause, reason string) {
+	gap := audit.Gap{Cause: cause, Reason: reason}
+	switch n := len(*gaps); {
+	case slices.Contains(*gaps, gap):
 	case n < maxReasons:
-		container.Unknown = append(container.Unknown, reason)
+		*gaps = append(*gaps, gap)
 	case n == maxReasons:
-		container.Unknown = append(container.Unknown, "and more")
+		*gaps = append(*gaps, audit.Gap{Cause: audit.CauseLimit, Reason: "and more"})
 	}
+}
+
+// causeOf classifies an error of a read.
+func causeOf(err error) audit.Cause {
+	switch {
+	case errors.Is(err, nsinspect.ErrDenied):
+		return audit.CauseDenied
+	case errors.Is(err, nsinspect.ErrTooLarge):
+		return audit.CauseLimit
+	}
+	return audit.CauseRead
 }
 
 // interrupt notes that the walk ended before its time: no container was fully seen.
 func (w *walk) interrupt(err error) {
-	w.gap("the scan was not finished: " + oneLine(err))
+	w.gap(audit.CauseUnfinished, "the scan was not finished: "+oneLine(err))
 	for _, container := range w.containers {
 		if container.Status.Live() || len(container.Processes) > 0 {
-			w.unknownIn(container, "the scan was not finished")
+			w.unknownIn(container, audit.CauseUnfinished, "the scan was not finished")
 		}
-	}
-}
-
-// gap notes a part of the node that was not seen.
-func (w *walk) gap(reason string) {
-	gaps := &w.snapshot.Coverage.Gaps
-	switch n := len(*gaps); {
-	case n < maxReasons:
-		*gaps = append(*gaps, reason)
-	case n == maxReasons:
-		*gaps = append(*gaps, "and more")
 	}
 }
 

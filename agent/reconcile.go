@@ -76,13 +76,13 @@ func (w *walk) ask(ctx context.Context, source source, container *audit.Containe
 		container.Status = inventory.NoTask // It was deleted during the scan.
 		return
 	case err != nil:
-		w.unknownIn(container, oneLine(err))
+		w.unknownIn(container, audit.CauseRuntime, oneLine(err))
 		return
 	}
 	listed := container.PID
 	container.Status, container.PID = now.Status, now.PID
 	if now.Status.Live() && w.misplaced[container.Key()] && now.PID == listed {
-		w.unknownIn(container, fmt.Sprintf("its init process, pid %d, is not in its cgroup", now.PID))
+		w.unknownIn(container, audit.CauseCgroup, fmt.Sprintf("its init process, pid %d, is not in its cgroup", now.PID))
 		return
 	}
 	w.compare(container)
@@ -92,11 +92,11 @@ func (w *walk) ask(ctx context.Context, source source, container *audit.Containe
 func (w *walk) compare(container *audit.Container) {
 	switch seen := len(container.Processes) > 0; {
 	case container.Status == inventory.Unknown:
-		w.unknownIn(container, "its shim does not answer containerd, so its task is not known")
+		w.unknownIn(container, audit.CauseRuntime, "its shim does not answer containerd, so its task is not known")
 	case container.Status.Live() && !seen:
-		w.unknownIn(container, fmt.Sprintf("its init process, pid %d, is not visible in %s", container.PID, w.fs.Root()))
+		w.unknownIn(container, audit.CauseRuntime, fmt.Sprintf("its init process, pid %d, is not visible in %s", container.PID, w.fs.Root()))
 	case container.Status == inventory.NoTask && seen:
-		w.unknownIn(container, "containerd has no task of it, but processes are in its cgroup")
+		w.unknownIn(container, audit.CauseRuntime, "containerd has no task of it, but processes are in its cgroup")
 	}
 }
 
@@ -111,7 +111,7 @@ func (w *walk) adopt(ctx context.Context, source source, container *audit.Contai
 			w.compare(container)
 			return
 		case !errdefs.IsNotFound(err):
-			w.unknownIn(container, oneLine(err))
+			w.unknownIn(container, audit.CauseRuntime, oneLine(err))
 			return
 		}
 	}

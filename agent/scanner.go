@@ -73,7 +73,7 @@ func (s *Scanner) scan(ctx context.Context, snapshot *audit.Snapshot) error {
 	w := newWalk(s.config.Procfs, snapshot)
 	defer w.close()
 	if hostErr != nil {
-		w.gap("no host reference: " + oneLine(hostErr))
+		w.gap(audit.CauseHost, "no host reference: "+oneLine(hostErr))
 	}
 	err := s.walk(ctx, w)
 	if err != nil {

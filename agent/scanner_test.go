@@ -93,7 +93,11 @@ func named(id string, status inventory.Status, pid int) inventory.Container {
 func outcome(s *audit.Snapshot) []string {
 	var lines []string
 	for _, c := range s.Containers {
-		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s/%s %s %d %s", c.RuntimeNamespace, c.ID[:1], c.Status, len(c.Processes), strings.Join(c.Unknown, "; "))))
+		line := fmt.Sprintf("%s/%s %s %d", c.RuntimeNamespace, c.ID[:1], c.Status, len(c.Processes))
+		for _, gap := range c.Unknown {
+			line += fmt.Sprintf(" %s: %s;", gap.Cause, gap.Reason)
+		}
+		lines = append(lines, strings.TrimSuffix(line, ";"))
 	}
 	return lines
 }
@@ -118,7 +122,7 @@ func TestReconcile(t *testing.T) {
 		},
 		"started after the lists were made, and its shim hangs": {
 			cgroups: inCgroup, source: answers{list: other, get: map[string]inventory.Container{hexID("a"): named("a", inventory.Unknown, 0)}},
-			want: []string{"k8s.io/a unknown 1 its shim does not answer containerd, so its task is not known"},
+			want: []string{"k8s.io/a unknown 1 runtime: its shim does not answer containerd, so its task is not known"},
 		},
 		"of another runtime": {
 			cgroups: inCgroup, source: answers{list: other},
@@ -126,14 +130,14 @@ func TestReconcile(t *testing.T) {
 		},
 		"containerd fails when asked for it": {
 			cgroups: inCgroup, source: answers{list: other, err: errors.New("broken")},
-			want: []string{"/a unknown 1 broken"},
+			want: []string{"/a unknown 1 runtime: broken"},
 		},
 		"left out of the task list because its shim hangs": {
 			cgroups: inCgroup, source: answers{
 				list: []inventory.Container{named("a", inventory.NoTask, 0)},
 				get:  map[string]inventory.Container{hexID("a"): named("a", inventory.Unknown, 0)},
 			},
-			want: []string{"k8s.io/a unknown 1 its shim does not answer containerd, so its task is not known"},
+			want: []string{"k8s.io/a unknown 1 runtime: its shim does not answer containerd, so its task is not known"},
 		},
 		"its task started between the lists": {
 			cgroups: inCgroup, source: answers{
@@ -147,7 +151,7 @@ func TestReconcile(t *testing.T) {
 				list: []inventory.Container{named("a", inventory.NoTask, 0)},
 				get:  map[string]inventory.Container{hexID("a"): named("a", inventory.NoTask, 0)},
 			},
-			want: []string{"k8s.io/a none 1 containerd has no task of it, but processes are in its cgroup"},
+			want: []string{"k8s.io/a none 1 runtime: containerd has no task of it, but processes are in its cgroup"},
 		},
 		"stopped, but processes outlive it": {
 			cgroups: inCgroup, source: answers{list: []inventory.Container{named("a", inventory.Stopped, 41)}},
@@ -161,14 +165,14 @@ func TestReconcile(t *testing.T) {
 				list: []inventory.Container{named("a", inventory.Running, 42)},
 				get:  map[string]inventory.Container{hexID("a"): named("a", inventory.Running, 42)},
 			},
-			want: []string{"k8s.io/a running 0 its init process, pid 42, is not visible in ROOT"},
+			want: []string{"k8s.io/a running 0 runtime: its init process, pid 42, is not visible in ROOT"},
 		},
 		"its init process has left its cgroup": {
 			cgroups: map[int]string{42: "/elsewhere"}, source: answers{
 				list: []inventory.Container{named("a", inventory.Running, 42)},
 				get:  map[string]inventory.Container{hexID("a"): named("a", inventory.Running, 42)},
 			},
-			want: []string{"k8s.io/a running 0 its init process, pid 42, is not in its cgroup"},
+			want: []string{"k8s.io/a running 0 cgroup: its init process, pid 42, is not in its cgroup"},
 		},
 	}
 	for name, test := range tests {
@@ -199,7 +203,7 @@ func TestInterrupted(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want that of the context", err)
 	}
-	if diff := cmp.Diff([]string{"k8s.io/a running 0 the scan was not finished"}, outcome(snapshot)); diff != "" {
+	if diff := cmp.Diff([]string{"k8s.io/a running 0 unfinished: the scan was not finished"}, outcome(snapshot)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	if findings, unknown := audit.Judge(snapshot); len(findings) != 0 || len(unknown) != 2 {

@@ -52,7 +52,7 @@ func (w *walk) confirm(ctx context.Context, settle time.Duration) error {
 		}
 		if round == maxRounds {
 			for container := range passing {
-				w.unknownIn(container, fmt.Sprintf("processes of it were in a namespace of the host in each of %d looks, though none for as long as %s", maxRounds, settle))
+				w.unknownIn(container, audit.CauseUnsettled, fmt.Sprintf("processes of it were in a namespace of the host in each of %d looks, though none for as long as %s", maxRounds, settle))
 			}
 			return ctx.Err()
 		}

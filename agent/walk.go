@@ -67,7 +67,7 @@ func (w *walk) settleInits(containers []inventory.Container) {
 			continue
 		}
 		if err := w.settleInit(container); err != nil && !errors.Is(err, nsinspect.ErrVanished) {
-			w.unknown(container.Key(), oneLine(err))
+			w.unknown(container.Key(), causeOf(err), oneLine(err))
 		}
 	}
 	w.attributor.finish(containers)
@@ -143,7 +143,7 @@ func (w *walk) count(pid int, err error) error {
 		if errors.Is(err, nsinspect.ErrDenied) {
 			w.snapshot.Coverage.Denied++
 		}
-		w.gap(fmt.Sprintf("process %d: %s", pid, oneLine(err)))
+		w.gap(causeOf(err), fmt.Sprintf("process %d: %s", pid, oneLine(err)))
 	}
 	return nil
 }
@@ -166,13 +166,13 @@ func (w *walk) visit(ctx context.Context, process *nsinspect.Process) error {
 	}
 	record, err := w.survey(ctx, process, container)
 	if err != nil && !errors.Is(err, nsinspect.ErrVanished) {
-		w.unknownIn(container, oneLine(err))
+		w.unknownIn(container, causeOf(err), oneLine(err))
 	}
 	if err != nil || record == nil {
 		return err
 	}
 	if w.recorded >= maxRecorded && !w.shares(record) {
-		w.unknownIn(container, "more processes than a snapshot holds")
+		w.unknownIn(container, audit.CauseLimit, "more processes than a snapshot holds")
 		return nil
 	}
 	w.recorded++
@@ -191,13 +191,13 @@ func (w *walk) containerOf(pid int, entries []nsinspect.CgroupEntry) *audit.Cont
 	switch {
 	case found.contested:
 		reason := fmt.Sprintf("process %d is in the cgroups of this and of another container", pid)
-		w.unknown(found.key, reason)
-		w.unknown(found.rival, reason)
+		w.unknown(found.key, audit.CauseCgroup, reason)
+		w.unknown(found.rival, audit.CauseCgroup, reason)
 		return w.containers[found.key]
 	case found.known:
 		return w.containers[found.key]
 	case found.forged:
-		w.unknown(found.key, fmt.Sprintf("process %d is in a cgroup that is named like this container's but is another", pid))
+		w.unknown(found.key, audit.CauseCgroup, fmt.Sprintf("process %d is in a cgroup that is named like this container's but is another", pid))
 		return nil
 	case found.ref.ID == "":
 		return nil
@@ -228,10 +228,10 @@ func (w *walk) survey(ctx context.Context, process *nsinspect.Process, container
 	}
 	if seen.Denied > 0 {
 		w.snapshot.Coverage.Denied += seen.Denied
-		w.unknownIn(container, fmt.Sprintf("%d threads of process %d could not be read: permission denied", seen.Denied, process.PID()))
+		w.unknownIn(container, audit.CauseDenied, fmt.Sprintf("%d threads of process %d could not be read: permission denied", seen.Denied, process.PID()))
 	}
 	if seen.Truncated {
-		w.unknownIn(container, fmt.Sprintf("the threads of process %d are in more namespaces than are counted", process.PID()))
+		w.unknownIn(container, audit.CauseLimit, fmt.Sprintf("the threads of process %d are in more namespaces than are counted", process.PID()))
 	}
 	if seen.Ended {
 		w.snapshot.Coverage.Vanished++

@@ -176,7 +176,7 @@ func TestJudge(t *testing.T) {
 		"declared, but not everything was seen: no verdict on its absence": {
 			containers: []Container{func() Container {
 				c := container("main", byPod(nsinspect.Net), isolated(11))
-				c.Unknown = []string{"thread 12 could not be read"}
+				c.Unknown = []Gap{{CauseDenied, "thread 12 could not be read"}}
 				return c
 			}()},
 		},
@@ -240,12 +240,16 @@ func TestJudgeWithoutHost(t *testing.T) {
 func TestJudgeReportsGaps(t *testing.T) {
 	t.Parallel()
 	broken := container("b", byPod(), isolated(11))
-	broken.Unknown = []string{"its shim does not answer"}
+	broken.Unknown = []Gap{{CauseRuntime, "its shim does not answer"}}
 	s := snapshotOf(container("a", byPod(), isolated(10)), broken)
-	s.Coverage.Gaps = []string{"a gap"}
+	s.Coverage.Gaps = []Gap{{CauseRead, "a gap"}}
 	s.Inventory.Problems = []string{"a problem"}
 	_, got := Judge(s)
-	want := []Unknown{{-1, "a gap"}, {-1, "a problem"}, {1, "its shim does not answer"}}
+	want := []Unknown{
+		{-1, Gap{CauseRead, "a gap"}},
+		{-1, Gap{CauseRuntime, "a problem"}},
+		{1, Gap{CauseRuntime, "its shim does not answer"}},
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("unknown (-want +got):\n%s", diff)
 	}

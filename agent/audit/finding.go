@@ -60,7 +60,8 @@ func Judge(snapshot *Snapshot) ([]Finding, []Unknown) {
 	for _, check := range namespaceChecks() {
 		host, ok := snapshot.Host.Namespaces.Get(check.kind)
 		if !ok {
-			unknown = append(unknown, Unknown{-1, "the host's " + check.kind.String() + " namespace could not be read, so no container can be compared with it"})
+			reason := "the host's " + check.kind.String() + " namespace could not be read, so no container can be compared with it"
+			unknown = append(unknown, Unknown{-1, Gap{CauseHost, reason}})
 			continue
 		}
 		findings = append(findings, check.judge(snapshot, host)...)
@@ -72,12 +73,15 @@ func Judge(snapshot *Snapshot) ([]Finding, []Unknown) {
 // gaps collects what the scan itself could not see.
 func gaps(snapshot *Snapshot) []Unknown {
 	var unknown []Unknown
-	for _, gap := range slices.Concat(snapshot.Coverage.Gaps, snapshot.Inventory.Problems) {
+	for _, gap := range snapshot.Coverage.Gaps {
 		unknown = append(unknown, Unknown{-1, gap})
 	}
+	for _, problem := range snapshot.Inventory.Problems {
+		unknown = append(unknown, Unknown{-1, Gap{CauseRuntime, problem}})
+	}
 	for _, i := range sortedContainers(snapshot) {
-		for _, reason := range snapshot.Containers[i].Unknown {
-			unknown = append(unknown, Unknown{i, reason})
+		for _, gap := range snapshot.Containers[i].Unknown {
+			unknown = append(unknown, Unknown{i, gap})
 		}
 	}
 	return unknown

@@ -35,8 +35,8 @@ type Container struct {
 	inventory.Container
 
 	Processes []Process `json:"processes,omitempty"`
-	// Unknown are the reasons why this container was not fully seen, each a sentence.
-	Unknown []string `json:"unknown,omitempty"`
+	// Unknown is why this container was not fully seen.
+	Unknown []Gap `json:"unknown,omitempty"`
 }
 
 // Process is one process of a container: those that the kernel counts into its cgroup.
@@ -62,13 +62,6 @@ type Coverage struct {
 	// Transient counts processes that were in a container's cgroup and in the host's
 	// namespaces for a moment only, as a runtime's own are while they start a container.
 	Transient int `json:"transient"`
-	// Gaps are the parts of the node that were not seen, each a sentence.
-	Gaps []string `json:"gaps,omitempty"`
-}
-
-// Unknown is something that could not be judged.
-type Unknown struct {
-	// Container is the container's index in the snapshot, or -1 for the whole node.
-	Container int
-	Reason    string
+	// Gaps are the parts of the node that were not seen.
+	Gaps []Gap `json:"gaps,omitempty"`
 }

@@ -91,7 +91,7 @@ func TestUsageErrors(t *testing.T) {
 }
 
 // saved writes a snapshot with one container that shares the host's network.
-func saved(t *testing.T, declared inventory.Declaration, unknown ...string) string {
+func saved(t *testing.T, declared inventory.Declaration, unknown ...audit.Gap) string {
 	t.Helper()
 	group := nsinspect.ThreadGroup{Threads: 1}
 	s := &audit.Snapshot{Node: "n", Duration: time.Millisecond, Host: nsinspect.HostReference{Reference: nsinspect.ByPID1, PID: 1}}
@@ -122,9 +122,10 @@ func TestExitCodes(t *testing.T) {
 	undeclared := inventory.Declaration{By: inventory.BySpec}
 	notKnown := inventory.Declaration{By: inventory.ByUnknown}
 	clean := inventory.Declaration{}
+	unseen := []audit.Gap{{Cause: audit.CauseRead, Reason: "not seen"}}
 	tests := []struct {
 		declared inventory.Declaration
-		unknown  []string
+		unknown  []audit.Gap
 		failOn   string
 		want     int
 	}{
@@ -135,9 +136,9 @@ func TestExitCodes(t *testing.T) {
 		{undeclared, nil, "undeclared", exitFindings},
 		{notKnown, nil, "undeclared", exitFindings},
 		{clean, nil, "any", exitDone},
-		{clean, []string{"not seen"}, "never", exitDone},
-		{clean, []string{"not seen"}, "undeclared", exitFailed},
-		{undeclared, []string{"not seen"}, "undeclared", exitFindings},
+		{clean, unseen, "never", exitDone},
+		{clean, unseen, "undeclared", exitFailed},
+		{undeclared, unseen, "undeclared", exitFindings},
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprintf("%s %v %s", test.declared.By, test.unknown, test.failOn), func(t *testing.T) {

@@ -79,7 +79,7 @@ func scan(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	if gaps := snapshot.Coverage.Gaps; len(gaps) > 0 {
-		return 0, errors.New(gaps[0])
+		return 0, errors.New(gaps[0].Reason)
 	}
 	seen := 0
 	for _, container := range snapshot.Containers {

@@ -55,8 +55,9 @@ type Coverage struct {
 // Unknown is something that could not be seen: of a container, or of the whole node where
 // the container is empty.
 type Unknown struct {
-	Container string `json:"container,omitempty"`
-	Reason    string `json:"reason"`
+	Container string      `json:"container,omitempty"`
+	Cause     audit.Cause `json:"cause"`
+	Reason    string      `json:"reason"`
 }
 
 // Pod is the pod of a container.
@@ -180,7 +181,7 @@ func (s *Scan) addContainers(snapshot *audit.Snapshot, filter Filter) {
 
 func (s *Scan) addUnknown(snapshot *audit.Snapshot, unknown []audit.Unknown, filter Filter) {
 	for _, u := range unknown {
-		shown := Unknown{Reason: report.Clean(u.Reason)}
+		shown := Unknown{Cause: audit.Cause(report.Clean(string(u.Cause))), Reason: report.Clean(u.Reason)}
 		if u.Container >= 0 {
 			container := &snapshot.Containers[u.Container]
 			if !filter.shows(container) {
@@ -202,6 +203,7 @@ func (s *Scan) addMissed(snapshot *audit.Snapshot, filter Filter) {
 	}
 	if missed > 0 {
 		s.Coverage.Unknown = append(s.Coverage.Unknown, Unknown{
+			Cause:  audit.CauseRuntime,
 			Reason: fmt.Sprintf("%s may belong to such a pod: the name of their pod is not known, as containerd does not list them", count(missed, "container")),
 		})
 	}

@@ -46,7 +46,7 @@ func goldenSnapshot() *audit.Snapshot {
 	s := &audit.Snapshot{
 		Node: "node-1", Time: time.Date(2026, 11, 23, 20, 45, 0, 0, time.UTC), Duration: 35 * time.Millisecond,
 		Inventory: inventory.Inventory{Source: inventory.FromContainerd, Address: "/run/containerd/containerd.sock", Version: "v2.4.2"},
-		Coverage:  audit.Coverage{Processes: 312, Threads: 70, Vanished: 2, Denied: 1, Transient: 1, Gaps: []string{"process 77: something broke"}},
+		Coverage:  audit.Coverage{Processes: 312, Threads: 70, Vanished: 2, Denied: 1, Transient: 1, Gaps: []audit.Gap{{Cause: audit.CauseRead, Reason: "process 77: something broke"}}},
 	}
 	s.Host = nsinspect.HostReference{Reference: nsinspect.ByPID1, PID: 1}
 	for kind, ino := range map[nsinspect.Kind]uint64{nsinspect.Net: 1, nsinspect.PID: 2, nsinspect.IPC: 3} {
@@ -60,7 +60,7 @@ func goldenSnapshot() *audit.Snapshot {
 		Processes: []audit.Process{process(51, "nginx", group(4, 1, 2, 3))},
 	}
 	hung := pod("slow", "f", nil, process(61, "", group(1, 201, 202, 203)))
-	hung.Unknown = []string{"its shim does not answer containerd, so its task is not known"}
+	hung.Unknown = []audit.Gap{{Cause: audit.CauseRuntime, Reason: "its shim does not answer containerd, so its task is not known"}}
 	s.Containers = []audit.Container{
 		pod("pod-with-host-network", "a", []nsinspect.Kind{nsinspect.Net}, process(11, "sleep", group(1, 1, 102, 103))),
 		pod("pod-with-host-pid-and-ipc", "b", []nsinspect.Kind{nsinspect.PID, nsinspect.IPC}, process(21, "sleep", group(1, 101, 2, 3))),

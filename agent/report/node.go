@@ -1,0 +1,25 @@
+package report
+
+import "github.com/nsaudit/nsaudit/agent/audit"
+
+// Node is what is known of a node after a look at it. Whoever is given one may keep it,
+// and changes nothing in it.
+type Node struct {
+	// Snapshot is what was seen: by the latest full scan, and by the targeted scans and the
+	// events since.
+	Snapshot *audit.Snapshot
+	// Findings and Unknown are what audit.Judge says of the snapshot.
+	Findings []audit.Finding
+	Unknown  []audit.Unknown
+}
+
+// NewNode judges a snapshot.
+func NewNode(snapshot *audit.Snapshot) *Node {
+	findings, unknown := audit.Judge(snapshot)
+	return &Node{Snapshot: snapshot, Findings: findings, Unknown: unknown}
+}
+
+// Container returns the container of a finding.
+func (n *Node) Container(finding *audit.Finding) *audit.Container {
+	return &n.Snapshot.Containers[finding.Container]
+}
