@@ -17,8 +17,8 @@ type source interface {
 	Get(ctx context.Context, key inventory.Key) (inventory.Container, error)
 }
 
-// Config is what a Scanner works with.
-type Config struct {
+// ScannerConfig is what a Scanner works with.
+type ScannerConfig struct {
 	// Procfs is the procfs of the host.
 	Procfs *nsinspect.FS
 	// Source is containerd; nil without one. Containers are then recognised by their
@@ -42,11 +42,11 @@ const DefaultSettle = 200 * time.Millisecond
 
 // Scanner takes snapshots of a node.
 type Scanner struct {
-	config Config
+	config ScannerConfig
 }
 
 // NewScanner returns a scanner. It holds no resources of its own.
-func NewScanner(config Config) *Scanner {
+func NewScanner(config ScannerConfig) *Scanner {
 	if config.Progress == nil {
 		config.Progress = func(string) {}
 	}
@@ -57,20 +57,28 @@ func NewScanner(config Config) *Scanner {
 // error is for a node that could not be looked at: its procfs can't be listed, or the
 // context ended. The snapshot then holds what was found until then.
 func (s *Scanner) Scan(ctx context.Context) (*audit.Snapshot, error) {
+	snapshot, err := s.take(ctx, false, s.list)
+	return snapshot, err
+}
+
+// take takes a snapshot of the containers that list returns; a targeted one is about no
+// others.
+func (s *Scanner) take(ctx context.Context, targeted bool, list func(context.Context) inventory.Inventory) (*audit.Snapshot, error) {
 	start := time.Now()
 	snapshot := &audit.Snapshot{Node: s.config.Node, Time: start.UTC().Truncate(time.Millisecond)}
-	err := s.scan(ctx, snapshot)
+	s.config.Progress("list containers")
+	snapshot.Inventory = list(ctx)
+	err := s.scan(ctx, snapshot, targeted)
 	snapshot.Duration = time.Since(start)
 	return snapshot, err
 }
 
-func (s *Scanner) scan(ctx context.Context, snapshot *audit.Snapshot) error {
+func (s *Scanner) scan(ctx context.Context, snapshot *audit.Snapshot, targeted bool) error {
 	s.config.Progress("find the host reference")
 	host, hostErr := s.config.Procfs.HostReference(s.config.Hosts...)
 	snapshot.Host = host
-	s.config.Progress("list containers")
-	snapshot.Inventory = s.list(ctx)
 	w := newWalk(s.config.Procfs, snapshot)
+	w.targeted = targeted
 	defer w.close()
 	if hostErr != nil {
 		w.gap(audit.CauseHost, "no host reference: "+oneLine(hostErr))

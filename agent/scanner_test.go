@@ -179,7 +179,7 @@ func TestReconcile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fs := procfs(t, maps.Clone(test.cgroups))
-			scanner := NewScanner(Config{Procfs: fs, Source: test.source, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}})
+			scanner := NewScanner(ScannerConfig{Procfs: fs, Source: test.source, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}})
 			snapshot, err := scanner.Scan(t.Context())
 			must(t, err)
 			for i, line := range test.want {
@@ -199,7 +199,7 @@ func TestInterrupted(t *testing.T) {
 	source := answers{list: []inventory.Container{named("a", inventory.Running, 42)}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	snapshot, err := NewScanner(Config{Procfs: fs, Source: source, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}}).Scan(ctx)
+	snapshot, err := NewScanner(ScannerConfig{Procfs: fs, Source: source, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}}).Scan(ctx)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want that of the context", err)
 	}
@@ -217,7 +217,7 @@ func TestUndeclaredIsLookedAtTwice(t *testing.T) {
 	t.Parallel()
 	fs := procfs(t, map[int]string{42: "/docker/" + hexID("a")})
 	synctest.Test(t, func(t *testing.T) {
-		scanner := NewScanner(Config{Procfs: fs, Settle: DefaultSettle, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}})
+		scanner := NewScanner(ScannerConfig{Procfs: fs, Settle: DefaultSettle, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}})
 		snapshot, err := scanner.Scan(t.Context())
 		must(t, err)
 		if snapshot.Duration != DefaultSettle {

@@ -26,6 +26,8 @@ type walk struct {
 	snapshot   *audit.Snapshot
 	kinds      []nsinspect.Kind
 	attributor *attributor
+	// targeted says that only the containers of the inventory are looked at.
+	targeted bool
 	// containers are those with processes or with something unknown, and those that
 	// should have processes.
 	containers map[inventory.Key]*audit.Container
@@ -199,7 +201,7 @@ func (w *walk) containerOf(pid int, entries []nsinspect.CgroupEntry) *audit.Cont
 	case found.forged:
 		w.unknown(found.key, audit.CauseCgroup, fmt.Sprintf("process %d is in a cgroup that is named like this container's but is another", pid))
 		return nil
-	case found.ref.ID == "":
+	case found.ref.ID == "" || w.targeted:
 		return nil
 	}
 	key := inventory.Key{ID: found.ref.ID}
@@ -213,8 +215,11 @@ func (w *walk) containerOf(pid int, entries []nsinspect.CgroupEntry) *audit.Cont
 
 // noDeclaration says why it is not known what a container outside the inventory declared.
 func (w *walk) noDeclaration() string {
-	if w.snapshot.Inventory.Source == inventory.FromCgroups {
+	switch w.snapshot.Inventory.Source {
+	case inventory.FromCgroups:
 		return "there is no containerd to ask"
+	case inventory.FromMemory:
+		return "containerd does not answer"
 	}
 	return "containerd does not know this container"
 }

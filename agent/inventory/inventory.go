@@ -16,11 +16,15 @@ const (
 	// FromCgroups says that there was no containerd to ask, so that containers are known
 	// by the cgroups of their processes only.
 	FromCgroups = "cgroups"
+	// FromMemory says that containerd does not answer any more, and that the containers
+	// are those of its earlier answers: who a container is and what it declared does not
+	// change while it exists.
+	FromMemory = "memory"
 )
 
 // Inventory is what could be learnt about a node's containers.
 type Inventory struct {
-	// Source is FromContainerd or FromCgroups.
+	// Source is FromContainerd, FromMemory or FromCgroups.
 	Source string `json:"source"`
 	// Address is containerd's socket, Version the version that it reports.
 	Address string `json:"address,omitempty"`

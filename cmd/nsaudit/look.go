@@ -29,7 +29,7 @@ func look(ctx context.Context, std streams, options *scanOptions, progress func(
 			return nil, fmt.Errorf("%w: name this machine with --node", err)
 		}
 	}
-	config := agent.Config{
+	config := agent.ScannerConfig{
 		Procfs:   procfs,
 		Node:     node,
 		Settle:   agent.DefaultSettle,

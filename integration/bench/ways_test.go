@@ -71,7 +71,7 @@ func scan(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer fs.Close()
-	snapshot, err := agent.NewScanner(agent.Config{
+	snapshot, err := agent.NewScanner(agent.ScannerConfig{
 		Procfs: fs,
 		Hosts:  []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}},
 	}).Scan(ctx)

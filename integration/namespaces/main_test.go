@@ -125,13 +125,13 @@ func surveyOf(t *testing.T, fs *nsinspect.FS, pid int, kinds ...nsinspect.Kind) 
 // settle is long for a process that dies, and short for a test.
 const settle = 20 * time.Millisecond
 
-func scanConfig(fs *nsinspect.FS) agent.Config {
-	return agent.Config{Procfs: fs, Hosts: hosts(), Node: "test", Settle: settle}
+func scanConfig(fs *nsinspect.FS) agent.ScannerConfig {
+	return agent.ScannerConfig{Procfs: fs, Hosts: hosts(), Node: "test", Settle: settle}
 }
 
 // scan takes a snapshot of the whole machine. Others may run containers on it meanwhile:
 // look at what is the test's own.
-func scan(t *testing.T, config agent.Config) *audit.Snapshot {
+func scan(t *testing.T, config agent.ScannerConfig) *audit.Snapshot {
 	t.Helper()
 	snapshot, err := agent.NewScanner(config).Scan(t.Context())
 	if err != nil {

@@ -1,0 +1,246 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// The kinds of scan, and the stages that errors are counted by.
+const (
+	ScanFull     = "full"
+	ScanTargeted = "targeted"
+
+	StageHost       = "host"
+	StageContainerd = "containerd"
+	StageScan       = "scan"
+)
+
+// Stages returns the stages that an Observer is told of.
+func Stages() []string { return []string{StageHost, StageContainerd, StageScan} }
+
+// Reporter tells somebody what is known of the node. Report must not block.
+type Reporter interface {
+	Report(node *report.Node)
+}
+
+// Observer counts what the agent does.
+type Observer interface {
+	// ScanDone is told of each scan of a kind: how long it took, and its error.
+	ScanDone(kind string, took time.Duration, err error)
+	// Error is told of each failure at a stage.
+	Error(stage string)
+}
+
+// Config is what an Agent works with.
+type Config struct {
+	// Scanner is how to look. The agent itself chooses the source and the hosts.
+	Scanner ScannerConfig
+	// Dial connects to containerd.
+	Dial Dial
+	// Hosts returns the processes that may stand for the host, the best first, where
+	// containerd has this pid, or 0.
+	Hosts func(daemon int) []nsinspect.HostCandidate
+	// Interval is the time between full scans; each is up to a tenth longer or shorter, so
+	// that the nodes of a cluster don't look all at once.
+	Interval time.Duration
+	// Timeout is the time that one scan may take.
+	Timeout time.Duration
+	// Reporters are told after every scan, one after another.
+	Reporters []Reporter
+	Observer  Observer
+	Logger    *slog.Logger
+}
+
+// Agent looks at a node time and again.
+type Agent struct {
+	config Config
+	queue  *queue
+	link   *link
+	memory *memory
+	node   atomic.Pointer[report.Node]
+	// busySince is when the scan began that is under way, in Unix nanoseconds, or 0.
+	busySince atomic.Int64
+	// fullScan is how the latest full scan ended.
+	fullScan atomic.Pointer[ending]
+}
+
+// ending is how a scan ended, and when one succeeded the last time.
+type ending struct {
+	err     error
+	success time.Time
+}
+
+// New returns an agent. It does nothing before Run or Once.
+func New(config Config) *Agent {
+	queue := newQueue()
+	link := newLink(config.Dial, queue, config.Logger)
+	return &Agent{config: config, queue: queue, link: link, memory: newMemory(link)}
+}
+
+// Run looks until the context ends, whatever fails meanwhile.
+func (a *Agent) Run(ctx context.Context) {
+	var group errgroup.Group
+	group.Go(func() error {
+		a.link.run(ctx)
+		return nil
+	})
+	a.loop(ctx)
+	_ = group.Wait() // The link returns no error: it goes on trying.
+}
+
+// Once takes one full scan, and returns what went wrong.
+func (a *Agent) Once(ctx context.Context) error {
+	runtime, daemon, err := a.config.Dial(ctx)
+	a.link.set(runtime, daemon, err)
+	if err == nil {
+		defer func() { _ = runtime.Close() }() // The answers are in.
+	}
+	a.full(ctx)
+	return errors.Join(err, a.fullScan.Load().err, a.CheckHost())
+}
+
+// rest is the least time between two targeted scans: a container that starts and ends
+// without a pause must not keep the agent busy.
+const rest = 50 * time.Millisecond
+
+func (a *Agent) loop(ctx context.Context) {
+	select {
+	case <-a.link.tried: // A look before containerd was asked could name no container.
+	case <-ctx.Done():
+		return
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		full := true
+		var keys []inventory.Key
+		select {
+		case <-timer.C:
+			_, _ = a.queue.take() // A full scan is a look at each of them.
+		case <-a.queue.ready:
+			keys, full = a.queue.take()
+		case <-ctx.Done():
+			return
+		}
+		if full {
+			a.full(ctx)
+			timer.Reset(jittered(a.config.Interval))
+			continue
+		}
+		if len(keys) > 0 {
+			a.targeted(ctx, keys)
+		}
+		if pause(ctx, rest) != nil {
+			return
+		}
+	}
+}
+
+// jittered returns a time that is up to a tenth longer or shorter.
+func jittered(interval time.Duration) time.Duration {
+	return time.Duration(float64(interval) * (0.9 + 0.2*rand.Float64())) //nolint:gosec // It spreads load; nobody gains by guessing it.
+}
+
+// full takes a full scan.
+func (a *Agent) full(ctx context.Context) {
+	snapshot, err := a.look(ctx, ScanFull, func(ctx context.Context, scanner *Scanner) (*audit.Snapshot, error) {
+		return scanner.Scan(ctx)
+	})
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	a.note(snapshot, err)
+	if ctx.Err() != nil && a.node.Load() != nil {
+		return // A look that the end cut short tells nothing new.
+	}
+	a.publish(mergeFull(a.known(), snapshot))
+}
+
+// targeted looks at the containers that changed. What fails is left to a full scan.
+func (a *Agent) targeted(ctx context.Context, keys []inventory.Key) {
+	before := a.known()
+	if before == nil {
+		a.queue.addAll()
+		return
+	}
+	snapshot, err := a.look(ctx, ScanTargeted, func(ctx context.Context, scanner *Scanner) (*audit.Snapshot, error) {
+		return scanner.ScanContainers(ctx, keys)
+	})
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		a.fail(StageScan, "look at a container that changed", err)
+		if snapshot != nil { // Without an answer of containerd the next connection brings a full scan.
+			a.queue.addAll()
+		}
+		return
+	}
+	a.publish(mergeTargeted(before, snapshot, keys))
+}
+
+// look takes a scan of a kind, within the time that it may take.
+func (a *Agent) look(ctx context.Context, kind string, scan func(context.Context, *Scanner) (*audit.Snapshot, error)) (*audit.Snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.config.Timeout)
+	defer cancel()
+	start := time.Now()
+	a.busySince.Store(start.UnixNano())
+	defer a.busySince.Store(0)
+	config := a.config.Scanner
+	config.Source = a.memory
+	config.Hosts = a.config.Hosts(a.link.daemonPID())
+	snapshot, err := scan(ctx, NewScanner(config))
+	a.config.Observer.ScanDone(kind, time.Since(start), err)
+	return snapshot, err
+}
+
+// note records how a full scan ended.
+func (a *Agent) note(snapshot *audit.Snapshot, err error) {
+	ended := &ending{err: err, success: time.Now()}
+	if err != nil {
+		ended.success = time.Time{}
+		if before := a.fullScan.Load(); before != nil {
+			ended.success = before.success
+		}
+		a.fail(StageScan, "scan the node", err)
+	}
+	a.fullScan.Store(ended)
+	if snapshot.Host.Reference == nsinspect.ByNone {
+		a.config.Observer.Error(StageHost)
+	}
+	for range snapshot.Inventory.Problems {
+		a.config.Observer.Error(StageContainerd)
+	}
+}
+
+func (a *Agent) fail(stage, doing string, err error) {
+	a.config.Observer.Error(stage)
+	a.config.Logger.Error("could not "+doing, slog.Any("error", err)) //nolint:sloglint // Each caller gives a constant.
+}
+
+// known is the snapshot of what is known, or nil before the first scan.
+func (a *Agent) known() *audit.Snapshot {
+	if node := a.node.Load(); node != nil {
+		return node.Snapshot
+	}
+	return nil
+}
+
+func (a *Agent) publish(snapshot *audit.Snapshot) {
+	node := report.NewNode(snapshot)
+	a.node.Store(node)
+	for _, reporter := range a.config.Reporters {
+		reporter.Report(node)
+	}
+}

@@ -1,0 +1,83 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report"
+)
+
+// errNoScan is the answer of the checks before the first scan is done.
+var errNoScan = errors.New("no scan is done yet")
+
+// Node returns what is known of the node, or nil before the first scan.
+func (a *Agent) Node() *report.Node { return a.node.Load() }
+
+// Connected says whether there is a connection to containerd.
+func (a *Agent) Connected() bool {
+	_, err := a.link.get()
+	return err == nil
+}
+
+// CheckLoop tells whether the agent hangs: a scan runs for far longer than it may. The
+// kernel may keep a read of procfs waiting that nothing can interrupt.
+func (a *Agent) CheckLoop() error {
+	since := a.busySince.Load()
+	if since == 0 {
+		return nil
+	}
+	if busy := time.Since(time.Unix(0, since)); busy > 2*a.config.Timeout {
+		return fmt.Errorf("a scan hangs for %s, though it may take %s", busy.Round(time.Second), a.config.Timeout)
+	}
+	return nil
+}
+
+// CheckScan tells why there is no full scan of late.
+func (a *Agent) CheckScan() error {
+	last := a.fullScan.Load()
+	switch {
+	case last == nil:
+		return errNoScan
+	case last.err != nil:
+		return last.err
+	}
+	if age := time.Since(last.success); age > 2*a.config.Interval+a.config.Timeout {
+		return fmt.Errorf("the last full scan was %s ago, though there is one each %s", age.Round(time.Second), a.config.Interval)
+	}
+	return nil
+}
+
+// CheckHost tells why nothing can be compared with the host.
+func (a *Agent) CheckHost() error {
+	node := a.node.Load()
+	if node == nil {
+		return errNoScan
+	}
+	for _, gap := range node.Snapshot.Coverage.Gaps {
+		if gap.Cause == audit.CauseHost {
+			return fmt.Errorf("%s: no verdict; name a process of the host with --host-pid", gap.Reason)
+		}
+	}
+	return nil
+}
+
+// CheckContainerd tells why containerd does not say who the containers are.
+func (a *Agent) CheckContainerd() error {
+	if _, err := a.link.get(); err != nil {
+		return err
+	}
+	node := a.node.Load()
+	if node == nil {
+		return errNoScan
+	}
+	if inv := node.Snapshot.Inventory; inv.Source != inventory.FromContainerd {
+		if len(inv.Problems) > 0 {
+			return errors.New(inv.Problems[0])
+		}
+		return errors.New("the last full scan could not ask containerd")
+	}
+	return nil
+}

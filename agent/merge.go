@@ -1,0 +1,88 @@
+package agent
+
+import (
+	"slices"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// mergeFull joins what is known of a node with what a full scan saw. Not seen is not gone:
+// a container that the scan could not look at is kept as it was, with the reason.
+func mergeFull(before, now *audit.Snapshot) *audit.Snapshot {
+	if before == nil {
+		return now
+	}
+	if now.Host.Reference == nsinspect.ByNone && before.Host.Reference != nsinspect.ByNone {
+		// Nothing can be compared now. What was concluded before stands.
+		kept := *before
+		kept.Inventory, kept.Coverage = now.Inventory, now.Coverage
+		return &kept
+	}
+	merged := *now
+	merged.Containers = slices.Clone(now.Containers)
+	for i := range merged.Containers {
+		if container := &merged.Containers[i]; notSeen(container) {
+			container.Processes = processesOf(before, container.Key())
+		}
+	}
+	if unfinished(now.Coverage.Gaps) {
+		merged.Containers = append(merged.Containers, notReached(before, now)...)
+	}
+	return &merged
+}
+
+// mergeTargeted replaces the containers that a targeted scan asked about.
+func mergeTargeted(before, now *audit.Snapshot, asked []inventory.Key) *audit.Snapshot {
+	merged := *before
+	merged.Containers = slices.DeleteFunc(slices.Clone(before.Containers), func(container audit.Container) bool {
+		if indexOfContainer(now, container.Key()) >= 0 {
+			return true
+		}
+		return slices.Contains(asked, container.Key()) && len(now.Coverage.Gaps) == 0
+	})
+	merged.Containers = append(merged.Containers, now.Containers...)
+	return &merged
+}
+
+// notSeen says whether a scan saw nothing of a container because something went wrong.
+func notSeen(container *audit.Container) bool {
+	return len(container.Processes) == 0 && slices.ContainsFunc(container.Unknown, func(gap audit.Gap) bool {
+		switch gap.Cause {
+		case audit.CauseDenied, audit.CauseRead, audit.CauseLimit, audit.CauseUnfinished:
+			return true
+		default: // Its processes were looked for, and there were none.
+			return false
+		}
+	})
+}
+
+func unfinished(gaps []audit.Gap) bool {
+	return slices.ContainsFunc(gaps, func(gap audit.Gap) bool { return gap.Cause == audit.CauseUnfinished })
+}
+
+// notReached returns the containers that an unfinished scan did not come to, marked so.
+func notReached(before, now *audit.Snapshot) []audit.Container {
+	var missing []audit.Container
+	for _, container := range before.Containers {
+		if indexOfContainer(now, container.Key()) < 0 {
+			container.Unknown = slices.Clone(container.Unknown)
+			note(&container.Unknown, audit.CauseUnfinished, "the scan was not finished")
+			missing = append(missing, container)
+		}
+	}
+	return missing
+}
+
+func processesOf(snapshot *audit.Snapshot, key inventory.Key) []audit.Process {
+	if i := indexOfContainer(snapshot, key); i >= 0 {
+		return snapshot.Containers[i].Processes
+	}
+	return nil
+}
+
+// indexOfContainer finds a container, or returns -1.
+func indexOfContainer(snapshot *audit.Snapshot, key inventory.Key) int {
+	return slices.IndexFunc(snapshot.Containers, func(c audit.Container) bool { return c.Key() == key })
+}
