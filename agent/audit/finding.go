@@ -12,6 +12,15 @@ import (
 // Check is one question about a container, by the name that people script against.
 type Check string
 
+// Checks returns all checks.
+func Checks() []Check {
+	var checks []Check
+	for _, check := range namespaceChecks() {
+		checks = append(checks, check.name)
+	}
+	return checks
+}
+
 // Finding is a check that fired for one container.
 type Finding struct {
 	Check Check

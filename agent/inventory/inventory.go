@@ -116,6 +116,9 @@ const (
 	ByUnknown Declarer = "unknown"
 )
 
+// Declarers returns all declarers.
+func Declarers() []Declarer { return []Declarer{ByPod, BySpec, ByNobody, ByUnknown} }
+
 // Declaration is which of the host's namespaces was asked for.
 type Declaration struct {
 	// By is ByPod, BySpec or ByUnknown: where the declaration was read.
