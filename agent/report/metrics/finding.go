@@ -1,0 +1,73 @@
+package metrics
+
+import (
+	"cmp"
+	"unicode/utf8"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report"
+)
+
+// findingLabels are the values of findingLabelNames. Two containers of a pod may go by one
+// name, as a new one does while the old one still ends, so the id is among them.
+type findingLabels [7]string
+
+func findingLabelNames() []string {
+	return []string{"namespace", "pod", "container", "container_id", "check", "declared_by", "reason"}
+}
+
+func labelsOf(finding *audit.Finding, container *audit.Container) findingLabels {
+	var namespace, pod string
+	if container.Pod != nil {
+		namespace, pod = container.Pod.Namespace, container.Pod.Name
+	}
+	return findingLabels{
+		label(namespace), label(pod), label(containerName(container)), label(container.ID),
+		label(string(finding.Check)), label(string(finding.DeclaredBy)), label(finding.Reason),
+	}
+}
+
+// containerName names a container of a pod as the pod does, and others by their containerd
+// namespace, or else their runtime, and id.
+func containerName(container *audit.Container) string {
+	switch {
+	case container.Pod != nil && container.Sandbox:
+		return "(pause)"
+	case container.Pod != nil && container.Name != "":
+		return container.Name
+	}
+	return cmp.Or(container.RuntimeNamespace, container.Runtime, "unknown") + "/" + container.ID
+}
+
+// undeclaredFirst orders findings for a cap: what was declared is left out first.
+func undeclaredFirst(findings []audit.Finding) []*audit.Finding {
+	ordered := make([]*audit.Finding, 0, len(findings))
+	var declared []*audit.Finding
+	for i := range findings {
+		finding := &findings[i]
+		if finding.DeclaredBy == inventory.ByPod || finding.DeclaredBy == inventory.BySpec {
+			declared = append(declared, finding)
+		} else {
+			ordered = append(ordered, finding)
+		}
+	}
+	return append(ordered, declared...)
+}
+
+// maxLabel caps the bytes of a label's value.
+const maxLabel = 256
+
+// label makes a text, whoever chose it, fit to be a label's value.
+func label(text string) string {
+	const mark = "…"
+	text = report.Clean(text)
+	if len(text) <= maxLabel {
+		return text
+	}
+	end := maxLabel - len(mark)
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + mark
+}

@@ -1,0 +1,138 @@
+package metrics
+
+import (
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report"
+)
+
+// nodeCollector makes the node's metrics anew at each scrape.
+type nodeCollector struct {
+	latest      atomic.Pointer[report.Node]
+	maxFindings int
+
+	findings, info, omitted        *prometheus.Desc
+	containers, processes, threads *prometheus.Desc
+	unknown                        *prometheus.Desc
+	hostAvailable, hostInfo        *prometheus.Desc
+}
+
+func newNodeCollector(maxFindings int) *nodeCollector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	return &nodeCollector{
+		maxFindings: maxFindings,
+		findings: desc("nsaudit_findings",
+			"Checks that fired, each for one container, by who asked for the sharing.", "check", "declared_by"),
+		info: desc("nsaudit_finding_info",
+			"A check that fired for a container; always 1.", findingLabelNames()...),
+		omitted: desc("nsaudit_finding_info_omitted",
+			"Findings without a series in nsaudit_finding_info: beyond its cap, or with the labels of another one."),
+		containers: desc("nsaudit_containers",
+			"Containers that were looked at, pause containers among them."),
+		processes: desc("nsaudit_processes",
+			"Processes of the node, in containers or not."),
+		threads: desc("nsaudit_threads",
+			"Threads of containers whose namespaces were read."),
+		unknown: desc("nsaudit_unknown",
+			"What could not be seen, by why. Unknown is not clean.", "reason"),
+		hostAvailable: desc("nsaudit_host_reference_available",
+			"Whether the host's own namespaces could be read (1). Without them (0) there is no verdict."),
+		hostInfo: desc("nsaudit_host_reference_info",
+			"Which process stands for the host; always 1.", "reference"),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *nodeCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{
+		c.findings, c.info, c.omitted,
+		c.containers, c.processes, c.threads,
+		c.unknown, c.hostAvailable, c.hostInfo,
+	} {
+		ch <- desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
+	node := c.latest.Load()
+	if node == nil {
+		return
+	}
+	c.collectFindings(ch, node)
+	c.collectInfo(ch, node)
+	c.collectUnknown(ch, node)
+	c.collectHost(ch, node)
+	send(ch, c.containers, float64(len(node.Snapshot.Containers)))
+	send(ch, c.processes, float64(node.Snapshot.Coverage.Processes))
+	send(ch, c.threads, float64(node.Snapshot.Coverage.Threads))
+}
+
+func (c *nodeCollector) collectFindings(ch chan<- prometheus.Metric, node *report.Node) {
+	type group struct{ check, declaredBy string }
+	counts := make(map[group]int)
+	for _, check := range audit.Checks() {
+		for _, declarer := range inventory.Declarers() {
+			counts[group{string(check), string(declarer)}] = 0
+		}
+	}
+	for i := range node.Findings {
+		finding := &node.Findings[i]
+		counts[group{label(string(finding.Check)), label(string(finding.DeclaredBy))}]++
+	}
+	for group, count := range counts {
+		send(ch, c.findings, float64(count), group.check, group.declaredBy)
+	}
+}
+
+func (c *nodeCollector) collectInfo(ch chan<- prometheus.Metric, node *report.Node) {
+	shown := make(map[findingLabels]bool)
+	for _, finding := range undeclaredFirst(node.Findings) {
+		if len(shown) == c.maxFindings {
+			break
+		}
+		labels := labelsOf(finding, node.Container(finding))
+		if !shown[labels] {
+			shown[labels] = true
+			send(ch, c.info, 1, labels[:]...)
+		}
+	}
+	send(ch, c.omitted, float64(len(node.Findings)-len(shown)))
+}
+
+func (c *nodeCollector) collectUnknown(ch chan<- prometheus.Metric, node *report.Node) {
+	counts := make(map[string]int)
+	for _, cause := range audit.Causes() {
+		counts[string(cause)] = 0
+	}
+	for i := range node.Unknown {
+		counts[label(string(node.Unknown[i].Cause))]++
+	}
+	for cause, count := range counts {
+		send(ch, c.unknown, float64(count), cause)
+	}
+}
+
+func (c *nodeCollector) collectHost(ch chan<- prometheus.Metric, node *report.Node) {
+	host := &node.Snapshot.Host
+	available := host.PID > 0
+	send(ch, c.hostAvailable, truth(available))
+	if available {
+		send(ch, c.hostInfo, 1, label(host.Reference))
+	}
+}
+
+// send makes a gauge of a value. One that can't be made fails alone.
+func send(ch chan<- prometheus.Metric, desc *prometheus.Desc, value float64, labels ...string) {
+	metric, err := prometheus.NewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+	if err != nil {
+		metric = prometheus.NewInvalidMetric(desc, err)
+	}
+	ch <- metric
+}
