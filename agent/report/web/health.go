@@ -1,0 +1,43 @@
+package web
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+
+	"github.com/nsaudit/nsaudit/agent/report"
+)
+
+// Check is one question of a probe.
+type Check struct {
+	// Name is one word.
+	Name string
+	// Check returns what is wrong, or nil. It is called at each request, by several at the
+	// same time, and answers at once.
+	Check func() error
+}
+
+// health answers with a line for each check, as Kubernetes does, and 503 if one fails.
+func health(probe string, checks []Check) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		var lines bytes.Buffer
+		status, verdict := http.StatusOK, "passed"
+		for _, check := range checks {
+			if err := check.Check(); err != nil {
+				status, verdict = http.StatusServiceUnavailable, "failed"
+				fmt.Fprintf(&lines, "[-]%s: %s\n", check.Name, report.Clean(err.Error()))
+				continue
+			}
+			fmt.Fprintf(&lines, "[+]%s ok\n", check.Name)
+		}
+		fmt.Fprintf(&lines, "%s check %s\n", probe, verdict)
+		send(w, status, "text/plain; charset=utf-8", lines.Bytes())
+	})
+}
+
+// send writes an answer. A client that is gone by then needs none.
+func send(w http.ResponseWriter, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}

@@ -1,0 +1,142 @@
+// Package web serves what the agent knows over HTTP: metrics for Prometheus, probes for the
+// kubelet, and a page for people. It only shows what others have seen; no request starts a
+// scan.
+package web
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/nsaudit/nsaudit/agent/report"
+)
+
+// Caps on what a client can hold of the server.
+const (
+	headerTimeout   = 5 * time.Second
+	readTimeout     = 10 * time.Second
+	writeTimeout    = 30 * time.Second
+	idleTimeout     = 2 * time.Minute
+	shutdownTimeout = 5 * time.Second
+	maxHeader       = 16 << 10
+)
+
+// errNotListening says that Serve came before Listen.
+var errNotListening = errors.New("serve HTTP: no address to listen on yet")
+
+// Config is what a Server works with.
+type Config struct {
+	// Address is where to listen, such as ":9808"; port 0 takes a free one.
+	Address string
+	// Metrics serves /metrics.
+	Metrics http.Handler
+	// Live are the checks of /livez, and Ready those of /readyz.
+	Live, Ready []Check
+	// Node returns what is known of the node, nil before the first scan.
+	Node func() *report.Node
+	// Logger is told what went wrong with connections; nil for nobody.
+	Logger *slog.Logger
+}
+
+// Server is the agent's HTTP server.
+type Server struct {
+	address  string
+	logger   *slog.Logger
+	server   *http.Server
+	listener net.Listener
+}
+
+// New returns a server that holds no resources until Listen.
+func New(config Config) *Server {
+	logger := cmp.Or(config.Logger, slog.New(slog.DiscardHandler))
+	return &Server{
+		address: config.Address,
+		logger:  logger,
+		server: &http.Server{
+			Handler:           newHandler(config),
+			ReadHeaderTimeout: headerTimeout,
+			ReadTimeout:       readTimeout,
+			WriteTimeout:      writeTimeout,
+			IdleTimeout:       idleTimeout,
+			MaxHeaderBytes:    maxHeader,
+			ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		},
+	}
+}
+
+// newHandler routes the requests: GET and HEAD of known paths.
+func newHandler(config Config) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", config.Metrics)
+	mux.Handle("GET /livez", health("livez", config.Live))
+	mux.Handle("GET /readyz", health("readyz", config.Ready))
+	mux.Handle("GET /style.css", style())
+	mux.Handle("GET /{$}", newLanding(config.Node))
+	return guard(mux)
+}
+
+// guard lets a browser do nothing with an answer but show it.
+func guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Listen binds the address, so that one that is taken is known before the agent starts.
+func (s *Server) Listen(ctx context.Context) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.address)
+	if err != nil {
+		return fmt.Errorf("serve HTTP on %q: %w: choose another address with --listen-address", s.address, err)
+	}
+	s.listener = listener
+	return nil
+}
+
+// Address returns where the server listens, with the port that it has; before Listen it is
+// Config.Address.
+func (s *Server) Address() string {
+	if s.listener == nil {
+		return s.address
+	}
+	return s.listener.Addr().String()
+}
+
+// Serve answers requests until the context ends, then lets those that are under way end
+// within five seconds. The error is for a server that could not go on.
+func (s *Server) Serve(ctx context.Context) error {
+	if s.listener == nil {
+		return errNotListening
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- s.server.Serve(s.listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve HTTP on %s: %w", s.Address(), err)
+	case <-ctx.Done():
+	}
+	s.stop(context.WithoutCancel(ctx))
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve HTTP on %s: %w", s.Address(), err)
+	}
+	return nil
+}
+
+// stop ends the server: in good order, or else at once.
+func (s *Server) stop(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
+	defer cancel()
+	if err := s.server.Shutdown(ctx); err != nil {
+		s.logger.Warn("Cut off requests that did not end", "err", err)
+		_ = s.server.Close() // They are lost anyway.
+	}
+}
