@@ -1,8 +1,8 @@
 // Package metrics shows a node's findings, and how the agent itself fares, to Prometheus.
 //
 // A scrape looks at nothing but memory: it shows the node as it was last reported. Before
-// the first report the node's metrics are absent, since 0 would say that it is clean; and a
-// finding's series ends with the finding.
+// the first report the node's metrics are absent, and without a host reference the findings
+// are, since 0 would say that the node is clean. A finding's series ends with the finding.
 package metrics
 
 import (

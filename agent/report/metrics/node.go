@@ -65,10 +65,15 @@ func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	if node == nil {
 		return
 	}
-	c.collectFindings(ch, node)
-	c.collectInfo(ch, node)
+	available := node.Snapshot.Host.PID > 0
+	send(ch, c.hostAvailable, truth(available))
+	// Without a host reference there is no verdict, and 0 findings would be one.
+	if available {
+		send(ch, c.hostInfo, 1, label(node.Snapshot.Host.Reference))
+		c.collectFindings(ch, node)
+		c.collectInfo(ch, node)
+	}
 	c.collectUnknown(ch, node)
-	c.collectHost(ch, node)
 	send(ch, c.containers, float64(len(node.Snapshot.Containers)))
 	send(ch, c.processes, float64(node.Snapshot.Coverage.Processes))
 	send(ch, c.threads, float64(node.Snapshot.Coverage.Threads))
@@ -116,15 +121,6 @@ func (c *nodeCollector) collectUnknown(ch chan<- prometheus.Metric, node *report
 	}
 	for cause, count := range counts {
 		send(ch, c.unknown, float64(count), cause)
-	}
-}
-
-func (c *nodeCollector) collectHost(ch chan<- prometheus.Metric, node *report.Node) {
-	host := &node.Snapshot.Host
-	available := host.PID > 0
-	send(ch, c.hostAvailable, truth(available))
-	if available {
-		send(ch, c.hostInfo, 1, label(host.Reference))
 	}
 }
 
