@@ -1,0 +1,221 @@
+package metrics
+
+import (
+	"errors"
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// full is a configuration with everything.
+func full() Config {
+	return Config{
+		Build:         Build{Version: "v1.2.3", Revision: "0123abc", GoVersion: "go1.26"},
+		Stages:        []string{"scan", "watch"},
+		EventResults:  []string{"sent", "failed"},
+		EventsPending: func() int { return 3 },
+		Connected:     func() bool { return true },
+	}
+}
+
+// snapshot has a host and the containers.
+func snapshot(containers ...audit.Container) *audit.Snapshot {
+	s := &audit.Snapshot{Containers: containers, Coverage: audit.Coverage{Processes: 312, Threads: 70}}
+	s.Host = nsinspect.HostReference{Reference: nsinspect.ByPID1, PID: 1}
+	for _, kind := range []nsinspect.Kind{nsinspect.Net, nsinspect.PID, nsinspect.IPC} {
+		s.Host.Namespaces.Set(kind, nsinspect.ID{Dev: 4, Ino: 1})
+	}
+	return s
+}
+
+// container shares the kinds with the host.
+func container(id string, declared inventory.Declaration, kinds ...nsinspect.Kind) audit.Container {
+	group := nsinspect.ThreadGroup{Threads: 1}
+	for _, kind := range []nsinspect.Kind{nsinspect.Net, nsinspect.PID, nsinspect.IPC} {
+		group.Namespaces.Set(kind, nsinspect.ID{Dev: 4, Ino: 101})
+	}
+	for _, kind := range kinds {
+		group.Namespaces.Set(kind, nsinspect.ID{Dev: 4, Ino: 1})
+	}
+	return audit.Container{
+		Container: inventory.Container{ID: id, RuntimeNamespace: "k8s.io", Declared: declared},
+		Processes: []audit.Process{{PID: 10, Groups: []nsinspect.ThreadGroup{group}}},
+	}
+}
+
+// podContainer is a container of a pod of the namespace default.
+func podContainer(pod, name, id string, declared inventory.Declaration, kinds ...nsinspect.Kind) audit.Container {
+	c := container(id, declared, kinds...)
+	c.Name, c.Pod = name, &inventory.Pod{Namespace: "default", Name: pod, UID: "uid-" + pod}
+	return c
+}
+
+func byPod(kinds ...nsinspect.Kind) inventory.Declaration {
+	return inventory.Declaration{By: inventory.ByPod, Host: kinds}
+}
+
+// goldenNode has a finding of each declarer, a pause container, and gaps.
+func goldenNode() *report.Node {
+	outside := container("web-1", inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}}, nsinspect.Net)
+	outside.RuntimeNamespace = "moby"
+	foreign := audit.Container{Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: "cafe", Runtime: "podman"}, "not known")}
+	foreign.Processes = container("", byPod(), nsinspect.IPC).Processes
+	unnamed := audit.Container{Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: "beef", PodUID: "uid", Runtime: "cri-containerd"}, "not known")}
+	unnamed.Processes = container("", byPod(), nsinspect.PID).Processes
+	pause := podContainer("web", "", "b0b0", byPod(), nsinspect.Net)
+	pause.Sandbox = true
+	hung := podContainer("slow", "main", "dada", byPod())
+	hung.Unknown = []audit.Gap{{Cause: audit.CauseRuntime, Reason: "its shim does not answer"}}
+	s := snapshot(
+		podContainer("proxy", "main", "aaaa", byPod(nsinspect.Net), nsinspect.Net),
+		outside, foreign, unnamed, pause, hung,
+	)
+	s.Coverage.Gaps = []audit.Gap{{Cause: audit.CauseRead, Reason: "something broke"}}
+	return report.NewNode(s)
+}
+
+// scrape returns the nsaudit lines of the page.
+func scrape(t *testing.T, e *Exporter) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	e.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if w.Code != http.StatusOK {
+		t.Fatalf("status %d: %s", w.Code, w.Body)
+	}
+	var b strings.Builder
+	for line := range strings.Lines(w.Body.String()) {
+		if strings.HasPrefix(strings.TrimPrefix(strings.TrimPrefix(line, "# HELP "), "# TYPE "), "nsaudit_") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	ended := time.Date(2026, 11, 23, 20, 45, 0, 250e6, time.UTC)
+	seen := New(full())
+	seen.Report(goldenNode())
+	seen.ScanDone(FullScan, 35*time.Millisecond, nil, ended)
+	seen.ScanDone(FullScan, 90*time.Second, errors.New("too slow"), ended.Add(time.Minute))
+	seen.ScanDone(TargetedScan, 2*time.Millisecond, nil, ended.Add(time.Hour))
+	seen.Error("scan")
+	seen.EventSent("sent")
+	blind := New(Config{})
+	blind.Report(report.NewNode(&audit.Snapshot{Host: nsinspect.HostReference{Reference: nsinspect.ByNone}}))
+	for name, e := range map[string]*Exporter{
+		"before.txt": New(full()),
+		"seen.txt":   seen,
+		"blind.txt":  blind,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			golden(t, name, scrape(t, e))
+		})
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v: run 'go test ./agent/report/metrics -update'", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got), run with -update if it is right:\n%s", name, diff)
+	}
+}
+
+func TestLint(t *testing.T) {
+	t.Parallel()
+	e := New(full())
+	e.Report(goldenNode())
+	e.ScanDone(FullScan, time.Second, nil, time.Now())
+	problems, err := testutil.GatherAndLint(e.Gatherer())
+	if err != nil || len(problems) > 0 {
+		t.Errorf("problems %v, error %v", problems, err)
+	}
+}
+
+// TestAgentsOwn checks that the page has what every Go program's has.
+func TestAgentsOwn(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"go_goroutines", "process_cpu_seconds_total"} {
+		if count, err := testutil.GatherAndCount(New(Config{}).Gatherer(), name); err != nil || count != 1 {
+			t.Errorf("%d series of %s, error %v", count, name, err)
+		}
+	}
+}
+
+// TestOpenMetrics checks the format that Prometheus asks for.
+func TestOpenMetrics(t *testing.T) {
+	t.Parallel()
+	e := New(full())
+	e.Report(goldenNode())
+	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	r.Header.Set("Accept", "application/openmetrics-text;version=1.0.0")
+	w := httptest.NewRecorder()
+	e.Handler().ServeHTTP(w, r)
+	if got := w.Header().Get("Content-Type"); !strings.HasPrefix(got, "application/openmetrics-text") {
+		t.Errorf("content type %q", got)
+	}
+	if body := w.Body.String(); !strings.HasSuffix(body, "# EOF\n") || !strings.Contains(body, "nsaudit_findings{") {
+		t.Errorf("not OpenMetrics:\n%s", body)
+	}
+}
+
+// TestRace scrapes while everything changes.
+func TestRace(t *testing.T) {
+	t.Parallel()
+	e := New(full())
+	nodes := []*report.Node{goldenNode(), report.NewNode(snapshot())}
+	var all sync.WaitGroup
+	for worker := range 4 {
+		all.Go(func() {
+			for i := range 50 {
+				e.Report(nodes[(worker+i)%len(nodes)])
+				e.ScanDone(FullScan, time.Duration(i), nil, time.Now())
+				e.Error("scan")
+				e.EventSent("sent")
+			}
+		})
+		all.Go(func() {
+			for range 20 {
+				if _, err := e.Gatherer().Gather(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if page := scrape(t, e); !slices.Contains(strings.Split(page, "\n"), `nsaudit_errors_total{stage="scan"} 200`) {
+		t.Errorf("errors got lost:\n%s", page)
+	}
+}

@@ -1,0 +1,167 @@
+package metrics
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// gather returns the series of a metric: its labels' values in the order of their names,
+// and its value.
+func gather(t *testing.T, e *Exporter, name string) []string {
+	t.Helper()
+	families, err := e.Gatherer().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var series []string
+	for _, family := range families {
+		if family.GetName() != name {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			var values []string
+			for _, pair := range metric.GetLabel() {
+				values = append(values, pair.GetValue())
+			}
+			series = append(series, fmt.Sprintf("%s %v", strings.Join(values, ","), metric.GetGauge().GetValue()))
+		}
+	}
+	return series
+}
+
+// TestSeriesEnd checks that a finding's series ends with it, while the counts stay.
+func TestSeriesEnd(t *testing.T) {
+	t.Parallel()
+	e := New(Config{})
+	e.Report(report.NewNode(snapshot(podContainer("p", "main", "a", byPod(), nsinspect.Net))))
+	if got := gather(t, e, "nsaudit_finding_info"); len(got) != 1 {
+		t.Fatalf("series %q", got)
+	}
+	e.Report(report.NewNode(snapshot(podContainer("p", "main", "a", byPod()))))
+	if got := gather(t, e, "nsaudit_finding_info"); len(got) != 0 {
+		t.Errorf("the finding's series is still there: %q", got)
+	}
+	combinations := len(audit.Checks()) * len(inventory.Declarers())
+	if got := gather(t, e, "nsaudit_findings"); len(got) != combinations {
+		t.Errorf("%d series of nsaudit_findings, want %d", len(got), combinations)
+	}
+}
+
+// TestCap checks that nothing undeclared is left out as long as anything else can be.
+func TestCap(t *testing.T) {
+	t.Parallel()
+	var containers []audit.Container
+	for i := range 20 {
+		containers = append(containers, podContainer(fmt.Sprintf("a-%02d", i), "main", fmt.Sprint(i), byPod(nsinspect.Net), nsinspect.Net))
+	}
+	for _, id := range []string{"x", "y"} {
+		containers = append(containers, podContainer("z", id, id, byPod(), nsinspect.Net))
+	}
+	e := New(Config{MaxFindings: 3})
+	e.Report(report.NewNode(snapshot(containers...)))
+	got := strings.Join(gather(t, e, "nsaudit_finding_info"), "\n")
+	if strings.Count(got, "UndeclaredHostNetwork") != 2 || strings.Count(got, "HostNetworkShared") != 1 {
+		t.Errorf("series:\n%s", got)
+	}
+	if got := gather(t, e, "nsaudit_finding_info_omitted"); len(got) != 1 || got[0] != " 19" {
+		t.Errorf("omitted %q", got)
+	}
+	if got := strings.Join(gather(t, e, "nsaudit_findings"), "\n"); !strings.Contains(got, "HostNetwork,pod 20") {
+		t.Errorf("the counts have no cap:\n%s", got)
+	}
+}
+
+// TestHostileLabels gives containers texts that break formats, and the same ones.
+func TestHostileLabels(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("ä", 3000)
+	texts := []string{"\xff\xfe", "a\nb 1\n# HELP x", "\"} 7", "\x1b[31m", "", "\u202e", long, "a\x00b", long + "2"}
+	var containers []audit.Container
+	for i, text := range texts {
+		c := podContainer(text, text, text, byPod(), nsinspect.Net, nsinspect.PID)
+		c.Pod.Namespace, c.RuntimeNamespace = text, fmt.Sprint(i)
+		outside := container(text, inventory.Declaration{By: inventory.Declarer(text)}, nsinspect.IPC)
+		outside.RuntimeNamespace = text
+		containers = append(containers, c, c, outside, outside)
+	}
+	s := snapshot(containers...)
+	s.Coverage.Gaps = []audit.Gap{{Cause: "\xff"}, {Cause: audit.Cause(long)}}
+	s.Host.Reference = "\xff"
+	e := New(Config{Build: Build{Version: "\xff"}})
+	node := report.NewNode(s)
+	for i := range node.Findings {
+		node.Findings[i].DeclaredBy = s.Containers[node.Findings[i].Container].Declared.By
+	}
+	e.Report(node)
+
+	info := gather(t, e, "nsaudit_finding_info")
+	omitted := gather(t, e, "nsaudit_finding_info_omitted")
+	if want := fmt.Sprintf(" %d", len(node.Findings)-len(info)); len(info) == 0 || omitted[0] != want {
+		t.Errorf("%d series of %d findings, omitted %q", len(info), len(node.Findings), omitted)
+	}
+	for line := range strings.Lines(scrape(t, e)) {
+		if !utf8.ValidString(line) || strings.ContainsAny(line, "\x1b\x00\u202e") || len(line) > 8*maxLabel {
+			t.Errorf("line %q", line)
+		}
+	}
+}
+
+func TestLabel(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ text, want string }{
+		"short":         {"main", "main"},
+		"as long as ok": {strings.Repeat("a", 256), strings.Repeat("a", 256)},
+		"one too many":  {strings.Repeat("a", 257), strings.Repeat("a", 253) + "…"},
+		"inside a rune": {"a" + strings.Repeat("ä", 200), "a" + strings.Repeat("ä", 126) + "…"},
+		"unprintable":   {"a\n\xff", `a\n\xff`},
+	}
+	for name, test := range tests {
+		if got := label(test.text); got != test.want || len(got) > maxLabel {
+			t.Errorf("%s: label(%q) = %q, %d bytes", name, test.text, got, len(got))
+		}
+	}
+}
+
+// broken is a collector that fails.
+type broken struct{ desc *prometheus.Desc }
+
+func (b broken) Describe(ch chan<- *prometheus.Desc) { ch <- b.desc }
+
+func (b broken) Collect(ch chan<- prometheus.Metric) {
+	ch <- prometheus.NewInvalidMetric(b.desc, errors.New("broken\nin two lines"))
+}
+
+// TestPartialScrape checks that one metric that fails costs no other, and is told of.
+func TestPartialScrape(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	config := full()
+	config.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	e := New(config)
+	e.registry.MustRegister(broken{prometheus.NewDesc("nsaudit_broken", "", nil, nil)})
+	e.Report(goldenNode())
+	if page := scrape(t, e); !strings.Contains(page, "nsaudit_containers 6") {
+		t.Errorf("page:\n%s", page)
+	}
+	if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "broken") {
+		t.Errorf("log: %q", log.String())
+	}
+	w := httptest.NewRecorder()
+	e.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if !strings.Contains(w.Body.String(), `promhttp_metric_handler_errors_total{cause="gathering"} 1`) {
+		t.Errorf("the failed scrape was not counted:\n%s", w.Body)
+	}
+}
