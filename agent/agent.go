@@ -16,11 +16,8 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// The kinds of scan, and the stages that errors are counted by.
+// The stages that errors are counted by.
 const (
-	ScanFull     = "full"
-	ScanTargeted = "targeted"
-
 	StageHost       = "host"
 	StageContainerd = "containerd"
 	StageScan       = "scan"
@@ -36,8 +33,8 @@ type Reporter interface {
 
 // Observer counts what the agent does.
 type Observer interface {
-	// ScanDone is told of each scan of a kind: how long it took, and its error.
-	ScanDone(kind string, took time.Duration, err error)
+	// ScanDone is told of each scan: how long it took, its error, and when it ended.
+	ScanDone(kind report.ScanKind, took time.Duration, err error, ended time.Time)
 	// Error is told of each failure at a stage.
 	Error(stage string)
 }
@@ -154,7 +151,7 @@ func jittered(interval time.Duration) time.Duration {
 
 // full takes a full scan.
 func (a *Agent) full(ctx context.Context) {
-	snapshot, err := a.look(ctx, ScanFull, func(ctx context.Context, scanner *Scanner) (*audit.Snapshot, error) {
+	snapshot, err := a.look(ctx, report.FullScan, func(ctx context.Context, scanner *Scanner) (*audit.Snapshot, error) {
 		return scanner.Scan(ctx)
 	})
 	if ctx.Err() != nil {
@@ -174,7 +171,7 @@ func (a *Agent) targeted(ctx context.Context, keys []inventory.Key) {
 		a.queue.addAll()
 		return
 	}
-	snapshot, err := a.look(ctx, ScanTargeted, func(ctx context.Context, scanner *Scanner) (*audit.Snapshot, error) {
+	snapshot, err := a.look(ctx, report.TargetedScan, func(ctx context.Context, scanner *Scanner) (*audit.Snapshot, error) {
 		return scanner.ScanContainers(ctx, keys)
 	})
 	if ctx.Err() != nil {
@@ -191,7 +188,7 @@ func (a *Agent) targeted(ctx context.Context, keys []inventory.Key) {
 }
 
 // look takes a scan of a kind, within the time that it may take.
-func (a *Agent) look(ctx context.Context, kind string, scan func(context.Context, *Scanner) (*audit.Snapshot, error)) (*audit.Snapshot, error) {
+func (a *Agent) look(ctx context.Context, kind report.ScanKind, scan func(context.Context, *Scanner) (*audit.Snapshot, error)) (*audit.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.config.Timeout)
 	defer cancel()
 	start := time.Now()
@@ -201,7 +198,8 @@ func (a *Agent) look(ctx context.Context, kind string, scan func(context.Context
 	config.Source = a.memory
 	config.Hosts = a.config.Hosts(a.link.daemonPID())
 	snapshot, err := scan(ctx, NewScanner(config))
-	a.config.Observer.ScanDone(kind, time.Since(start), err)
+	ended := time.Now()
+	a.config.Observer.ScanDone(kind, ended.Sub(start), err, ended)
 	return snapshot, err
 }
 

@@ -49,6 +49,9 @@ func Connect(ctx context.Context, address string) (*Containerd, error) {
 	return c, nil
 }
 
+// Address returns the socket.
+func (c *Containerd) Address() string { return c.address }
+
 // Close ends the connection.
 func (c *Containerd) Close() error { return c.client.Close() }
 

@@ -119,6 +119,9 @@ const (
 // Declarers returns all declarers.
 func Declarers() []Declarer { return []Declarer{ByPod, BySpec, ByNobody, ByUnknown} }
 
+// Declared says whether somebody is known to have asked.
+func (d Declarer) Declared() bool { return d == ByPod || d == BySpec }
+
 // Declaration is which of the host's namespaces was asked for.
 type Declaration struct {
 	// By is ByPod, BySpec or ByUnknown: where the declaration was read.

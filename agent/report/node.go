@@ -2,6 +2,15 @@ package report
 
 import "github.com/nsaudit/nsaudit/agent/audit"
 
+// ScanKind says how much a scan looked at.
+type ScanKind string
+
+// The kinds of scans.
+const (
+	FullScan     ScanKind = "full"
+	TargetedScan ScanKind = "targeted"
+)
+
 // Node is what is known of a node after a look at it. Whoever is given one may keep it,
 // and changes nothing in it.
 type Node struct {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -36,7 +35,10 @@ func look(ctx context.Context, std streams, options *scanOptions, progress func(
 		Progress: progress,
 	}
 	progress("connect to containerd")
-	containerd, daemon, connectErr := connect(ctx, options.address, std.err)
+	containerd, daemon, others, connectErr := connect(ctx, options.address)
+	if len(others) > 0 {
+		fmt.Fprintf(std.err, "nsaudit: asking %s; not asked: %s (choose with --containerd-address)\n", containerd.Address(), strings.Join(others, ", "))
+	}
 	if errors.Is(connectErr, inventory.ErrNoSocket) && options.address == "" {
 		fmt.Fprintf(std.err, "nsaudit: %v; containers are recognised by their cgroups\n", connectErr)
 		connectErr = nil
@@ -45,7 +47,7 @@ func look(ctx context.Context, std streams, options *scanOptions, progress func(
 		defer func() { _ = containerd.Close() }() // The answers are in.
 		config.Source = containerd
 	}
-	config.Hosts = hostCandidates(options, procfs.Self(), daemon)
+	config.Hosts = hostCandidates(options.hostPID, procfs.Self(), daemon)
 	snapshot, err := agent.NewScanner(config).Scan(ctx)
 	switch {
 	case snapshot.Host.Reference == nsinspect.ByNone && procfs.Self() == 1:
@@ -62,9 +64,9 @@ func look(ctx context.Context, std streams, options *scanOptions, progress func(
 
 // hostCandidates are the processes that may stand for the host, the best first. Where this
 // process itself is pid 1 it runs in a container of its own, which is not the host.
-func hostCandidates(options *scanOptions, self, daemon int) []nsinspect.HostCandidate {
-	if options.hostPID > 0 {
-		return []nsinspect.HostCandidate{{Reference: nsinspect.ByHostPID, PID: options.hostPID}}
+func hostCandidates(hostPID, self, daemon int) []nsinspect.HostCandidate {
+	if hostPID > 0 {
+		return []nsinspect.HostCandidate{{Reference: nsinspect.ByHostPID, PID: hostPID}}
 	}
 	var candidates []nsinspect.HostCandidate
 	if self != 1 {
@@ -77,20 +79,20 @@ func hostCandidates(options *scanOptions, self, daemon int) []nsinspect.HostCand
 }
 
 // connect finds containerd and the pid of its daemon, which is 0 where it can't be told.
-// The first of the sockets behind which somebody answers is it; others that are there are
-// named on notes.
-func connect(ctx context.Context, address string, notes io.Writer) (*inventory.Containerd, int, error) {
+// The first of the sockets behind which somebody answers is it; others are those that are
+// there too.
+func connect(ctx context.Context, address string) (containerd *inventory.Containerd, daemon int, others []string, err error) {
 	paths := inventory.UsualSockets()
 	if address != "" {
 		path, err := inventory.ParseAddress(address)
 		if err != nil {
-			return nil, 0, err
+			return nil, 0, nil, err
 		}
 		paths = []string{path}
 	}
 	sockets, err := inventory.FindSockets(paths)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, nil, err
 	}
 	var failures []error
 	for i, socket := range sockets {
@@ -99,13 +101,9 @@ func connect(ctx context.Context, address string, notes io.Writer) (*inventory.C
 			failures = append(failures, err)
 			continue
 		}
-		if rest := slices.Concat(sockets[:i], sockets[i+1:]); len(rest) > 0 {
-			// If nobody can be told, the question is the same.
-			_, _ = fmt.Fprintf(notes, "nsaudit: asking %s; not asked: %s (choose with --containerd-address)\n", socket, strings.Join(rest, ", "))
-		}
 		// Another candidate stands for the host if the daemon is in another pid namespace.
 		daemon, _ := nsinspect.PeerPID(ctx, socket)
-		return containerd, daemon, nil
+		return containerd, daemon, slices.Concat(sockets[:i], sockets[i+1:]), nil
 	}
-	return nil, 0, errors.Join(failures...)
+	return nil, 0, nil, errors.Join(failures...)
 }

@@ -79,6 +79,6 @@ runtime spec, or nobody.`,
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
-	root.AddCommand(newScan(std), newVersion(std))
+	root.AddCommand(newScan(std), newAgent(std), newVersion(std))
 	return root
 }

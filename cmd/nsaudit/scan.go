@@ -129,7 +129,7 @@ func verdict(options *scanOptions, result *text.Scan, lookErr error) error {
 		return nil
 	}
 	for i := range result.Findings {
-		if options.failOn == failAny || !result.Findings[i].Declared() {
+		if options.failOn == failAny || !result.Findings[i].DeclaredBy.Declared() {
 			return &exitError{code: exitFindings}
 		}
 	}

@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
-	"io"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/nsaudit/nsaudit/agent/report/metrics"
 )
 
 func newVersion(std streams) *cobra.Command {
@@ -15,7 +17,11 @@ func newVersion(std streams) *cobra.Command {
 		Example: "  nsaudit version",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if err := printVersion(std.out); err != nil {
+			line := "nsaudit " + build().Version
+			if revision := build().Revision; revision != "" {
+				line += " revision " + revision
+			}
+			if _, err := fmt.Fprintf(std.out, "%s %s %s/%s\n", line, runtime.Version(), runtime.GOOS, runtime.GOARCH); err != nil {
 				return &exitError{exitFailed, fmt.Errorf("print version: %w", err)}
 			}
 			return nil
@@ -23,24 +29,28 @@ func newVersion(std streams) *cobra.Command {
 	}
 }
 
-// printVersion prints what the Go toolchain recorded about the build.
-func printVersion(w io.Writer) error {
+// build is what the Go toolchain recorded about the build.
+func build() metrics.Build {
+	build := metrics.Build{Version: "unknown", GoVersion: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		_, err := fmt.Fprintln(w, "nsaudit (built without module support)")
-		return err
+		return build
 	}
-	settings := make(map[string]string, len(info.Settings))
+	build.Version = info.Main.Version
+	modified := ""
 	for _, setting := range info.Settings {
-		settings[setting.Key] = setting.Value
+		switch setting.Key {
+		case "vcs.revision":
+			build.Revision = setting.Value
+		case "vcs.modified":
+			if setting.Value == "true" {
+				modified = " (modified)"
+			}
+		}
 	}
-	line := "nsaudit " + info.Main.Version
-	if revision := settings["vcs.revision"]; revision != "" {
-		line += " revision " + revision
-	}
-	if settings["vcs.modified"] == "true" {
-		line += " (modified)"
-	}
-	_, err := fmt.Fprintf(w, "%s %s %s/%s\n", line, info.GoVersion, settings["GOOS"], settings["GOARCH"])
-	return err
+	build.Revision += modified
+	return build
 }
+
+// userAgent is how the API server's logs name the agent.
+func userAgent() string { return "nsaudit/" + build().Version }

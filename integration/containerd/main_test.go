@@ -119,7 +119,7 @@ func findings(scan *text.Scan) []string {
 			continue
 		}
 		line := fmt.Sprintf("%s %s %s", where(f.Pod, f.Container), f.Check, f.DeclaredBy)
-		if implied := strings.Contains(f.Reason, "Undeclared") != f.Declared(); !implied || strings.HasSuffix(f.Reason, "NotInEffect") {
+		if implied := strings.Contains(f.Reason, "Undeclared") != f.DeclaredBy.Declared(); !implied || strings.HasSuffix(f.Reason, "NotInEffect") {
 			line += " " + f.Reason
 		}
 		lines = append(lines, line)

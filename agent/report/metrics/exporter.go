@@ -27,15 +27,6 @@ const DefaultMaxFindings = 1000
 // maxScrapes caps the scrapes at the same time; others are answered with 503.
 const maxScrapes = 8
 
-// ScanKind says how much a scan looked at.
-type ScanKind string
-
-// The kinds of scans.
-const (
-	FullScan     ScanKind = "full"
-	TargetedScan ScanKind = "targeted"
-)
-
 // Build says what the agent was built from.
 type Build struct{ Version, Revision, GoVersion string }
 
@@ -105,7 +96,7 @@ func New(config Config) *Exporter {
 
 // start shows every counter as 0, so that its first increase is seen as one.
 func (e *Exporter) start(config Config) {
-	for _, kind := range []ScanKind{FullScan, TargetedScan} {
+	for _, kind := range []report.ScanKind{report.FullScan, report.TargetedScan} {
 		e.durations.WithLabelValues(string(kind))
 	}
 	for _, stage := range config.Stages {
@@ -145,9 +136,9 @@ func registerFuncs(factory promauto.Factory, config Config) {
 func (e *Exporter) Report(node *report.Node) { e.node.latest.Store(node) }
 
 // ScanDone takes how long a scan took, whether it failed, and when it ended.
-func (e *Exporter) ScanDone(kind ScanKind, took time.Duration, err error, ended time.Time) {
+func (e *Exporter) ScanDone(kind report.ScanKind, took time.Duration, err error, ended time.Time) {
 	e.durations.WithLabelValues(string(kind)).Observe(took.Seconds())
-	if kind == FullScan && err == nil {
+	if kind == report.FullScan && err == nil {
 		e.lastSuccess.WithLabelValues().Set(float64(ended.UnixMilli()) / 1000)
 	}
 }

@@ -116,9 +116,9 @@ func TestGolden(t *testing.T) {
 	ended := time.Date(2026, 11, 23, 20, 45, 0, 250e6, time.UTC)
 	seen := New(full())
 	seen.Report(goldenNode())
-	seen.ScanDone(FullScan, 35*time.Millisecond, nil, ended)
-	seen.ScanDone(FullScan, 90*time.Second, errors.New("too slow"), ended.Add(time.Minute))
-	seen.ScanDone(TargetedScan, 2*time.Millisecond, nil, ended.Add(time.Hour))
+	seen.ScanDone(report.FullScan, 35*time.Millisecond, nil, ended)
+	seen.ScanDone(report.FullScan, 90*time.Second, errors.New("too slow"), ended.Add(time.Minute))
+	seen.ScanDone(report.TargetedScan, 2*time.Millisecond, nil, ended.Add(time.Hour))
 	seen.Error("scan")
 	seen.EventSent("sent")
 	blind := New(Config{})
@@ -157,7 +157,7 @@ func TestLint(t *testing.T) {
 	t.Parallel()
 	e := New(full())
 	e.Report(goldenNode())
-	e.ScanDone(FullScan, time.Second, nil, time.Now())
+	e.ScanDone(report.FullScan, time.Second, nil, time.Now())
 	problems, err := testutil.GatherAndLint(e.Gatherer())
 	if err != nil || len(problems) > 0 {
 		t.Errorf("problems %v, error %v", problems, err)
@@ -201,7 +201,7 @@ func TestRace(t *testing.T) {
 		all.Go(func() {
 			for i := range 50 {
 				e.Report(nodes[(worker+i)%len(nodes)])
-				e.ScanDone(FullScan, time.Duration(i), nil, time.Now())
+				e.ScanDone(report.FullScan, time.Duration(i), nil, time.Now())
 				e.Error("scan")
 				e.EventSent("sent")
 			}

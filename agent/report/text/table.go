@@ -62,7 +62,7 @@ func (s *Scan) rows(b *bytes.Buffer, options TableOptions) {
 		if !options.NoHeaders {
 			finding--
 		}
-		if options.Color && finding >= 0 && finding < len(s.Findings) && !s.Findings[finding].Declared() {
+		if options.Color && finding >= 0 && finding < len(s.Findings) && !s.Findings[finding].DeclaredBy.Declared() {
 			line = red + line + reset
 		}
 		b.WriteString(line + "\n")
@@ -95,11 +95,6 @@ func (f *Finding) cells(wide bool) []string {
 		cells = append(cells, f.Reason, orDash(f.Container.Image), f.Container.ID, strings.Join(f.Controls, ", "))
 	}
 	return append(cells, f.evidence())
-}
-
-// Declared says whether somebody is known to have asked for what the finding shows.
-func (f *Finding) Declared() bool {
-	return f.DeclaredBy == inventory.ByPod || f.DeclaredBy == inventory.BySpec
 }
 
 // evidence puts the evidence into one cell.
@@ -186,7 +181,7 @@ func (s *Scan) unknown(b *bytes.Buffer, options TableOptions) {
 func (s *Scan) summary() string {
 	undeclared := 0
 	for i := range s.Findings {
-		if !s.Findings[i].Declared() {
+		if !s.Findings[i].DeclaredBy.Declared() {
 			undeclared++
 		}
 	}

@@ -81,7 +81,7 @@ func newPage(node *report.Node) page {
 	slices.SortStableFunc(scan.Findings, undeclaredFirst)
 	for i := range scan.Findings {
 		finding := &scan.Findings[i]
-		if !finding.Declared() {
+		if !finding.DeclaredBy.Declared() {
 			p.Undeclared++
 		}
 		if i < maxRows {
@@ -116,7 +116,7 @@ func rowOf(finding *text.Finding) row {
 		DeclaredBy: string(finding.DeclaredBy),
 		Reason:     finding.Reason,
 		Processes:  processesCell(finding),
-		Undeclared: !finding.Declared(),
+		Undeclared: !finding.DeclaredBy.Declared(),
 	}
 }
 

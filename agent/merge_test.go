@@ -1,0 +1,115 @@
+package agent
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// seen is a container with processes of these pids, and with gaps of these causes.
+func seen(id string, pids []int, causes ...audit.Cause) audit.Container {
+	container := audit.Container{Container: inventory.Container{ID: id, RuntimeNamespace: "k8s.io"}}
+	for _, pid := range pids {
+		container.Processes = append(container.Processes, audit.Process{PID: pid})
+	}
+	for _, cause := range causes {
+		container.Unknown = append(container.Unknown, audit.Gap{Cause: cause, Reason: "because"})
+	}
+	return container
+}
+
+func nodeWith(reference string, containers ...audit.Container) *audit.Snapshot {
+	return &audit.Snapshot{Host: nsinspect.HostReference{Reference: reference}, Containers: containers}
+}
+
+// brief puts a snapshot into lines: each container, its pids, its gaps' causes.
+func brief(snapshot *audit.Snapshot) []string {
+	var lines []string
+	for _, container := range snapshot.Containers {
+		var pids []int
+		for _, process := range container.Processes {
+			pids = append(pids, process.PID)
+		}
+		line := fmt.Sprintf("%s %v", container.ID, pids)
+		for _, gap := range container.Unknown {
+			line += " " + string(gap.Cause)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func TestMergeFull(t *testing.T) {
+	t.Parallel()
+	before := nodeWith(nsinspect.ByPID1, seen("a", []int{1}), seen("b", []int{2}))
+	unfinished := func(containers ...audit.Container) *audit.Snapshot {
+		snapshot := nodeWith(nsinspect.ByPID1, containers...)
+		snapshot.Coverage.Gaps = []audit.Gap{{Cause: audit.CauseUnfinished, Reason: "too slow"}}
+		return snapshot
+	}
+	tests := map[string]struct {
+		before, now *audit.Snapshot
+		want        []string
+	}{
+		"the first scan":                     {nil, nodeWith(nsinspect.ByPID1, seen("a", []int{1})), []string{"a [1]"}},
+		"gone is gone":                       {before, nodeWith(nsinspect.ByPID1, seen("b", []int{3})), []string{"b [3]"}},
+		"denied is not gone":                 {before, nodeWith(nsinspect.ByPID1, seen("a", nil, audit.CauseDenied)), []string{"a [1] denied"}},
+		"what is seen in spite of it counts": {before, nodeWith(nsinspect.ByPID1, seen("a", []int{4}, audit.CauseDenied)), []string{"a [4] denied"}},
+		"a shim that hangs hides no process": {before, nodeWith(nsinspect.ByPID1, seen("a", nil, audit.CauseRuntime)), []string{"a [] runtime"}},
+		"a scan that ended early":            {before, unfinished(seen("a", []int{5})), []string{"a [5]", "b [2] unfinished"}},
+		"no host reference":                  {before, nodeWith(nsinspect.ByNone, seen("c", []int{6})), []string{"a [1]", "b [2]"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(test.want, brief(mergeFull(test.before, test.now))); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+	if diff := cmp.Diff([]string{"a [1]", "b [2]"}, brief(before)); diff != "" {
+		t.Errorf("what was known before has changed:\n%s", diff)
+	}
+}
+
+func TestMergeFullWithoutHostSaysSo(t *testing.T) {
+	t.Parallel()
+	now := nodeWith(nsinspect.ByNone)
+	now.Coverage.Gaps = []audit.Gap{{Cause: audit.CauseHost, Reason: "no host reference"}}
+	merged := mergeFull(nodeWith(nsinspect.ByPID1), now)
+	if merged.Host.Reference != nsinspect.ByPID1 || len(merged.Coverage.Gaps) != 1 {
+		t.Errorf("merged %+v", merged)
+	}
+}
+
+func TestMergeTargeted(t *testing.T) {
+	t.Parallel()
+	key := func(id string) inventory.Key { return inventory.Key{RuntimeNamespace: "k8s.io", ID: id} }
+	before := nodeWith(nsinspect.ByPID1, seen("a", []int{1}), seen("b", []int{2}))
+	broken := nodeWith(nsinspect.ByPID1)
+	broken.Coverage.Gaps = []audit.Gap{{Cause: audit.CauseRead, Reason: "process 1 could not be read"}}
+	tests := map[string]struct {
+		now   *audit.Snapshot
+		asked []inventory.Key
+		want  []string
+	}{
+		"a new one":     {nodeWith(nsinspect.ByPID1, seen("c", []int{3})), []inventory.Key{key("c")}, []string{"a [1]", "b [2]", "c [3]"}},
+		"one again":     {nodeWith(nsinspect.ByPID1, seen("a", []int{4})), []inventory.Key{key("a")}, []string{"b [2]", "a [4]"}},
+		"one is gone":   {nodeWith(nsinspect.ByPID1), []inventory.Key{key("a")}, []string{"b [2]"}},
+		"not all seen":  {broken, []inventory.Key{key("a")}, []string{"a [1]", "b [2]"}},
+		"never existed": {nodeWith(nsinspect.ByPID1), []inventory.Key{key("x")}, []string{"a [1]", "b [2]"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(test.want, brief(mergeTargeted(before, test.now, test.asked))); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,96 @@
+// Package journal writes a log line for each finding that appears, and for each that goes.
+package journal
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report"
+)
+
+// Journal remembers what it has written. Its Report is called by one goroutine.
+type Journal struct {
+	logger *slog.Logger
+	// written are the findings of the last report, with what names them.
+	written map[finding][]any
+}
+
+// finding identifies a finding from one report to the next.
+type finding struct {
+	container inventory.Key
+	reason    string
+}
+
+// New returns a journal that writes to a logger.
+func New(logger *slog.Logger) *Journal {
+	return &Journal{logger: logger, written: make(map[finding][]any)}
+}
+
+// Report writes what has changed since the last one.
+func (j *Journal) Report(node *report.Node) {
+	now := make(map[finding][]any, len(node.Findings))
+	for i := range node.Findings {
+		found := &node.Findings[i]
+		container := node.Container(found)
+		key := finding{container.Key(), found.Reason}
+		names, before := j.written[key]
+		if !before {
+			names = namesOf(container, found)
+			j.begin(found, names)
+		}
+		now[key] = names
+	}
+	for key, names := range j.written {
+		if _, still := now[key]; !still {
+			j.logger.Info("finding gone", names...)
+		}
+	}
+	j.written = now
+}
+
+func (j *Journal) begin(found *audit.Finding, names []any) {
+	attrs := append(names[:len(names):len(names)],
+		slog.String("evidenceNamespace", found.Evidence.Kind.String()+":"+found.Evidence.Namespace.String()),
+		slog.String("processes", processes(found.Evidence)),
+	)
+	if found.DeclaredBy.Declared() {
+		j.logger.Info("finding", attrs...)
+		return
+	}
+	j.logger.Warn("finding", attrs...)
+}
+
+// namesOf says what a finding is, and of whom. The names are the choice of processes,
+// images and pods.
+func namesOf(container *audit.Container, found *audit.Finding) []any {
+	attrs := []any{
+		slog.String("reason", found.Reason),
+		slog.String("check", string(found.Check)),
+		slog.String("declaredBy", string(found.DeclaredBy)),
+		slog.String("runtimeNamespace", report.Clean(container.RuntimeNamespace)),
+		slog.String("containerID", report.Clean(container.ID)),
+		slog.String("container", report.Clean(container.Name)),
+	}
+	if container.Pod != nil {
+		attrs = append(attrs,
+			slog.String("namespace", report.Clean(container.Pod.Namespace)),
+			slog.String("pod", report.Clean(container.Pod.Name)),
+			slog.String("podUID", report.Clean(container.Pod.UID)),
+		)
+	}
+	return attrs
+}
+
+func processes(evidence audit.Evidence) string {
+	var list []string
+	for _, process := range evidence.Processes {
+		list = append(list, fmt.Sprintf("%d (%s)", process.PID, report.Clean(process.Command)))
+	}
+	if evidence.MoreProcesses > 0 {
+		list = append(list, fmt.Sprintf("%d more", evidence.MoreProcesses))
+	}
+	return strings.Join(list, ", ")
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	eventsv1 "k8s.io/client-go/kubernetes/typed/events/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// Client-side limits: a node that was just begun to be watched has some hundred findings
+// to tell at worst, and the API server has its own limits.
+const (
+	clientQPS   = 20
+	clientBurst = 100
+)
+
+// cluster returns a client for Events: of the kubeconfig that is named, else of the
+// cluster whose pod this is, else nil.
+func cluster(kubeconfig, userAgent string) (eventsv1.EventsV1Interface, error) {
+	config, err := clusterConfig(kubeconfig)
+	if err != nil || config == nil {
+		return nil, err
+	}
+	config.UserAgent = userAgent
+	config.QPS, config.Burst = clientQPS, clientBurst
+	client, err := eventsv1.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the cluster: %w", err)
+	}
+	return client, nil
+}
+
+func clusterConfig(kubeconfig string) (*rest.Config, error) {
+	if kubeconfig != "" {
+		config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+		if err != nil {
+			return nil, fmt.Errorf("read kubeconfig %s: %w", kubeconfig, err)
+		}
+		return config, nil
+	}
+	config, err := rest.InClusterConfig()
+	if errors.Is(err, rest.ErrNotInCluster) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connect to the cluster that this runs in: %w: mount the service account's token, or name a kubeconfig with --kubeconfig", err)
+	}
+	return config, nil
+}
