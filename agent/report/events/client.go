@@ -1,0 +1,136 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	eventsv1client "k8s.io/client-go/kubernetes/typed/events/v1"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+)
+
+// requestTimeout bounds one request. It includes the time that the client's rate limit
+// makes it wait.
+const requestTimeout = 10 * time.Second
+
+// errForeign says that somebody else's Event has the name.
+var errForeign = errors.New("the name is taken by an event that is not the agent's")
+
+// delivery is one occurrence of an Event to tell of.
+type delivery struct {
+	event *eventsv1.Event
+	// count is how often the API server was told before, as far as is known.
+	count int32
+	// seen is when the finding was seen last, and container where.
+	seen      time.Time
+	container inventory.Key
+}
+
+// client makes the API server know Events, with the verbs create and patch alone.
+type client struct {
+	events eventsv1client.EventsGetter
+}
+
+// deliver tells of an occurrence, and returns how often the API server was told then.
+func (c client) deliver(ctx context.Context, d delivery) (int32, Result, error) {
+	if d.count == 0 {
+		return c.introduce(ctx, d)
+	}
+	count, result, err := c.refresh(ctx, d, d.count+1)
+	if !apierrors.IsNotFound(err) {
+		return count, result, err
+	}
+	// It has expired. The new one is of now: it would look old otherwise.
+	d.event.EventTime = microTime(d.seen)
+	return c.introduce(ctx, d)
+}
+
+// introduce creates an Event, or goes on with the one that is there.
+func (c client) introduce(ctx context.Context, d delivery) (int32, Result, error) {
+	err := c.create(ctx, d.event)
+	if err == nil {
+		return 1, Created, nil
+	}
+	if !apierrors.IsAlreadyExists(err) {
+		return 0, Failed, err
+	}
+	existing, err := c.read(ctx, d.event)
+	if err != nil {
+		return 0, Failed, err
+	}
+	count := int32(1)
+	if existing.Series != nil {
+		count = existing.Series.Count
+	}
+	// An earlier request made it, of which no answer came.
+	if existing.EventTime.Equal(&d.event.EventTime) {
+		return count, Created, nil
+	}
+	return c.refresh(ctx, d, count+1)
+}
+
+func (c client) create(ctx context.Context, event *eventsv1.Event) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	if _, err := c.events.Events(event.Namespace).Create(ctx, event, metav1.CreateOptions{}); err != nil {
+		return &deliveryError{verb: "create", namespace: event.Namespace, err: err}
+	}
+	return nil
+}
+
+// read gets an Event without the right to get: an empty patch changes nothing and is
+// answered with the object.
+func (c client) read(ctx context.Context, event *eventsv1.Event) (*eventsv1.Event, error) {
+	return c.patch(ctx, event, struct{}{})
+}
+
+// refresh sets an Event's series, which begins its time to live anew.
+func (c client) refresh(ctx context.Context, d delivery, count int32) (int32, Result, error) {
+	type patch struct {
+		Series eventsv1.EventSeries `json:"series"`
+	}
+	series := eventsv1.EventSeries{Count: count, LastObservedTime: microTime(d.seen)}
+	if _, err := c.patch(ctx, d.event, patch{series}); err != nil {
+		return 0, Failed, err
+	}
+	return count, Refreshed, nil
+}
+
+func (c client) patch(ctx context.Context, event *eventsv1.Event, patch any) (*eventsv1.Event, error) {
+	data, err := json.Marshal(patch)
+	if err != nil {
+		return nil, &deliveryError{verb: "patch", namespace: event.Namespace, err: err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	patched, err := c.events.Events(event.Namespace).Patch(ctx, event.Name, types.MergePatchType, data, metav1.PatchOptions{})
+	if err == nil && !isSame(patched, event) {
+		err = errForeign
+	}
+	if err != nil {
+		return nil, &deliveryError{verb: "patch", namespace: event.Namespace, err: err}
+	}
+	return patched, nil
+}
+
+// microTime returns a time as the API server keeps it.
+func microTime(t time.Time) metav1.MicroTime {
+	return metav1.NewMicroTime(t.Truncate(time.Microsecond))
+}
+
+// isSame says whether what has the Event's name is the Event. Whoever may create Events in
+// a pod's namespace could take the name first, to hide the finding.
+func isSame(found, event *eventsv1.Event) bool {
+	return found.ReportingController == event.ReportingController &&
+		found.Reason == event.Reason &&
+		found.Type == event.Type &&
+		found.Regarding.Kind == event.Regarding.Kind &&
+		found.Regarding.Name == event.Regarding.Name &&
+		found.Regarding.UID == event.Regarding.UID
+}

@@ -1,0 +1,124 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// workers is how many Events are sent at a time.
+const workers = 4
+
+// Run delivers Events until the context ends, and then returns nil. What is still pending
+// then is for Flush.
+func (r *Reporter) Run(ctx context.Context) error {
+	stop := r.start(ctx)
+	defer stop()
+	<-ctx.Done()
+	return nil
+}
+
+// Flush delivers what is pending and returns once all of it is, or with an error when the
+// context ends. It is for when Run has returned, or never ran: while Run runs, it waits.
+func (r *Reporter) Flush(ctx context.Context) error {
+	stop := r.start(ctx)
+	defer stop()
+	for {
+		pending := r.Pending()
+		if pending == 0 {
+			return nil
+		}
+		select {
+		case <-r.progress:
+		case <-ctx.Done():
+			return fmt.Errorf("flush events: %d are pending: %w", pending, errors.Join(ctx.Err(), r.Err()))
+		}
+	}
+}
+
+// start lets workers deliver until the context ends or the function that it returns is
+// called, which waits for them.
+func (r *Reporter) start(ctx context.Context) (stop func()) {
+	select {
+	case r.turn <- struct{}{}:
+	case <-ctx.Done():
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	queue := newQueue()
+	r.setQueue(queue)
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() { r.work(ctx, queue) })
+	}
+	context.AfterFunc(ctx, queue.ShutDown)
+	return func() {
+		r.setQueue(nil)
+		cancel()
+		group.Wait()
+		<-r.turn
+	}
+}
+
+// setQueue changes the queue and puts all that is known into it.
+func (r *Reporter) setQueue(queue queue) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.queue = queue
+	now := time.Now()
+	for _, s := range r.states {
+		r.enqueue(s, now)
+	}
+}
+
+// enqueue lets an Event be sent when it is due.
+func (r *Reporter) enqueue(s *state, now time.Time) {
+	if r.queue != nil {
+		r.queue.AddAfter(s, s.due.Sub(now))
+	}
+}
+
+func (r *Reporter) work(ctx context.Context, queue queue) {
+	for {
+		s, ended := queue.Get()
+		if ended {
+			return
+		}
+		// A queue that is shut down still hands out what is in it.
+		if ctx.Err() == nil {
+			r.process(ctx, queue, s)
+		}
+		queue.Done(s)
+	}
+}
+
+// process sends an Event if it is due, and puts it back into the queue.
+func (r *Reporter) process(ctx context.Context, queue queue, s *state) {
+	next, ok := r.begin(s)
+	if !ok {
+		queue.Forget(s)
+		return
+	}
+	count, result, err := r.client.deliver(ctx, next)
+	switch {
+	case err == nil:
+		r.succeed(s, next, count)
+	case ctx.Err() != nil:
+		// It says nothing about the API server.
+		return
+	default:
+		result = r.fail(s, err)
+	}
+	if result == Failed {
+		queue.AddRateLimited(s)
+	} else {
+		queue.Forget(s)
+	}
+	r.sent(result)
+	select {
+	case r.progress <- struct{}{}:
+	default:
+	}
+}

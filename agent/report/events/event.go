@@ -1,0 +1,188 @@
+package events
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report"
+)
+
+const (
+	// Controller is the reportingController of all Events.
+	Controller = "nsaudit.io/agent"
+	// Action is the action of all Events.
+	Action = "Audit"
+)
+
+// Limits of the API server (k8s.io/kubernetes/pkg/apis/core/validation/events.go), in bytes.
+const (
+	maxInstance = 128
+	maxNote     = 1024
+)
+
+// event is what people are told of one finding.
+type event struct {
+	// key stays the same for as long as the finding is the same for people: whatever the
+	// process, and across restarts of the container and of the agent.
+	key string
+	// container is the one that has the finding now.
+	container inventory.Key
+	reason    string
+	eventType string
+	// pod is where the Event belongs, nil if there is no pod that it could be kept with.
+	// node is where it goes instead.
+	pod  *place
+	node place
+	// verdict is the note without its subject.
+	verdict string
+}
+
+// place is what an Event is about.
+type place struct {
+	// namespace is the Event's own: a Node has none.
+	namespace string
+	regarding corev1.ObjectReference
+	// subject is how the note names the container there.
+	subject string
+}
+
+// eventsOf returns the Events that a node's findings deserve, warnings first, so that they
+// are the first to be sent and the last that a cap leaves out.
+func eventsOf(node *report.Node, nodeName string) []event {
+	var warnings, normal []event
+	for i := range node.Findings {
+		finding := &node.Findings[i]
+		container := node.Container(finding)
+		// Nothing else of the pod runs yet: its containers say it once they start.
+		if container.Sandbox && isDeclared(finding) {
+			continue
+		}
+		e := newEvent(finding, container, nodeName)
+		if e.eventType == corev1.EventTypeWarning {
+			warnings = append(warnings, e)
+		} else {
+			normal = append(normal, e)
+		}
+	}
+	return slices.Concat(warnings, normal)
+}
+
+func newEvent(finding *audit.Finding, container *audit.Container, nodeName string) event {
+	e := event{
+		key:       key(finding, container, nodeName),
+		container: container.Key(),
+		reason:    finding.Reason,
+		eventType: corev1.EventTypeWarning,
+		node:      onNode(container, nodeName),
+		verdict:   verdict(finding, container),
+	}
+	if isDeclared(finding) && isInEffect(finding) {
+		e.eventType = corev1.EventTypeNormal
+	}
+	if isFit(container.Pod) {
+		place := onPod(container)
+		e.pod = &place
+	}
+	return e
+}
+
+func isDeclared(finding *audit.Finding) bool {
+	return finding.DeclaredBy == inventory.ByPod || finding.DeclaredBy == inventory.BySpec
+}
+
+func isInEffect(finding *audit.Finding) bool {
+	return !strings.HasSuffix(finding.Reason, "NotInEffect")
+}
+
+// isFit says whether the API server would take an Event about the pod. Names come from
+// whoever talks to containerd, who need not be the kubelet.
+func isFit(pod *inventory.Pod) bool {
+	return pod != nil &&
+		len(validation.IsDNS1123Subdomain(pod.Name)) == 0 &&
+		len(validation.IsDNS1123Label(pod.Namespace)) == 0 &&
+		// A UID is any text to the API server: this form has room for all that the kubelet
+		// makes, and for nothing that could do harm where it is shown.
+		len(validation.IsValidLabelValue(pod.UID)) == 0
+}
+
+// onPod is the place of a container whose pod is fit. The UID in the CRI's labels is what
+// kubectl describe looks for, with static pods too.
+func onPod(container *audit.Container) place {
+	pod := container.Pod
+	at := place{
+		namespace: pod.Namespace,
+		regarding: corev1.ObjectReference{
+			APIVersion: "v1", Kind: "Pod",
+			Namespace: pod.Namespace, Name: pod.Name, UID: types.UID(pod.UID),
+		},
+		subject: podSubject(container),
+	}
+	// Init and ephemeral containers come out as containers: nothing that the kubelet tells
+	// the runtime sets them apart (k8s.io/kubernetes/pkg/kubelet/kuberuntime/labels.go).
+	if !container.Sandbox && len(validation.IsDNS1123Label(container.Name)) == 0 {
+		at.regarding.FieldPath = "spec.containers{" + container.Name + "}"
+	}
+	return at
+}
+
+func onNode(container *audit.Container, nodeName string) place {
+	return place{
+		namespace: metav1.NamespaceDefault,
+		regarding: nodeReference(nodeName),
+		subject:   nodeSubject(container),
+	}
+}
+
+// nodeReference has the name for a UID, as the kubelet's own Events do: that is what
+// kubectl describe looks for, and needs no right to read the Node.
+func nodeReference(nodeName string) corev1.ObjectReference {
+	return corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: nodeName, UID: types.UID(nodeName)}
+}
+
+// key hashes what makes the finding the same one for people. A container in a pod is its
+// name, as it gets a new ID with each restart; any other has nothing but its ID.
+func key(finding *audit.Finding, container *audit.Container, nodeName string) string {
+	who := []string{container.RuntimeNamespace, container.ID}
+	if pod := container.Pod; pod != nil && pod.Name != "" && pod.Namespace != "" {
+		who = []string{pod.Namespace, pod.Name, pod.UID, container.Name}
+	}
+	// %q keeps the parts apart whatever is in them.
+	hash := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", nodeName, who, finding.Reason))
+	return hex.EncodeToString(hash[:8])
+}
+
+// object returns the Event as the API server takes it, for its place on the pod or on the
+// node.
+func (e *event) object(at place, nodeName string, first time.Time) *eventsv1.Event {
+	node := nodeReference(nodeName)
+	return &eventsv1.Event{
+		ObjectMeta:          metav1.ObjectMeta{Namespace: at.namespace, Name: objectName(at.regarding.Name, e.key)},
+		EventTime:           microTime(first),
+		ReportingController: Controller,
+		ReportingInstance:   nodeName[:min(len(nodeName), maxInstance)],
+		Action:              Action,
+		Reason:              e.reason,
+		Type:                e.eventType,
+		Regarding:           at.regarding,
+		Related:             &node,
+		Note:                cut(at.subject+" "+e.verdict, maxNote),
+	}
+}
+
+// objectName returns a name that begins with what the Event is about, as the kubelet's do.
+func objectName(about, key string) string {
+	room := validation.DNS1123SubdomainMaxLength - len(key) - len(".")
+	return strings.TrimRight(about[:min(len(about), room)], "-.") + "." + key
+}
