@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -179,9 +181,10 @@ func TestAgentFollowsEvents(t *testing.T) {
 		check(t, "targeted scans", 1, w.count(report.TargetedScan))
 		check(t, "after b started", []string{"a running 1", "b running 1"}, w.containers())
 
-		time.Sleep(time.Minute)
-		check(t, "full scans in a minute", 2, w.count(report.FullScan))
+		time.Sleep(70 * time.Second)
+		check(t, "full scans in 70 seconds", 2, w.count(report.FullScan))
 
+		must(t, os.RemoveAll(filepath.Join(fs.Root(), "42")))
 		d.set(func() { delete(d.containers, a.Key()) })
 		d.changes <- a.Key()
 		time.Sleep(time.Second)

@@ -37,13 +37,18 @@ func mergeFull(before, now *audit.Snapshot) *audit.Snapshot {
 func mergeTargeted(before, now *audit.Snapshot, asked []inventory.Key) *audit.Snapshot {
 	merged := *before
 	merged.Containers = slices.DeleteFunc(slices.Clone(before.Containers), func(container audit.Container) bool {
-		if indexOfContainer(now, container.Key()) >= 0 {
+		if indexOfContainer(now, container.Key()) >= 0 || container.RuntimeNamespace == "" && identified(now, container.ID) {
 			return true
 		}
 		return slices.Contains(asked, container.Key()) && len(now.Coverage.Gaps) == 0
 	})
 	merged.Containers = append(merged.Containers, now.Containers...)
 	return &merged
+}
+
+// identified says whether a container that was known by its cgroup only has a name now.
+func identified(now *audit.Snapshot, id string) bool {
+	return slices.ContainsFunc(now.Containers, func(c audit.Container) bool { return c.ID == id })
 }
 
 // notSeen says whether a scan saw nothing of a container because something went wrong.

@@ -90,7 +90,9 @@ func TestMergeFullWithoutHostSaysSo(t *testing.T) {
 func TestMergeTargeted(t *testing.T) {
 	t.Parallel()
 	key := func(id string) inventory.Key { return inventory.Key{RuntimeNamespace: "k8s.io", ID: id} }
-	before := nodeWith(nsinspect.ByPID1, seen("a", []int{1}), seen("b", []int{2}))
+	byCgroup := seen("x", []int{9})
+	byCgroup.RuntimeNamespace = ""
+	before := nodeWith(nsinspect.ByPID1, seen("a", []int{1}), seen("b", []int{2}), byCgroup)
 	broken := nodeWith(nsinspect.ByPID1)
 	broken.Coverage.Gaps = []audit.Gap{{Cause: audit.CauseRead, Reason: "process 1 could not be read"}}
 	tests := map[string]struct {
@@ -98,11 +100,14 @@ func TestMergeTargeted(t *testing.T) {
 		asked []inventory.Key
 		want  []string
 	}{
-		"a new one":     {nodeWith(nsinspect.ByPID1, seen("c", []int{3})), []inventory.Key{key("c")}, []string{"a [1]", "b [2]", "c [3]"}},
-		"one again":     {nodeWith(nsinspect.ByPID1, seen("a", []int{4})), []inventory.Key{key("a")}, []string{"b [2]", "a [4]"}},
-		"one is gone":   {nodeWith(nsinspect.ByPID1), []inventory.Key{key("a")}, []string{"b [2]"}},
-		"not all seen":  {broken, []inventory.Key{key("a")}, []string{"a [1]", "b [2]"}},
-		"never existed": {nodeWith(nsinspect.ByPID1), []inventory.Key{key("x")}, []string{"a [1]", "b [2]"}},
+		"a new one":     {nodeWith(nsinspect.ByPID1, seen("c", []int{3})), []inventory.Key{key("c")}, []string{"a [1]", "b [2]", "x [9]", "c [3]"}},
+		"one again":     {nodeWith(nsinspect.ByPID1, seen("a", []int{4})), []inventory.Key{key("a")}, []string{"b [2]", "x [9]", "a [4]"}},
+		"one is gone":   {nodeWith(nsinspect.ByPID1), []inventory.Key{key("a")}, []string{"b [2]", "x [9]"}},
+		"not all seen":  {broken, []inventory.Key{key("a")}, []string{"a [1]", "b [2]", "x [9]"}},
+		"known by its cgroup before": {
+			nodeWith(nsinspect.ByPID1, seen("x", []int{9})), []inventory.Key{key("x")}, []string{"a [1]", "b [2]", "x [9]"},
+		},
+		"never existed": {nodeWith(nsinspect.ByPID1), []inventory.Key{key("y")}, []string{"a [1]", "b [2]", "x [9]"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

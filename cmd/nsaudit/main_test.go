@@ -37,7 +37,9 @@ func call(t *testing.T, args ...string) result {
 
 func TestHelpGolden(t *testing.T) {
 	t.Parallel()
-	for name, args := range map[string][]string{"help.txt": {"--help"}, "help-scan.txt": {"scan", "--help"}} {
+	for name, args := range map[string][]string{
+		"help.txt": {"--help"}, "help-scan.txt": {"scan", "--help"}, "help-agent.txt": {"agent", "--help"},
+	} {
 		got := call(t, args...)
 		if got.code != 0 || got.err != "" {
 			t.Errorf("%v: code %d, stderr %q", args, got.code, got.err)

@@ -100,9 +100,9 @@ func newPage(node *report.Node) page {
 // undeclaredFirst orders findings for people and for the cap.
 func undeclaredFirst(a, b text.Finding) int {
 	switch {
-	case a.Declared() == b.Declared():
+	case a.DeclaredBy.Declared() == b.DeclaredBy.Declared():
 		return 0
-	case a.Declared():
+	case a.DeclaredBy.Declared():
 		return 1
 	}
 	return -1
