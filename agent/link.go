@@ -54,16 +54,19 @@ func newLink(dial Dial, queue *queue, logger *slog.Logger) *link {
 
 // run connects, again and again, until the context ends.
 func (l *link) run(ctx context.Context) {
-	backoff := minBackoff
+	backoff, said := minBackoff, ""
 	for first := true; ; first = false {
 		began := time.Now()
 		err := l.connect(ctx, first)
 		if ctx.Err() != nil {
 			return
 		}
-		l.logger.Warn("no connection to containerd", slog.Any("error", err), slog.Duration("retryIn", backoff))
 		if time.Since(began) > maxBackoff {
-			backoff = minBackoff
+			backoff, said = minBackoff, ""
+		}
+		if said != err.Error() { // Once, not at each attempt.
+			said = err.Error()
+			l.logger.Warn("no connection to containerd, trying again", slog.Any("error", err))
 		}
 		if pause(ctx, backoff) != nil {
 			return

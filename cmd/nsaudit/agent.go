@@ -116,9 +116,11 @@ func newWatcher(std streams, options *agentOptions, procfs *nsinspect.FS) (*watc
 	}
 	w.metrics = metrics.New(exporter)
 	w.agent = agent.New(agent.Config{
-		Scanner:   agent.ScannerConfig{Procfs: procfs, Node: node, Settle: agent.DefaultSettle},
-		Dial:      dialer(options.address, w.logger),
-		Hosts:     func(daemon int) []nsinspect.HostCandidate { return hostCandidates(options.hostPID, procfs.Self(), daemon) },
+		Scanner: agent.ScannerConfig{Procfs: procfs, Node: node, Settle: agent.DefaultSettle},
+		Dial:    dialer(options.address, w.logger),
+		Hosts: func(daemon int) []nsinspect.HostCandidate {
+			return hostCandidates(options.hostPID, procfs.Self(), daemon)
+		},
 		Interval:  options.interval,
 		Timeout:   options.timeout,
 		Reporters: append(reporters, w.metrics),
