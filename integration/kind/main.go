@@ -1,0 +1,139 @@
+// Command kind runs a real Kubernetes cluster in containers: one control plane
+// and one worker. Where a container engine can reach a registry, kind's own node
+// image is pulled; where none can, a node image is made of Debian packages and Go
+// modules, which takes a quarter of an hour once.
+//
+//	go run ./integration/kind -cache DIR up        bring the cluster up, or find it up
+//	go run ./integration/kind -cache DIR status    say what there is of it
+//	go run ./integration/kind -cache DIR load FILE...
+//	                                               give image archives (docker save) to every node
+//	go run ./integration/kind -cache DIR down      remove the cluster and all that came with it
+//
+// It is to be run from the root of the repository, by root.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "kind: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// Where the node image comes from.
+const (
+	nodeAuto  = "auto"  // from a registry, if one can be reached
+	nodeStock = "stock" // kind's own, from a registry
+	nodeBuilt = "built" // made here
+)
+
+// options is the command line.
+type options struct {
+	cache   string
+	name    string
+	node    string
+	engine  string
+	command string
+	args    []string
+}
+
+func parseOptions(args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("kind", flag.ContinueOnError)
+	flags.StringVar(&o.cache, "cache", "", "directory for what is made once, and for the cluster's kubeconfig")
+	flags.StringVar(&o.name, "name", "nsaudit", "name of the cluster")
+	flags.StringVar(&o.node, "node", nodeAuto, "node image: stock (kind's own, from a registry), built (made here) or auto")
+	flags.StringVar(&o.engine, "engine", "", "container engine, docker or podman; by default the first that works")
+	if err := flags.Parse(args); err != nil {
+		return options{}, err
+	}
+	if o.cache == "" {
+		return options{}, errors.New("-cache is needed")
+	}
+	switch o.node {
+	case nodeAuto, nodeStock, nodeBuilt:
+	default:
+		return options{}, fmt.Errorf("-node is %q; want auto, stock or built", o.node)
+	}
+	switch o.engine {
+	case "", "docker", "podman":
+	default:
+		return options{}, fmt.Errorf("-engine is %q; want docker or podman", o.engine)
+	}
+	o.command, o.args = flags.Arg(0), flags.Args()[min(1, flags.NArg()):]
+	if err := checkCommand(o.command, len(o.args)); err != nil {
+		return options{}, err
+	}
+	var err error
+	if o.cache, err = filepath.Abs(o.cache); err != nil {
+		return options{}, fmt.Errorf("resolve -cache: %w", err)
+	}
+	return o, nil
+}
+
+func checkCommand(command string, args int) error {
+	switch command {
+	case "up", "down", "status":
+		if args > 0 {
+			return fmt.Errorf("%s takes no arguments", command)
+		}
+	case "load":
+		if args == 0 {
+			return errors.New("load which archive? Make one with: podman save -o FILE IMAGE")
+		}
+	default:
+		return errors.New("say what to do: up, down, status or load FILE...")
+	}
+	return nil
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	opts, err := parseOptions(args)
+	if err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("must be run by root: the nodes are privileged containers that mount and make cgroups")
+	}
+	// On Debian, runc and mkfs are where a user's PATH does not lead.
+	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin"); err != nil {
+		return fmt.Errorf("complete PATH: %w", err)
+	}
+	store := cache{dir: filepath.Join(opts.cache, "kind"), progress: progress{out: out}}
+	release, err := store.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	c, err := openCluster(ctx, store, opts)
+	if err != nil {
+		return err
+	}
+	switch opts.command {
+	case "up":
+		return c.up(ctx, opts.node)
+	case "down":
+		return c.down(ctx)
+	case "load":
+		return c.load(ctx, opts.args)
+	default:
+		return c.status(ctx)
+	}
+}
