@@ -72,7 +72,9 @@ func (e *engine) prepare(ctx context.Context, dir string) error {
 // than what this process may give without CAP_SYS_RESOURCE.
 func writePodmanSettings(path string) error {
 	const (
-		usual         = 1 << 20 // podman's own default
+		usual = 1 << 20 // podman's own default
+		// Enough for a node. podman refuses more without CAP_SYS_RESOURCE, also below the hard limit.
+		processes     = 10000
 		rlimitNproc   = 6
 		rlimitNofile  = syscall.RLIMIT_NOFILE
 		settingsShape = `# Written by integration/kind.
@@ -84,12 +86,15 @@ runtime = "runc"
 `
 	)
 	limits := make([]any, 0, 2)
-	for _, resource := range []int{rlimitNofile, rlimitNproc} {
+	for _, want := range []struct {
+		resource int
+		most     uint64
+	}{{rlimitNofile, usual}, {rlimitNproc, processes}} {
 		var limit syscall.Rlimit
-		if err := syscall.Getrlimit(resource, &limit); err != nil {
+		if err := syscall.Getrlimit(want.resource, &limit); err != nil {
 			return fmt.Errorf("read own limits: %w", err)
 		}
-		limits = append(limits, min(limit.Max, usual))
+		limits = append(limits, min(limit.Max, want.most))
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("write podman's settings: %w", err)
