@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -163,6 +165,15 @@ func pullNames(image string) (pullable, plain string) {
 	return plain[:strings.LastIndex(plain, ":")] + "@" + digest, plain
 }
 
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: Metadata
+    userGroups: ["system:serviceaccounts:nsaudit"]
+  - level: None
+`
+
 // create makes the nodes and waits until pods can run on them.
 func (c *cluster) create(ctx context.Context, image string, built bool) error {
 	if err := os.MkdirAll(c.state, 0o755); err != nil {
@@ -172,13 +183,21 @@ func (c *cluster) create(ctx context.Context, image string, built bool) error {
 		return fmt.Errorf("make what kind mounts into nodes: %w", err)
 	}
 	config := filepath.Join(c.state, "kind.yaml")
-	if err := os.WriteFile(config, []byte(kindConfig(built)), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(c.state, "audit-policy.yaml"), []byte(auditPolicy), 0o644); err != nil {
+		return err
+	}
+	if err := os.WriteFile(config, []byte(strings.ReplaceAll(kindConfig(built), "@POLICY@", filepath.Join(c.state, "audit-policy.yaml"))), 0o644); err != nil {
 		return fmt.Errorf("write kind's configuration: %w", err)
 	}
 	err := c.store.progress.step(ctx, "creating cluster "+c.name+" with "+image, createLimit, func(ctx context.Context) error {
-		_, err := c.kind(ctx, "create", "cluster", "--name", c.name, "--config", config, "--image", image,
-			"--kubeconfig", c.kubeconfig(), "--retain")
-		return err
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error {
+			_, err := c.kind(ctx, "create", "cluster", "--name", c.name, "--config", config, "--image", image,
+				"--kubeconfig", c.kubeconfig(), "--retain")
+			return err
+		})
+		group.Go(func() error { return c.introduceNodes(ctx) })
+		return group.Wait()
 	})
 	if err == nil {
 		err = c.store.progress.step(ctx, "waiting for nodes and pods", readyLimit, func(ctx context.Context) error {
@@ -195,6 +214,53 @@ func (c *cluster) create(ctx context.Context, image string, built bool) error {
 	return nil
 }
 
+// introduceNodes tells each node the names of the others, once kind has started
+// them and before the worker asks for the control plane. Docker answers for names
+// of containers itself, podman only with plugins that few machines have.
+func (c *cluster) introduceNodes(ctx context.Context) error {
+	if c.engine.name != "podman" {
+		return nil
+	}
+	addresses, err := c.awaitAddresses(ctx)
+	if err != nil {
+		return err
+	}
+	for node := range addresses {
+		for other, address := range addresses {
+			if other == node {
+				continue
+			}
+			const appendLine = `echo "$0" >>/etc/hosts`
+			if _, err := c.engine.run(ctx, "exec", node, "sh", "-c", appendLine, address+" "+other); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// awaitAddresses returns the address of each node by its name.
+func (c *cluster) awaitAddresses(ctx context.Context) (map[string]string, error) {
+	addresses := map[string]string{}
+	for {
+		for _, node := range []string{c.name + "-control-plane", c.name + "-worker"} {
+			// A node that is not there yet is an error, one that is not started yet has no address.
+			address, err := c.engine.run(ctx, "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", node)
+			if address = strings.TrimSpace(address); err == nil && address != "" {
+				addresses[node] = address
+			}
+		}
+		if len(addresses) == 2 {
+			return addresses, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
 // kindConfig returns kind's configuration of the cluster.
 func kindConfig(built bool) string {
 	const shared = `# Written by integration/kind.
@@ -202,11 +268,31 @@ kind: Cluster
 apiVersion: kind.x-k8s.io/v1alpha4
 nodes:
   - role: control-plane
+    extraMounts:
+      - hostPath: @POLICY@
+        containerPath: /etc/kubernetes/audit-policy.yaml
+        readOnly: true
   - role: worker
 kubeadmConfigPatches:
   - |
     kind: KubeletConfiguration
     failCgroupV1: false
+  - |
+    kind: ClusterConfiguration
+    apiServer:
+      extraArgs:
+        - {name: audit-policy-file, value: /etc/kubernetes/audit-policy.yaml}
+        - {name: audit-log-path, value: /var/log/kubernetes/audit.log}
+      extraVolumes:
+        - name: audit-policy
+          hostPath: /etc/kubernetes/audit-policy.yaml
+          mountPath: /etc/kubernetes/audit-policy.yaml
+          readOnly: true
+          pathType: File
+        - name: audit-log
+          hostPath: /var/log/kubernetes
+          mountPath: /var/log/kubernetes
+          pathType: DirectoryOrCreate
 `
 	if !built {
 		return shared
