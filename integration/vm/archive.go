@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/nsaudit/nsaudit/integration/internal/workshop"
 )
 
 // debianKeyring verifies all suites, also those that this machine's apt does not
@@ -24,7 +26,7 @@ type archive struct {
 // openArchive finds the suite on the mirrors that this machine's apt uses. The
 // private apt lives in dir.
 func openArchive(ctx context.Context, dir, suite string) (archive, error) {
-	mirrors, err := machineMirrors(ctx)
+	mirrors, err := workshop.Mirrors(ctx)
 	if err != nil {
 		return archive{}, err
 	}
@@ -79,13 +81,13 @@ func (a archive) update(ctx context.Context, dir string) error {
 			return fmt.Errorf("make private apt: %w", err)
 		}
 	}
-	_, err := execute(ctx, "apt-get", append(slices.Clone(a.apt), "update")...)
+	_, err := workshop.Run(ctx, "apt-get", append(slices.Clone(a.apt), "update")...)
 	return err
 }
 
 // depends lists the packages that a package depends on.
 func (a archive) depends(ctx context.Context, name string) ([]string, error) {
-	output, err := execute(ctx, "apt-cache", append(slices.Clone(a.apt), "depends", name)...)
+	output, err := workshop.Run(ctx, "apt-cache", append(slices.Clone(a.apt), "depends", name)...)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +112,8 @@ func (a archive) unpack(ctx context.Context, dir string, names ...string) error 
 	}
 	defer os.RemoveAll(downloads)
 	args := append(append(slices.Clone(a.apt), "download"), names...)
-	if _, err := executeIn(ctx, downloads, nil, "apt-get", args...); err != nil {
+	download := workshop.Setting{Dir: downloads}
+	if _, err := download.Run(ctx, "apt-get", args...); err != nil {
 		return err
 	}
 	debs, err := filepath.Glob(filepath.Join(downloads, "*.deb"))
@@ -118,37 +121,9 @@ func (a archive) unpack(ctx context.Context, dir string, names ...string) error 
 		return fmt.Errorf("list downloads: %w", err)
 	}
 	for _, deb := range debs {
-		if _, err := execute(ctx, "dpkg-deb", "-x", deb, dir); err != nil {
+		if _, err := workshop.Run(ctx, "dpkg-deb", "-x", deb, dir); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// machineMirrors lists the archives that this machine's apt is configured to use,
-// in the order of its configuration.
-func machineMirrors(ctx context.Context) ([]string, error) {
-	// With no lists at hand, apt names the URIs that it would start from.
-	output, err := execute(ctx, "apt-get", "update", "--print-uris", "-o", "Dir::State::lists=/nonexistent")
-	if err != nil {
-		return nil, err
-	}
-	mirrors := parseMirrors(output)
-	if len(mirrors) == 0 {
-		return nil, errors.New("this machine's apt has no package archive configured")
-	}
-	return mirrors, nil
-}
-
-// parseMirrors reads lines like 'http://HOST/debian/dists/bookworm/InRelease' NAME 0.
-func parseMirrors(output string) []string {
-	var mirrors []string
-	for line := range strings.Lines(output) {
-		uri, quoted := strings.CutPrefix(line, "'")
-		mirror, _, isRelease := strings.Cut(uri, "/dists/")
-		if quoted && isRelease && !slices.Contains(mirrors, mirror) {
-			mirrors = append(mirrors, mirror)
-		}
-	}
-	return mirrors
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/nsaudit/nsaudit/integration/internal/workshop"
 	"github.com/nsaudit/nsaudit/integration/vm/internal/wire"
 )
 
@@ -37,13 +38,15 @@ func bootModules() []string {
 
 // buildKernel returns the kernel of a suite, as new as the archive had it when
 // it was first asked for.
-func buildKernel(ctx context.Context, store cache, suite string) (kernel, error) {
+func buildKernel(ctx context.Context, store workshop.Cache, suite string) (kernel, error) {
 	if suite == "" || strings.ContainsAny(suite, "/ -") {
 		return kernel{}, fmt.Errorf("%q is not the name of a Debian suite", suite)
 	}
 	recipe := append([]string{suite, kernelPackage}, bootModules()...)
-	dir, err := store.once(ctx, "kernel-"+suite, recipe, func(ctx context.Context, dir string) error {
-		return makeKernel(ctx, dir, suite)
+	dir, err := store.Once(ctx, workshop.Thing{
+		Name: "kernel-" + suite, What: "making the kernel of " + suite + ", once",
+		Recipe: recipe, Limit: makeLimit,
+		Fill: func(ctx context.Context, dir string) error { return makeKernel(ctx, dir, suite) },
 	})
 	if err != nil {
 		return kernel{}, err
@@ -70,7 +73,7 @@ func makeKernel(ctx context.Context, dir, suite string) error {
 		return err
 	}
 	// Debian's package leaves this to its post-installation script.
-	if _, err := execute(ctx, "depmod", "-b", tree, release); err != nil {
+	if _, err := workshop.Run(ctx, "depmod", "-b", tree, release); err != nil {
 		return err
 	}
 	if err := copyEarlyModules(filepath.Join(tree, "lib/modules", release), filepath.Join(dir, wire.EarlyModules)); err != nil {

@@ -11,8 +11,12 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nsaudit/nsaudit/integration/internal/workshop"
 	"github.com/nsaudit/nsaudit/integration/vm/internal/wire"
 )
+
+// stopGrace is how long an emulator may take to end.
+const stopGrace = 15 * time.Second
 
 // machine is a virtual machine but for its kernel.
 type machine struct {
@@ -75,5 +79,5 @@ func (m machine) showConsole() {
 		return
 	}
 	fmt.Fprintf(m.out, "vm: the last lines of the console, all of it is in %s:\n%s\n",
-		m.console, lastLines(string(console), consoleTail))
+		m.console, workshop.LastLines(string(console), consoleTail))
 }

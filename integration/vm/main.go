@@ -19,6 +19,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/nsaudit/nsaudit/integration/internal/workshop"
 )
 
 func main() {
@@ -33,6 +35,12 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// keptPrefix is that of directories that were kept on request.
+const keptPrefix = "kept-"
+
+// staleAfter is the age at which no other run can still be using a temporary directory: whoever made it was killed.
+const staleAfter = 24 * time.Hour
 
 // options is the command line.
 type options struct {
@@ -78,14 +86,17 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := completePath(); err != nil {
+	if err := workshop.CompletePath(); err != nil {
 		return err
 	}
 	if err := checkPrograms(); err != nil {
 		return err
 	}
-	store := cache{dir: filepath.Join(opts.cache, "vm"), log: out}
-	if err := store.sweep(time.Now()); err != nil {
+	store := workshop.Cache{
+		Dir:      filepath.Join(opts.cache, "vm"),
+		Progress: workshop.Progress{Program: "vm", Out: out},
+	}
+	if err := store.Sweep(time.Now().Add(-staleAfter)); err != nil {
 		return err
 	}
 	work, release, err := workspace(store, opts.keep)
@@ -106,18 +117,36 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}, opts.suites)
 }
 
+// checkPrograms fails with the names of the Debian packages to install.
+func checkPrograms() error {
+	if err := workshop.Need(
+		workshop.Program{Name: "apt-get", Package: "apt"},
+		workshop.Program{Name: "depmod", Package: "kmod"},
+		workshop.Program{Name: "dpkg-deb", Package: "dpkg"},
+		workshop.Program{Name: "mkfs.ext4", Package: "e2fsprogs"},
+		workshop.Program{Name: "mmdebstrap", Package: "mmdebstrap"},
+		workshop.Program{Name: "qemu-system-x86_64", Package: "qemu-system-x86"},
+	); err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("must be run by root, who will own the files of the root file system")
+	}
+	return nil
+}
+
 // workspace makes the directory for the images of this run.
-func workspace(store cache, keep bool) (dir string, release func(), err error) {
+func workspace(store workshop.Cache, keep bool) (dir string, release func(), err error) {
 	if !keep {
-		dir, err = store.temporary(runPrefix)
+		dir, err = store.Temporary(workshop.RunPrefix)
 		return dir, func() { _ = os.RemoveAll(dir) }, err // what is left is swept later
 	}
-	dir, err = store.temporary(keptPrefix)
-	return dir, func() { fmt.Fprintf(store.log, "vm: the images of this run are in %s\n", dir) }, err
+	dir, err = store.Temporary(keptPrefix)
+	return dir, func() { store.Progress.Say("the images of this run are in %s", dir) }, err
 }
 
 // runSuites tries every kernel, also after a failure, and sums up at the end.
-func runSuites(ctx context.Context, store cache, m machine, suites []string) error {
+func runSuites(ctx context.Context, store workshop.Cache, m machine, suites []string) error {
 	var results []result
 	for _, suite := range suites {
 		results = append(results, runSuite(ctx, store, m, suite))
@@ -141,12 +170,12 @@ func runSuites(ctx context.Context, store cache, m machine, suites []string) err
 	return nil
 }
 
-func runSuite(ctx context.Context, store cache, m machine, suite string) result {
+func runSuite(ctx context.Context, store workshop.Cache, m machine, suite string) result {
 	kernel, err := buildKernel(ctx, store, suite)
 	if err != nil {
 		fmt.Fprintf(m.out, "vm: prepare kernel of %s: %v\n", suite, err)
 		return result{suite: suite, release: "?", err: errors.New("the kernel could not be prepared")}
 	}
-	m.console = filepath.Join(store.dir, "console-"+suite+".log")
+	m.console = filepath.Join(store.Dir, "console-"+suite+".log")
 	return m.boot(ctx, kernel)
 }

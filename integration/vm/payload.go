@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nsaudit/nsaudit/integration/internal/workshop"
 	"github.com/nsaudit/nsaudit/integration/vm/internal/wire"
 )
 
@@ -49,14 +50,14 @@ func buildPayload(ctx context.Context, work string, opts options) (payload, erro
 // compile builds the programs that go into the VM, static: they are to run on
 // any user space.
 func compile(ctx context.Context, dir, testPackage string) error {
-	static := []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64"}
+	static := workshop.Setting{Env: []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64"}}
 	builds := [][]string{
 		{"build", "-o", filepath.Join(dir, wire.GuestBinary), "./integration/vm/guest"},
 		{"build", "-o", filepath.Join(dir, wire.NsauditBinary), "./cmd/nsaudit"},
 		{"test", "-c", "-tags", "integration", "-o", filepath.Join(dir, wire.TestBinary), testPackage},
 	}
 	for _, args := range builds {
-		if _, err := executeIn(ctx, "", static, "go", args...); err != nil {
+		if _, err := static.Run(ctx, "go", args...); err != nil {
 			return fmt.Errorf("compile %s: %w", args[len(args)-1], err)
 		}
 	}

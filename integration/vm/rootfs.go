@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/nsaudit/nsaudit/integration/internal/workshop"
 )
 
 // rootSuite is the Debian release of the user space. It is the same under every
@@ -19,6 +22,9 @@ const rootSuite = "bookworm"
 const rootSpace = 4 << 30
 
 const rootImage = "root.ext4"
+
+// makeLimit is for what comes from a slow mirror.
+const makeLimit = 30 * time.Minute
 
 // rootPackages is what containerd, runc and the CNI plugins need around them.
 // There is no udev: no test needs its links, and it costs seconds at boot.
@@ -42,9 +48,12 @@ func rootPackages() []string {
 }
 
 // buildRootfs returns the image of the root disk.
-func buildRootfs(ctx context.Context, store cache) (string, error) {
+func buildRootfs(ctx context.Context, store workshop.Cache) (string, error) {
 	recipe := append([]string{rootSuite, strconv.Itoa(rootSpace)}, rootPackages()...)
-	dir, err := store.once(ctx, "rootfs-"+rootSuite, recipe, makeRootfs)
+	dir, err := store.Once(ctx, workshop.Thing{
+		Name: "rootfs-" + rootSuite, What: "making the root file system, once",
+		Recipe: recipe, Limit: makeLimit, Fill: makeRootfs,
+	})
 	if err != nil {
 		return "", fmt.Errorf("make root file system: %w", err)
 	}
@@ -59,7 +68,7 @@ func makeRootfs(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := execute(ctx, "mmdebstrap",
+	if _, err := workshop.Run(ctx, "mmdebstrap",
 		"--mode=root", "--variant=minbase", "--architectures=amd64",
 		"--include="+strings.Join(rootPackages(), ","),
 		rootSuite, tree, source.source,
@@ -77,7 +86,7 @@ func makeImage(ctx context.Context, tree, image string, spare int64) error {
 	}
 	// A quarter on top, and something for small trees, for ext4's own tables.
 	size := used + used/4 + spare + 16<<20
-	_, err = execute(ctx, "mkfs.ext4", "-q", "-F",
+	_, err = workshop.Run(ctx, "mkfs.ext4", "-q", "-F",
 		"-O", "^has_journal", // nothing to recover: the disk is thrown away
 		"-m", "0", "-d", tree, image, strconv.FormatInt(size>>10, 10)+"k")
 	return err

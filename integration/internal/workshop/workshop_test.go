@@ -1,4 +1,4 @@
-package main
+package workshop
 
 import (
 	"bytes"
@@ -10,9 +10,13 @@ import (
 	"time"
 )
 
-func testCache(t *testing.T) cache {
+func testCache(t *testing.T) Cache {
 	t.Helper()
-	return cache{dir: filepath.Join(t.TempDir(), "vm"), log: new(bytes.Buffer)}
+	return Cache{Dir: filepath.Join(t.TempDir(), "cache"), Progress: Progress{Out: new(bytes.Buffer)}}
+}
+
+func thing(fill func(context.Context, string) error, recipe ...string) Thing {
+	return Thing{Name: "thing", What: "making a thing", Recipe: recipe, Limit: time.Minute, Fill: fill}
 }
 
 func TestOnceMakesOnce(t *testing.T) {
@@ -21,18 +25,18 @@ func TestOnceMakesOnce(t *testing.T) {
 		made++
 		return os.WriteFile(filepath.Join(dir, "file"), nil, 0o644)
 	}
-	first, err := store.once(t.Context(), "thing", []string{"a", "b"}, fill)
+	first, err := store.Once(t.Context(), thing(fill, "a", "b"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := store.once(t.Context(), "thing", []string{"a", "b"}, fill)
+	again, err := store.Once(t.Context(), thing(fill, "a", "b"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if made != 1 || again != first {
 		t.Errorf("made %d times, in %s and %s; want once, in one place", made, first, again)
 	}
-	other, err := store.once(t.Context(), "thing", []string{"a", "c"}, fill)
+	other, err := store.Once(t.Context(), thing(fill, "a", "c"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,13 +51,13 @@ func TestOnceMakesOnce(t *testing.T) {
 // A failure must leave nothing that a later run could take for complete.
 func TestOnceLeavesNoHalfMadeThing(t *testing.T) {
 	store, failure := testCache(t), errors.New("no space")
-	_, err := store.once(t.Context(), "thing", nil, func(_ context.Context, dir string) error {
+	_, err := store.Once(t.Context(), thing(func(_ context.Context, dir string) error {
 		return errors.Join(os.WriteFile(filepath.Join(dir, "file"), nil, 0o644), failure)
-	})
+	}))
 	if !errors.Is(err, failure) {
 		t.Errorf("error = %v, want %v", err, failure)
 	}
-	entries, err := os.ReadDir(store.dir)
+	entries, err := os.ReadDir(store.Dir)
 	if err != nil || len(entries) > 0 {
 		t.Errorf("left %v (%v)", entries, err)
 	}
@@ -64,12 +68,12 @@ func TestOnceMadeByAnotherRunMeanwhile(t *testing.T) {
 	fill := func(_ context.Context, dir string) error {
 		return os.WriteFile(filepath.Join(dir, "file"), nil, 0o644)
 	}
-	dir, err := store.once(t.Context(), "thing", nil, func(ctx context.Context, dir string) error {
-		if _, err := store.once(ctx, "thing", nil, fill); err != nil {
+	dir, err := store.Once(t.Context(), thing(func(ctx context.Context, dir string) error {
+		if _, err := store.Once(ctx, thing(fill)); err != nil {
 			return err
 		}
 		return fill(ctx, dir)
-	})
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,18 +85,18 @@ func TestOnceMadeByAnotherRunMeanwhile(t *testing.T) {
 func TestSweepRemovesOnlyStaleTemporaries(t *testing.T) {
 	store := testCache(t)
 	for _, name := range []string{"run-1", "making-1", "kept-1", "rootfs-bookworm-1"} {
-		if err := os.MkdirAll(filepath.Join(store.dir, name), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(store.Dir, name), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, step := range []struct {
-		now  time.Time
-		left int
-	}{{time.Now(), 4}, {time.Now().Add(2 * staleAfter), 2}} {
-		if err := store.sweep(step.now); err != nil {
+		since time.Time
+		left  int
+	}{{time.Now().Add(-time.Hour), 4}, {time.Now().Add(time.Hour), 2}} {
+		if err := store.Sweep(step.since); err != nil {
 			t.Fatal(err)
 		}
-		entries, err := os.ReadDir(store.dir)
+		entries, err := os.ReadDir(store.Dir)
 		if err != nil || len(entries) != step.left {
 			t.Errorf("left %v (%v), want %d", entries, err, step.left)
 		}
