@@ -4,22 +4,18 @@ package runtimetest
 
 import (
 	"archive/tar"
-	"crypto/sha256"
 	"debug/elf"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	goruntime "runtime"
 	"testing"
 
 	"github.com/containerd/containerd/v2/client"
-	"github.com/opencontainers/go-digest"
-	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/nsaudit/nsaudit/integration/internal/imagearchive"
 )
 
 // The images that every containerd holds in its CRI namespace. All of them hold the test binary only.
@@ -137,114 +133,25 @@ func writePrograms(layer io.Writer) error {
 	if err != nil {
 		return err
 	}
-	w := tar.NewWriter(layer)
-	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "bin/", Mode: 0o755}); err != nil {
-		return err
-	}
-	if err := addFile(w, tar.Header{Name: sleepPath[1:], Mode: 0o755, Size: size}, ownBinary); err != nil {
-		return err
-	}
+	program := imagearchive.Program(sleepPath, ownBinary)
+	program.Header.Size = size
+	entries := []imagearchive.Entry{imagearchive.Directory("/bin", 0o755), program}
 	for _, name := range []string{"pause", "app", "bin/threads", "bin/setns-thread"} {
-		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeLink, Name: name, Linkname: sleepPath[1:], Mode: 0o755}); err != nil {
-			return err
-		}
+		link := tar.Header{Typeflag: tar.TypeLink, Name: name, Linkname: sleepPath[1:], Mode: 0o755}
+		entries = append(entries, imagearchive.Entry{Header: link})
 	}
-	return w.Close()
+	return imagearchive.WriteLayer(layer, entries...)
 }
 
-// writeArchive writes an OCI image layout as a tar.
+// writeArchive writes the images, all of the one layer.
 func (c *Containerd) writeArchive(to io.Writer, images []Image) error {
-	layer, err := describeFile(c.layerFile())
-	if err != nil {
-		return err
-	}
-	w := tar.NewWriter(to)
-	if err := addFile(w, tar.Header{Name: blobName(layer.Digest), Mode: 0o644, Size: layer.Size}, c.layerFile()); err != nil {
-		return err
-	}
-	index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
+	archived := make([]imagearchive.Image, 0, len(images))
 	for _, image := range images {
-		manifest, err := addImage(w, image, layer)
-		if err != nil {
-			return fmt.Errorf("add %s: %w", image.Name, err)
-		}
-		index.Manifests = append(index.Manifests, manifest)
+		archived = append(archived, imagearchive.Image{
+			Name:   image.Name,
+			Config: ocispec.ImageConfig{Cmd: image.Command, Labels: image.Labels},
+			Layers: []string{c.layerFile()},
+		})
 	}
-	if err := addJSON(w, ocispec.ImageIndexFile, index); err != nil {
-		return err
-	}
-	if err := addJSON(w, ocispec.ImageLayoutFile, ocispec.ImageLayout{Version: ocispec.ImageLayoutVersion}); err != nil {
-		return err
-	}
-	return w.Close()
-}
-
-// addImage adds the image's config and manifest and returns what the index says about it.
-func addImage(w *tar.Writer, image Image, layer ocispec.Descriptor) (ocispec.Descriptor, error) {
-	config, err := addBlob(w, ocispec.MediaTypeImageConfig, ocispec.Image{
-		Platform: ocispec.Platform{Architecture: goruntime.GOARCH, OS: "linux"},
-		Config:   ocispec.ImageConfig{Cmd: image.Command, Labels: image.Labels},
-		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{layer.Digest}},
-	})
-	if err != nil {
-		return ocispec.Descriptor{}, err
-	}
-	manifest, err := addBlob(w, ocispec.MediaTypeImageManifest, ocispec.Manifest{
-		Versioned: specs.Versioned{SchemaVersion: 2},
-		MediaType: ocispec.MediaTypeImageManifest,
-		Config:    config,
-		Layers:    []ocispec.Descriptor{layer},
-	})
-	manifest.Annotations = map[string]string{"io.containerd.image.name": image.Name}
-	return manifest, err
-}
-
-func addBlob(w *tar.Writer, mediaType string, content any) (ocispec.Descriptor, error) {
-	text, err := json.Marshal(content)
-	if err != nil {
-		return ocispec.Descriptor{}, err
-	}
-	blob := ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(text), Size: int64(len(text))}
-	return blob, addJSON(w, blobName(blob.Digest), json.RawMessage(text))
-}
-
-func addJSON(w *tar.Writer, name string, content any) error {
-	text, err := json.Marshal(content)
-	if err != nil {
-		return err
-	}
-	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(text))}); err != nil {
-		return err
-	}
-	_, err = w.Write(text)
-	return err
-}
-
-// addFile adds the beginning of a file, up to the size in the header.
-func addFile(w *tar.Writer, header tar.Header, path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	if err := w.WriteHeader(&header); err != nil {
-		return err
-	}
-	_, err = io.CopyN(w, file, header.Size)
-	return err
-}
-
-func describeFile(path string) (ocispec.Descriptor, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return ocispec.Descriptor{}, err
-	}
-	defer file.Close()
-	hash := sha256.New()
-	size, err := io.Copy(hash, file)
-	return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: digest.NewDigest(digest.SHA256, hash), Size: size}, err
-}
-
-func blobName(d digest.Digest) string {
-	return filepath.Join(ocispec.ImageBlobsDir, d.Algorithm().String(), d.Encoded())
+	return imagearchive.Write(to, archived...)
 }
