@@ -7,16 +7,18 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/nsaudit/nsaudit/integration/internal/workshop"
 )
 
 // Where the versions of all Go modules are pinned.
 const (
-	kindModule       = "integration/tools/kind"
 	containerdModule = "integration/tools/containerd"
+	kindModule       = "integration/tools/kind"
+	runcModule       = "integration/tools/runc"
 )
 
-// buildLimit is for a machine that has other things to do, too. Kubernetes takes
-// twenty minutes of one processor.
+// buildLimit is for a machine that has other things to do, too. Kubernetes takes twenty minutes of one processor.
 const buildLimit = 90 * time.Minute
 
 // toolPackages is what runs on this machine.
@@ -39,17 +41,22 @@ func nodePackages() []string {
 }
 
 // buildTools returns the directory of kind and kubectl.
-func buildTools(ctx context.Context, store cache) (string, error) {
-	return buildOnce(ctx, store, "tools", "building kind and kubectl", toolPackages())
+func buildTools(ctx context.Context, store workshop.Cache) (string, error) {
+	return buildKubernetesPackages(ctx, store, "tools", "building kind and kubectl", toolPackages())
 }
 
 // buildKubernetes returns the directory of Kubernetes' programs.
-func buildKubernetes(ctx context.Context, store cache) (string, error) {
-	return buildOnce(ctx, store, "kubernetes", "building Kubernetes (10 minutes on 2 idle cores, once)", nodePackages())
+func buildKubernetes(ctx context.Context, store workshop.Cache) (string, error) {
+	const what = "building Kubernetes (10 minutes on 2 idle cores, once)"
+	return buildKubernetesPackages(ctx, store, "kubernetes", what, nodePackages())
 }
 
-func buildOnce(ctx context.Context, store cache, name, what string, packages []string) (string, error) {
-	flags, err := linkerFlags(ctx)
+func buildKubernetesPackages(ctx context.Context, store workshop.Cache, name, what string, packages []string) (string, error) {
+	version, err := kubernetesVersion(ctx)
+	if err != nil {
+		return "", err
+	}
+	flags, err := linkerFlags(version)
 	if err != nil {
 		return "", err
 	}
@@ -57,37 +64,65 @@ func buildOnce(ctx context.Context, store cache, name, what string, packages []s
 	if err != nil {
 		return "", err
 	}
-	recipe = append(append(recipe, flags), packages...)
-	return store.once(ctx, thing{
-		name: name, what: what, recipe: recipe, limit: buildLimit,
-		fill: func(ctx context.Context, dir string) error {
+	return store.Once(ctx, workshop.Thing{
+		Name: name, What: what, Recipe: append(append(recipe, flags), packages...), Limit: buildLimit,
+		Fill: func(ctx context.Context, dir string) error {
+			static := workshop.Setting{Env: []string{"CGO_ENABLED=0"}}
 			args := []string{
-				"build", "-C", kindModule, "-mod=readonly", "-trimpath", "-buildvcs=false",
-				"-ldflags", flags, "-o", dir + "/",
+				"build", "-C", kindModule, "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", dir + "/",
 			}
-			_, err := execute(ctx, []string{"CGO_ENABLED=0"}, "go", append(args, packages...)...)
+			_, err := static.Run(ctx, "go", append(args, packages...)...)
 			return err
 		},
 	})
 }
 
-// buildPause returns the directory of the program that keeps pods open.
-func buildPause(ctx context.Context, dir string) error {
-	_, err := execute(ctx, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w",
-		"-o", dir+"/", "./integration/kind/pause")
-	return err
+// linkerFlags gives Kubernetes' programs their version, which kubeadm asks for.
+func linkerFlags(version string) (string, error) {
+	numbers := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	if len(numbers) != 3 {
+		return "", fmt.Errorf("version of Kubernetes is %q; want vMAJOR.MINOR.PATCH", version)
+	}
+	const variables = "k8s.io/component-base/version."
+	return fmt.Sprintf("-s -w -X %[1]sgitVersion=%[2]s -X %[1]sgitMajor=%[3]s -X %[1]sgitMinor=%[4]s -X %[1]sgitTreeState=clean",
+		variables, version, numbers[0], numbers[1]), nil
 }
 
-// buildContainerd returns the directory of containerd, its shim, ctr and CNI
-// plugins: the one of the tests against a containerd alone.
-func buildContainerd(ctx context.Context, store cache) (string, error) {
+// buildRunc returns the directory of runc. Debian's is too old for pods with user namespaces. It is static, with C code
+// and libseccomp in it, to run on whatever the node is made of.
+func buildRunc(ctx context.Context, store workshop.Cache) (string, error) {
+	if err := workshop.Need(workshop.Program{Name: "gcc", Package: "gcc libc6-dev libseccomp-dev"}); err != nil {
+		return "", err
+	}
+	recipe, err := goRecipe(ctx, runcModule)
+	if err != nil {
+		return "", err
+	}
+	return store.Once(ctx, workshop.Thing{
+		Name: "runc", What: "building runc", Recipe: append(recipe, runcFlags()...), Limit: buildLimit,
+		Fill: func(ctx context.Context, dir string) error {
+			args := append([]string{"build", "-C", runcModule, "-mod=readonly", "-trimpath", "-buildvcs=false"}, runcFlags()...)
+			withC := workshop.Setting{Env: []string{"CGO_ENABLED=1"}}
+			_, err := withC.Run(ctx, "go", append(args, "-o", dir+"/", "github.com/opencontainers/runc")...)
+			return err
+		},
+	})
+}
+
+func runcFlags() []string {
+	return []string{"-tags", "seccomp,netgo,osusergo", "-ldflags", "-s -w -extldflags -static"}
+}
+
+// buildContainerd returns the directory of containerd, its shim, ctr and CNI plugins: the one of the tests against a
+// containerd alone.
+func buildContainerd(ctx context.Context, store workshop.Cache) (string, error) {
 	version, err := pinned(ctx, containerdModule, "github.com/containerd/containerd/v2")
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(filepath.Dir(store.dir), "containerd-"+strings.TrimPrefix(version, "v"))
-	return dir, store.progress.step(ctx, "containerd "+version, buildLimit, func(ctx context.Context) error {
-		_, err := execute(ctx, nil, "integration/setup/containerd-2.4", dir)
+	dir := filepath.Join(filepath.Dir(store.Dir), "containerd-"+strings.TrimPrefix(version, "v"))
+	return dir, store.Progress.Step(ctx, "containerd "+version, buildLimit, func(ctx context.Context) error {
+		_, err := workshop.Run(ctx, "integration/setup/containerd-2.4", dir)
 		return err
 	})
 }
@@ -102,26 +137,12 @@ func goRecipe(ctx context.Context, module string) ([]string, error) {
 		}
 		recipe = append(recipe, string(content))
 	}
-	compiler, err := execute(ctx, nil, "go", "env", "GOVERSION", "GOOS", "GOARCH")
-	if err != nil {
-		return nil, err
-	}
-	return append(recipe, compiler), nil
+	compiler, err := goVersion(ctx)
+	return append(recipe, compiler), err
 }
 
-// linkerFlags gives Kubernetes' programs their version, which kubeadm asks for.
-func linkerFlags(ctx context.Context) (string, error) {
-	version, err := kubernetesVersion(ctx)
-	if err != nil {
-		return "", err
-	}
-	numbers := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
-	if len(numbers) != 3 {
-		return "", fmt.Errorf("Kubernetes' version is %q; want vMAJOR.MINOR.PATCH", version)
-	}
-	const variables = "k8s.io/component-base/version."
-	return fmt.Sprintf("-s -w -X %[1]sgitVersion=%[2]s -X %[1]sgitMajor=%[3]s -X %[1]sgitMinor=%[4]s -X %[1]sgitTreeState=clean",
-		variables, version, numbers[0], numbers[1]), nil
+func goVersion(ctx context.Context) (string, error) {
+	return workshop.Run(ctx, "go", "env", "GOVERSION", "GOOS", "GOARCH")
 }
 
 func kubernetesVersion(ctx context.Context) (string, error) {
@@ -130,18 +151,21 @@ func kubernetesVersion(ctx context.Context) (string, error) {
 
 // pinned returns the version of a dependency.
 func pinned(ctx context.Context, module, dependency string) (string, error) {
-	version, err := execute(ctx, nil, "go", "list", "-C", module, "-mod=readonly", "-m", "-f", "{{.Version}}", dependency)
-	if err != nil {
-		return "", fmt.Errorf("find version of %s: %w", dependency, err)
-	}
-	return strings.TrimSpace(version), nil
+	return listModule(ctx, module, dependency, "{{.Version}}")
 }
 
 // moduleDir returns the directory of a dependency's source, downloaded if need be.
 func moduleDir(ctx context.Context, module, dependency string) (string, error) {
-	dir, err := execute(ctx, nil, "go", "list", "-C", module, "-mod=readonly", "-m", "-f", "{{.Dir}}", dependency)
-	if err != nil {
-		return "", fmt.Errorf("find source of %s: %w", dependency, err)
+	if _, err := workshop.Run(ctx, "go", "mod", "download", "-C", module, dependency); err != nil {
+		return "", err
 	}
-	return strings.TrimSpace(dir), nil
+	return listModule(ctx, module, dependency, "{{.Dir}}")
+}
+
+func listModule(ctx context.Context, module, dependency, format string) (string, error) {
+	found, err := workshop.Run(ctx, "go", "list", "-C", module, "-mod=readonly", "-m", "-f", format, dependency)
+	if err != nil {
+		return "", fmt.Errorf("look for module %s: %w", dependency, err)
+	}
+	return strings.TrimSpace(found), nil
 }

@@ -1,15 +1,17 @@
-// Command kind runs a real Kubernetes cluster in containers: one control plane
-// and one worker. Where a container engine can reach a registry, kind's own node
-// image is pulled; where none can, a node image is made of Debian packages and Go
+// Command kind runs a real Kubernetes cluster in containers: one control plane and one worker. Where a container engine
+// can reach a registry, kind's own node image is pulled; where none can, a node image is made of Debian packages and Go
 // modules, which takes a quarter of an hour once.
 //
-//	go run ./integration/kind -cache DIR up        bring the cluster up, or find it up
-//	go run ./integration/kind -cache DIR status    say what there is of it
-//	go run ./integration/kind -cache DIR load FILE...
-//	                                               give image archives (docker save) to every node
-//	go run ./integration/kind -cache DIR down      remove the cluster and all that came with it
+//	go run ./integration/kind -cache DIR up                bring the cluster up, or find it up
+//	go run ./integration/kind -cache DIR status            say what there is of it
+//	go run ./integration/kind -cache DIR image NAME PROGRAM FILE
+//	                                                       write an image archive of nsaudit's binary, as the Dockerfile does
+//	go run ./integration/kind -cache DIR load FILE...      give image archives to every node
+//	go run ./integration/kind -cache DIR down              remove the cluster, and keep what it was made of
+//	go run ./integration/kind -cache DIR purge             remove that as well
 //
-// It is to be run from the root of the repository, by root.
+// It is to be run from the root of the repository. DIR/kind/cluster-nsaudit has what scripts need once the cluster is up:
+// its kubeconfig, a kubectl of its version, and cluster.json with the container engine and the names of the nodes.
 package main
 
 import (
@@ -22,6 +24,9 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
+
+	"github.com/nsaudit/nsaudit/integration/internal/workshop"
 )
 
 func main() {
@@ -73,7 +78,7 @@ func parseOptions(args []string) (options, error) {
 		return options{}, fmt.Errorf("-node is %q; want auto, stock or built", o.node)
 	}
 	switch o.engine {
-	case "", "docker", "podman":
+	case "", docker, podman:
 	default:
 		return options{}, fmt.Errorf("-engine is %q; want docker or podman", o.engine)
 	}
@@ -90,16 +95,20 @@ func parseOptions(args []string) (options, error) {
 
 func checkCommand(command string, args int) error {
 	switch command {
-	case "up", "down", "status":
+	case "up", "status", "down", "purge":
 		if args > 0 {
 			return fmt.Errorf("%s takes no arguments", command)
 		}
+	case "image":
+		if args != 3 {
+			return errors.New("image takes three arguments: the image's name, nsaudit's binary, and the archive to write")
+		}
 	case "load":
 		if args == 0 {
-			return errors.New("load which archive? Make one with: podman save -o FILE IMAGE")
+			return errors.New("load which image archives?")
 		}
 	default:
-		return errors.New("say what to do: up, down, status or load FILE...")
+		return errors.New("say what to do: up, status, image NAME PROGRAM FILE, load FILE..., down or purge")
 	}
 	return nil
 }
@@ -109,31 +118,31 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if opts.command == "image" {
+		return writeNsaudit(opts.args[0], opts.args[1], opts.args[2])
+	}
 	if os.Geteuid() != 0 {
 		return errors.New("must be run by root: the nodes are privileged containers that mount and make cgroups")
 	}
-	// On Debian, runc and mkfs are where a user's PATH does not lead.
-	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin"); err != nil {
-		return fmt.Errorf("complete PATH: %w", err)
+	if err := workshop.CompletePath(); err != nil {
+		return err
 	}
-	store := cache{dir: filepath.Join(opts.cache, "kind"), progress: progress{out: out}}
-	release, err := store.lock(ctx)
+	store := workshop.Cache{
+		Dir:      filepath.Join(opts.cache, "kind"),
+		Progress: workshop.Progress{Program: "kind", Out: out},
+	}
+	release, err := lock(ctx, store)
 	if err != nil {
 		return err
 	}
 	defer release()
+	// With the lock held, no other run is using what is swept.
+	if err := store.Sweep(time.Now()); err != nil {
+		return err
+	}
 	c, err := openCluster(ctx, store, opts)
 	if err != nil {
 		return err
 	}
-	switch opts.command {
-	case "up":
-		return c.up(ctx, opts.node)
-	case "down":
-		return c.down(ctx)
-	case "load":
-		return c.load(ctx, opts.args)
-	default:
-		return c.status(ctx)
-	}
+	return c.do(ctx, opts)
 }

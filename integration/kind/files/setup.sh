@@ -14,6 +14,4 @@ for unit in kubelet containerd undo-mount-hacks; do
 done
 # It would register formats with the kernel of the whole machine.
 ln -s /dev/null etc/systemd/system/systemd-binfmt.service
-chmod 755 usr/local/bin/entrypoint kind kind/bin kind/bin/*
-# The Go module cache is read-only, and so is what was copied from it.
-chmod -R u+w kind etc
+chmod 755 usr/local/bin/entrypoint kind/bin/*
