@@ -120,6 +120,17 @@ coverage: ## What the unit tests cover, by function; the profile is bin/coverage
 	go test -coverpkg=./cmd/...,./nsinspect/...,./agent/... -coverprofile=bin/coverage.out ./...
 	go tool cover -func=bin/coverage.out
 
+##@ Cluster
+
+.PHONY: cluster
+cluster: need-root deps-cluster ## Bring up a Kubernetes cluster of two nodes in containers, or find it up (root)
+	$(call say,cluster)
+	go run ./integration/kind -cache $(cache) up
+
+.PHONY: clean-cluster
+clean-cluster: ## Remove the cluster; what it was made of stays cached
+	@test ! -e $(cache)/kind || go run ./integration/kind -cache $(cache) down
+
 ##@ Maintain
 
 .PHONY: fmt
@@ -132,7 +143,8 @@ clean: ## Remove what was built in the tree
 
 .PHONY: clean-cache
 # Named one by one: NSAUDIT_CACHE may be a directory that others keep things in.
-clean-cache: ## Remove the cached tools, containerds and VMs from NSAUDIT_CACHE
+clean-cache: ## Remove the cluster and the cached tools, containerds and VMs from NSAUDIT_CACHE
+	@test ! -e $(cache)/kind || go run ./integration/kind -cache $(cache) purge
 	rm -rf $(cache)/containerd-* $(cache)/golangci-lint-* $(cache)/vm
 
 ##@ Prepare
@@ -140,7 +152,7 @@ clean-cache: ## Remove the cached tools, containerds and VMs from NSAUDIT_CACHE
 .PHONY: need-root
 need-root:
 	@test "$$(id -u)" = 0 || { \
-		echo 'nsaudit: these tests make namespaces and start containers and VMs, which takes root. Run:' >&2; \
+		echo 'nsaudit: this makes namespaces and starts containers or VMs, which takes root. Run:' >&2; \
 		echo '  sudo env "PATH=$$PATH" make $(MAKECMDGOALS)' >&2; exit 1; }
 
 # The scripts know by themselves whether a cached directory is still what the pins ask for.
@@ -169,6 +181,11 @@ deps-integration: ## Install what the integration tests need
 .PHONY: deps-vmtest
 deps-vmtest: deps-integration ## Install what the tests in virtual machines need
 	@$(setup)/packages qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap mkfs.ext4:e2fsprogs depmod:kmod
+
+.PHONY: deps-cluster
+deps-cluster: deps-integration ## Install what the cluster needs, podman too unless docker runs
+	@$(setup)/packages mmdebstrap:mmdebstrap gcc:gcc :libc6-dev :libseccomp-dev
+	@docker info >/dev/null 2>&1 || $(setup)/packages podman:podman runc:runc
 
 .PHONY: help
 help: ## Print this list

@@ -20,7 +20,8 @@ func (n *node) assemble(ctx context.Context) error {
 	if err := os.Mkdir(n.tree, 0o755); err != nil {
 		return fmt.Errorf("make node: %w", err)
 	}
-	if _, err := workshop.Run(ctx, "tar", "-C", n.tree, "--numeric-owner", "-xf", filepath.Join(n.debian, rootTar)); err != nil {
+	debian := filepath.Join(n.debian, rootTar)
+	if _, err := workshop.Run(ctx, "tar", "-C", n.tree, "--numeric-owner", "-xf", debian); err != nil {
 		return err
 	}
 	// The entrypoint, the units and the helpers are kind's own. In the Go module cache they are read-only.

@@ -51,7 +51,9 @@ func buildKubernetes(ctx context.Context, store workshop.Cache) (string, error) 
 	return buildKubernetesPackages(ctx, store, "kubernetes", what, nodePackages())
 }
 
-func buildKubernetesPackages(ctx context.Context, store workshop.Cache, name, what string, packages []string) (string, error) {
+func buildKubernetesPackages(
+	ctx context.Context, store workshop.Cache, name, what string, packages []string,
+) (string, error) {
 	version, err := kubernetesVersion(ctx)
 	if err != nil {
 		return "", err
@@ -84,8 +86,8 @@ func linkerFlags(version string) (string, error) {
 		return "", fmt.Errorf("version of Kubernetes is %q; want vMAJOR.MINOR.PATCH", version)
 	}
 	const variables = "k8s.io/component-base/version."
-	return fmt.Sprintf("-s -w -X %[1]sgitVersion=%[2]s -X %[1]sgitMajor=%[3]s -X %[1]sgitMinor=%[4]s -X %[1]sgitTreeState=clean",
-		variables, version, numbers[0], numbers[1]), nil
+	const shape = "-s -w -X %[1]sgitVersion=%[2]s -X %[1]sgitMajor=%[3]s -X %[1]sgitMinor=%[4]s -X %[1]sgitTreeState=clean"
+	return fmt.Sprintf(shape, variables, version, numbers[0], numbers[1]), nil
 }
 
 // buildRunc returns the directory of runc. Debian's is too old for pods with user namespaces. It is static, with C code

@@ -4,13 +4,12 @@
 //
 //	go run ./integration/kind -cache DIR up                bring the cluster up, or find it up
 //	go run ./integration/kind -cache DIR status            say what there is of it
-//	go run ./integration/kind -cache DIR image NAME PROGRAM FILE
-//	                                                       write an image archive of nsaudit's binary, as the Dockerfile does
 //	go run ./integration/kind -cache DIR load FILE...      give image archives to every node
 //	go run ./integration/kind -cache DIR down              remove the cluster, and keep what it was made of
 //	go run ./integration/kind -cache DIR purge             remove that as well
+//	go run ./integration/kind image NAME PROGRAM FILE      write an image archive of nsaudit, as the Dockerfile does
 //
-// It is to be run from the root of the repository. DIR/kind/cluster-nsaudit has what scripts need once the cluster is up:
+// It is to be run from the root of the repository. Once the cluster is up, DIR/kind/cluster-nsaudit has what scripts need:
 // its kubeconfig, a kubectl of its version, and cluster.json with the container engine and the names of the nodes.
 package main
 
@@ -23,6 +22,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -64,51 +64,53 @@ func parseOptions(args []string) (options, error) {
 	flags := flag.NewFlagSet("kind", flag.ContinueOnError)
 	flags.StringVar(&o.cache, "cache", "", "directory for what is made once, and for the cluster's kubeconfig")
 	flags.StringVar(&o.name, "name", "nsaudit", "name of the cluster")
-	flags.StringVar(&o.node, "node", nodeAuto, "node image: stock (kind's own, from a registry), built (made here) or auto")
+	flags.StringVar(&o.node, "node", nodeAuto, "node image: stock (kind's, from a registry), built (made here) or auto")
 	flags.StringVar(&o.engine, "engine", "", "container engine, docker or podman; by default the first that works")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
-	if o.cache == "" {
-		return options{}, errors.New("-cache is needed")
-	}
-	switch o.node {
-	case nodeAuto, nodeStock, nodeBuilt:
-	default:
-		return options{}, fmt.Errorf("-node is %q; want auto, stock or built", o.node)
-	}
-	switch o.engine {
-	case "", docker, podman:
-	default:
-		return options{}, fmt.Errorf("-engine is %q; want docker or podman", o.engine)
-	}
 	o.command, o.args = flags.Arg(0), flags.Args()[min(1, flags.NArg()):]
-	if err := checkCommand(o.command, len(o.args)); err != nil {
+	if err := errors.Join(o.checkFlags(), o.checkArguments()); err != nil {
 		return options{}, err
 	}
-	var err error
-	if o.cache, err = filepath.Abs(o.cache); err != nil {
-		return options{}, fmt.Errorf("resolve -cache: %w", err)
+	if o.cache != "" { // filepath.Abs would make it the working directory
+		var err error
+		if o.cache, err = filepath.Abs(o.cache); err != nil {
+			return options{}, fmt.Errorf("resolve -cache: %w", err)
+		}
 	}
 	return o, nil
 }
 
-func checkCommand(command string, args int) error {
-	switch command {
+func (o options) checkFlags() error {
+	if o.cache == "" && o.command != "image" {
+		return errors.New("-cache is needed")
+	}
+	if !slices.Contains([]string{nodeAuto, nodeStock, nodeBuilt}, o.node) {
+		return fmt.Errorf("-node is %q; want auto, stock or built", o.node)
+	}
+	if !slices.Contains([]string{"", docker, podman}, o.engine) {
+		return fmt.Errorf("-engine is %q; want docker or podman", o.engine)
+	}
+	return nil
+}
+
+func (o options) checkArguments() error {
+	switch o.command {
 	case "up", "status", "down", "purge":
-		if args > 0 {
-			return fmt.Errorf("%s takes no arguments", command)
-		}
-	case "image":
-		if args != 3 {
-			return errors.New("image takes three arguments: the image's name, nsaudit's binary, and the archive to write")
+		if len(o.args) > 0 {
+			return fmt.Errorf("%s takes no arguments", o.command)
 		}
 	case "load":
-		if args == 0 {
+		if len(o.args) == 0 {
 			return errors.New("load which image archives?")
 		}
+	case "image":
+		if len(o.args) != 3 {
+			return errors.New("image takes three arguments: the image's name, nsaudit's binary, and the archive to write")
+		}
 	default:
-		return errors.New("say what to do: up, status, image NAME PROGRAM FILE, load FILE..., down or purge")
+		return errors.New("say what to do: up, status, load FILE..., down, purge or image NAME PROGRAM FILE")
 	}
 	return nil
 }

@@ -106,10 +106,11 @@ func (n *node) gather(ctx context.Context, store workshop.Cache) error {
 func (n *node) giveTo(ctx context.Context, e engine, name string) error {
 	tarball := filepath.Join(n.work, "node.tar")
 	// What is in /dev while packages are unpacked is made anew in the container.
-	if _, err := workshop.Run(ctx, "tar", "-C", n.tree, "--numeric-owner", "--exclude=./dev/*", "-cf", tarball, "."); err != nil {
+	_, err := workshop.Run(ctx, "tar", "-C", n.tree, "--numeric-owner", "--exclude=./dev/*", "-cf", tarball, ".")
+	if err != nil {
 		return err
 	}
-	_, err := e.run(ctx, "import",
+	_, err = e.run(ctx, "import",
 		"--change", "ENV container=docker", // which systemd knows for a container; podman tells it by itself
 		"--change", "STOPSIGNAL SIGRTMIN+3",
 		"--change", `ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]`,

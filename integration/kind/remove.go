@@ -42,8 +42,8 @@ func (c *cluster) purge(ctx context.Context) error {
 	return nil
 }
 
-// removeNodes removes all that a cluster that runs, or once ran, or never quite came up, consists of. It asks the engine
-// and not kind, which forgets the volumes of nodes that were never made.
+// removeNodes removes all that a cluster consists of that runs, or once ran, or never quite came up. It asks the engine and
+// not kind, which forgets the volumes of nodes that were never made.
 func (c *cluster) removeNodes(ctx context.Context) error {
 	c.state = state{}
 	for _, file := range []string{stateFile, kubeconfigFile, kubectlFile} {

@@ -75,7 +75,11 @@ func TestWrite(t *testing.T) {
 	lower := layerFile(t, Directory("/bin", 0o755), Symlink("/bin/sh", "busybox"))
 	upper := layerFile(t, Entry{Header: tar.Header{Name: "motd"}, Content: []byte("hello")})
 	images := []Image{
-		{Name: "example.org/one:1", Config: ocispec.ImageConfig{Entrypoint: []string{"/bin/sh"}}, Layers: []string{lower, upper}},
+		{
+			Name:   "example.org/one:1",
+			Config: ocispec.ImageConfig{Entrypoint: []string{"/bin/sh"}},
+			Layers: []string{lower, upper},
+		},
 		{Name: "example.org/two:2", Config: ocispec.ImageConfig{User: "0"}, Layers: []string{lower}},
 	}
 	var archive bytes.Buffer

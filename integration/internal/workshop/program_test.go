@@ -8,7 +8,8 @@ import (
 )
 
 func TestRunReturnsWhatIsForPrograms(t *testing.T) {
-	got, err := Setting{Dir: "/", Env: []string{"WHAT=this"}}.Run(t.Context(), "sh", "-c", `pwd; echo "$WHAT"; echo that >&2`)
+	setting := Setting{Dir: "/", Env: []string{"WHAT=this"}}
+	got, err := setting.Run(t.Context(), "sh", "-c", `pwd; echo "$WHAT"; echo that >&2`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,8 @@ func (c Cache) Once(ctx context.Context, t Thing) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(work) // after the rename there is nothing left to remove
-	if err := c.Progress.Step(ctx, t.What, t.Limit, func(ctx context.Context) error { return t.Fill(ctx, work) }); err != nil {
+	fill := func(ctx context.Context) error { return t.Fill(ctx, work) }
+	if err := c.Progress.Step(ctx, t.What, t.Limit, fill); err != nil {
 		return "", err
 	}
 	// Another run may have been faster; its outcome is as good.
