@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/distribution/reference"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/nsaudit/nsaudit/integration/internal/imagearchive"
@@ -40,7 +41,12 @@ func nsauditConfig() ocispec.ImageConfig {
 
 // writeNsaudit writes an archive of what the Dockerfile describes, labels aside. It needs no container engine.
 func writeNsaudit(name, binary, archive string) error {
-	return writeImage(archive, name, nsauditConfig(), nil, imagearchive.Program(nsauditPath, binary))
+	// A short name is what people write, and the full one is what the kubelet looks for.
+	full, err := reference.ParseDockerRef(name)
+	if err != nil {
+		return fmt.Errorf("parse image name %q: %w", name, err)
+	}
+	return writeImage(archive, full.String(), nsauditConfig(), nil, imagearchive.Program(nsauditPath, binary))
 }
 
 // writeImage writes an archive of an image, of entries above the layers.

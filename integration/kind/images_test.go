@@ -38,16 +38,43 @@ func TestNsauditIsWhatTheDockerfileSays(t *testing.T) {
 	}
 }
 
-func TestWriteNsauditLeavesOneFile(t *testing.T) {
-	dir := t.TempDir()
-	binary, archive := filepath.Join(dir, "nsaudit"), filepath.Join(dir, "out", "nsaudit.tar")
+// nsauditArchive writes an image of that name into a directory of its own.
+func nsauditArchive(t *testing.T, name string) (archive string, err error) {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "nsaudit")
 	if err := os.WriteFile(binary, []byte("binary"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(filepath.Dir(archive), 0o755); err != nil {
-		t.Fatal(err)
+	archive = filepath.Join(t.TempDir(), "nsaudit.tar")
+	return archive, writeNsaudit(name, binary, archive)
+}
+
+func TestWriteNsauditCompletesTheName(t *testing.T) {
+	for name, want := range map[string]string{
+		"nsaudit:dev":             "docker.io/library/nsaudit:dev",
+		"nsaudit":                 "docker.io/library/nsaudit:latest",
+		"example.org/a/nsaudit:1": "example.org/a/nsaudit:1",
+	} {
+		archive, err := nsauditArchive(t, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := os.ReadFile(archive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(content), `"io.containerd.image.name":"`+want+`"`) {
+			t.Errorf("the image of %s is not named %s", name, want)
+		}
 	}
-	if err := writeNsaudit("nsaudit:dev", binary, archive); err != nil {
+	if _, err := nsauditArchive(t, "No Name"); err == nil {
+		t.Error("no error for what is no name")
+	}
+}
+
+func TestWriteNsauditLeavesOneFile(t *testing.T) {
+	archive, err := nsauditArchive(t, "nsaudit:dev")
+	if err != nil {
 		t.Fatal(err)
 	}
 	entries, err := os.ReadDir(filepath.Dir(archive))
