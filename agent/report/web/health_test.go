@@ -1,0 +1,62 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func ok() error { return nil }
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		checks []Check
+		status int
+		want   string
+	}{
+		"nothing to check": {nil, http.StatusOK, "readyz check passed\n"},
+		"all well": {
+			[]Check{{"scan", ok}, {"containerd", ok}},
+			http.StatusOK,
+			"[+]scan ok\n[+]containerd ok\nreadyz check passed\n",
+		},
+		"one fails": {
+			[]Check{
+				{"scan", ok},
+				{"containerd", func() error { return errors.New("connect: refused\n[+]forged ok") }},
+				{"host", ok},
+			},
+			http.StatusServiceUnavailable,
+			"[+]scan ok\n" + `[-]containerd: connect: refused\n[+]forged ok` + "\n[+]host ok\nreadyz check failed\n",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := get(t, Config{Ready: test.checks}, http.MethodGet, "/readyz")
+			if w.Code != test.status || w.Body.String() != test.want {
+				t.Errorf("status %d, body %q, want %d, %q", w.Code, w.Body, test.status, test.want)
+			}
+			if got := w.Header().Get("Content-Type"); !strings.HasPrefix(got, "text/plain") {
+				t.Errorf("content type %q", got)
+			}
+		})
+	}
+}
+
+// TestProbesAreApart checks that what is not ready may well be alive.
+func TestProbesAreApart(t *testing.T) {
+	t.Parallel()
+	config := Config{
+		Live:  []Check{{"loop", ok}},
+		Ready: []Check{{"scan", func() error { return errors.New("none done yet") }}},
+	}
+	if w := get(t, config, http.MethodGet, "/livez"); w.Code != http.StatusOK || w.Body.String() != "[+]loop ok\nlivez check passed\n" {
+		t.Errorf("status %d, body %q", w.Code, w.Body)
+	}
+	if w := get(t, config, http.MethodGet, "/readyz"); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("status %d, body %q", w.Code, w.Body)
+	}
+}

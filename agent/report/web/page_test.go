@@ -1,0 +1,170 @@
+package web
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// snapshot has a host and the containers.
+func snapshot(containers ...audit.Container) *audit.Snapshot {
+	s := &audit.Snapshot{
+		Node: "node-1", Time: time.Date(2026, 11, 23, 20, 45, 0, 0, time.UTC),
+		Containers: containers, Coverage: audit.Coverage{Processes: 312},
+	}
+	s.Host = nsinspect.HostReference{Reference: nsinspect.ByPID1, PID: 1}
+	for _, kind := range []nsinspect.Kind{nsinspect.Net, nsinspect.PID, nsinspect.IPC} {
+		s.Host.Namespaces.Set(kind, nsinspect.ID{Dev: 4, Ino: 1})
+	}
+	return s
+}
+
+// container is in the host's network, with one process of each of the names.
+func container(pod, name string, declared inventory.Declaration, commands ...string) audit.Container {
+	group := nsinspect.ThreadGroup{Threads: 1}
+	group.Namespaces.Set(nsinspect.Net, nsinspect.ID{Dev: 4, Ino: 1})
+	c := audit.Container{Container: inventory.Container{
+		ID: name + "-id", RuntimeNamespace: "k8s.io", Name: name, Declared: declared,
+		Pod: &inventory.Pod{Namespace: "default", Name: pod, UID: "uid-" + pod},
+	}}
+	for i, command := range commands {
+		c.Processes = append(c.Processes, audit.Process{PID: 11 + i, Command: command, Groups: []nsinspect.ThreadGroup{group}})
+	}
+	return c
+}
+
+func declared() inventory.Declaration {
+	return inventory.Declaration{By: inventory.ByPod, Host: []nsinspect.Kind{nsinspect.Net}}
+}
+
+func undeclared() inventory.Declaration { return inventory.Declaration{By: inventory.ByPod} }
+
+// hostileSnapshot has names that mean something to a browser or to a terminal.
+func hostileSnapshot() *audit.Snapshot {
+	script := `<script>alert("x")</script>`
+	pause := container("b", "", undeclared(), "x")
+	pause.Sandbox = true
+	outside := container("", "web", undeclared(), "nginx")
+	outside.Pod, outside.RuntimeNamespace = nil, "moby"
+	unnamed := container("", "", undeclared(), "x")
+	hung := container("slow\x1b[31m", "main", undeclared())
+	hung.Unknown = []audit.Gap{{Cause: audit.CauseRuntime, Reason: script + "\nsecond line"}}
+	s := snapshot(
+		container("a", "main", declared(), "sleep"),
+		container(script, "<img src=x onerror=y>", undeclared(), "</td><b>", "a\n\u202e\xff", "third", "fourth"),
+		pause, outside, unnamed, hung,
+	)
+	s.Node = `node"><script>`
+	s.Coverage.Gaps = []audit.Gap{{Cause: audit.CauseRead, Reason: "process 77: something broke"}}
+	return s
+}
+
+// fullSnapshot has more of everything than the page shows.
+func fullSnapshot() *audit.Snapshot {
+	var containers []audit.Container
+	for i := range maxRows + 7 {
+		containers = append(containers, container(fmt.Sprintf("pod-%03d", i), "main", declared(), "sleep"))
+	}
+	containers = append(containers, container("zzz", strings.Repeat("long", 1000), undeclared(), "sh"))
+	s := snapshot(containers...)
+	for i := range maxUnknown + 3 {
+		s.Coverage.Gaps = append(s.Coverage.Gaps, audit.Gap{Cause: audit.CauseDenied, Reason: fmt.Sprintf("process %d", i)})
+	}
+	return s
+}
+
+// get asks a server that knows the node.
+func get(t *testing.T, config Config, method, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	if config.Metrics == nil {
+		config.Metrics = http.NotFoundHandler()
+	}
+	if config.Node == nil {
+		config.Node = func() *report.Node { return nil }
+	}
+	w := httptest.NewRecorder()
+	New(config).server.Handler.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	return w
+}
+
+func TestPageGolden(t *testing.T) {
+	t.Parallel()
+	blind := snapshot()
+	blind.Host = nsinspect.HostReference{Reference: nsinspect.ByNone}
+	partial := snapshot()
+	partial.Coverage.Gaps = hostileSnapshot().Coverage.Gaps
+	for name, node := range map[string]*report.Node{
+		"before.html":  nil,
+		"clean.html":   report.NewNode(snapshot()),
+		"partial.html": report.NewNode(partial),
+		"blind.html":   report.NewNode(blind),
+		"hostile.html": report.NewNode(hostileSnapshot()),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := get(t, Config{Node: func() *report.Node { return node }}, http.MethodGet, "/")
+			if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "text/html; charset=utf-8" {
+				t.Errorf("status %d, %v", w.Code, w.Header())
+			}
+			golden(t, name, w.Body.Bytes())
+		})
+	}
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v: run 'go test ./agent/report/web -update'", err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got), run with -update if it is right:\n%s", name, diff)
+	}
+}
+
+// TestPageCaps checks that the page stays small, and that the undeclared comes first.
+func TestPageCaps(t *testing.T) {
+	t.Parallel()
+	node := report.NewNode(fullSnapshot())
+	page := get(t, Config{Node: func() *report.Node { return node }}, http.MethodGet, "/").Body.Bytes()
+	if got := bytes.Count(page, []byte("<tr><td>")); got != maxRows {
+		t.Errorf("%d rows, want %d", got, maxRows)
+	}
+	if got := bytes.Count(page, []byte("<li>")); got != maxUnknown {
+		t.Errorf("%d unknown, want %d", got, maxUnknown)
+	}
+	for _, want := range []string{"<p>… and 8 more.</p>", "<p>… and 3 more.</p>", "Findings: 508, 1 undeclared", "clean: 23<"} {
+		if !bytes.Contains(page, []byte(want)) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if first := bytes.Index(page, []byte("default/zzz")); first < 0 || first > bytes.Index(page, []byte("default/pod-")) {
+		t.Error("what is undeclared does not come first")
+	}
+	if bytes.Contains(page, bytes.Repeat([]byte("long"), maxCell/4+1)) {
+		t.Error("a cell is longer than its cap")
+	}
+}
