@@ -1,0 +1,274 @@
+package events
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/yaml"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+var firstSeen = time.Date(2026, 11, 23, 20, 45, 1, 123456789, time.UTC)
+
+// objects are the Events of a node, each at its first choice of place.
+func objects(node *report.Node) []*eventsv1.Event {
+	var all []*eventsv1.Event
+	for _, e := range eventsOf(node, nodeName) {
+		s := newState(e, 1, firstSeen)
+		all = append(all, e.object(s.place(), nodeName, s.first))
+	}
+	return all
+}
+
+// goldenNode has one of everything.
+func goldenNode() *report.Node {
+	joined := bare("web-1", inHostNet(41, "sh"))
+	joined.Declared.Joined = map[nsinspect.Kind]string{nsinspect.Net: "/proc/1/ns/net"}
+	bySpec := bare("web-2", inHostNet(42, "nginx"))
+	bySpec.Declared.Host = []nsinspect.Kind{nsinspect.Net}
+	foreign := audit.Container{
+		Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: containerID("e"), Runtime: "podman"}, "containerd does not know this container"),
+		Processes: []audit.Process{inHostNet(51, "nginx")},
+	}
+	unnamed := audit.Container{
+		Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: containerID("f"), Runtime: "containerd", PodUID: "uid-f"}, "containerd is down"),
+		Processes: []audit.Process{inHostNet(61, "nginx")},
+	}
+	hostile := inPod("../../\x1b[31mkube", "8", nil, inHostNet(81, "a\nb\x1b[0m\u202e"))
+	hostile.Name = "x\ny"
+	return nodeOf(
+		inPod("host-network", "a", []nsinspect.Kind{nsinspect.Net}, inHostNet(11, "sleep")),
+		inPod("host-pid-and-ipc", "b", []nsinspect.Kind{nsinspect.PID, nsinspect.IPC}, process(21, "sleep", group(1, 101, 2, 3))),
+		inPod("normal", "c", nil,
+			process(31, "", group(1, 101, 102, 103)),
+			process(32, "a\nb\x1b[31m", group(59, 101, 102, 103, 32, 33), group(1, 1, 102, 103, 40)),
+			inHostNet(33, "one"), inHostNet(34, "two"), inHostNet(35, "three")),
+		inPod("mistaken", "9", []nsinspect.Kind{nsinspect.Net}, process(71, "", group(1, 301, 302, 303))),
+		pause("starting", "d", []nsinspect.Kind{nsinspect.Net}, inHostNet(91, "pause")),
+		pause("intruded", "7", nil, inHostNet(92, "sh")),
+		joined, bySpec, foreign, unnamed, hostile,
+	)
+}
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	got, err := yaml.Marshal(objects(goldenNode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("testdata", "events.yaml")
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v: run 'go test ./agent/report/events -update'", err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("events (-want +got), run with -update if it is right:\n%s", diff)
+	}
+}
+
+func TestWhichFindingsGetAnEvent(t *testing.T) {
+	t.Parallel()
+	net := []nsinspect.Kind{nsinspect.Net}
+	tests := map[string]struct {
+		containers []audit.Container
+		want       []string
+	}{
+		"nothing": {containers: []audit.Container{inPod("p", "a", nil, process(11, "", group(1, 101, 102, 103)))}},
+		"declared": {
+			containers: []audit.Container{inPod("p", "a", net, inHostNet(11, ""))},
+			want:       []string{"Normal HostNetworkShared Pod/p spec.containers{main}"},
+		},
+		"undeclared": {
+			containers: []audit.Container{inPod("p", "a", nil, inHostNet(11, ""))},
+			want:       []string{"Warning UndeclaredHostNetwork Pod/p spec.containers{main}"},
+		},
+		"declared but not in effect": {
+			containers: []audit.Container{inPod("p", "a", net, process(11, "", group(1, 101, 102, 103)))},
+			want:       []string{"Warning HostNetworkNotInEffect Pod/p spec.containers{main}"},
+		},
+		"a sandbox that declares it": {containers: []audit.Container{pause("p", "a", net, inHostNet(11, ""))}},
+		"a sandbox that declares it in vain": {
+			containers: []audit.Container{pause("p", "a", net, process(11, "", group(1, 101, 102, 103)))},
+		},
+		"a sandbox that does not declare it": {
+			containers: []audit.Container{pause("p", "a", nil, inHostNet(11, ""))},
+			want:       []string{"Warning UndeclaredHostNetwork Pod/p "},
+		},
+		"without a pod": {
+			containers: []audit.Container{bare("web", inHostNet(11, ""))},
+			want:       []string{"Warning UndeclaredHostNetwork Node/node-1 "},
+		},
+		"warnings first": {
+			containers: []audit.Container{
+				inPod("a", "a", net, inHostNet(11, "")), inPod("b", "b", nil, inHostNet(12, "")),
+				inPod("c", "c", net, inHostNet(13, "")), inPod("d", "d", nil, inHostNet(14, "")),
+			},
+			want: []string{
+				"Warning UndeclaredHostNetwork Pod/b spec.containers{main}",
+				"Warning UndeclaredHostNetwork Pod/d spec.containers{main}",
+				"Normal HostNetworkShared Pod/a spec.containers{main}",
+				"Normal HostNetworkShared Pod/c spec.containers{main}",
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, o := range objects(nodeOf(test.containers...)) {
+				got = append(got, o.Type+" "+o.Reason+" "+o.Regarding.Kind+"/"+o.Regarding.Name+" "+o.Regarding.FieldPath)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestUnfit lets nothing that the API server would refuse be about a pod.
+func TestUnfit(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(*inventory.Pod){
+		"name with capitals":    func(p *inventory.Pod) { p.Name = "Web" },
+		"name too long":         func(p *inventory.Pod) { p.Name = strings.Repeat("a", 254) },
+		"no name":               func(p *inventory.Pod) { p.Name = "" },
+		"namespace with a dot":  func(p *inventory.Pod) { p.Namespace = "kube.system" },
+		"namespace with a path": func(p *inventory.Pod) { p.Namespace = "../nodes" },
+		"no namespace":          func(p *inventory.Pod) { p.Namespace = "" },
+		"UID with a line break": func(p *inventory.Pod) { p.UID = "a\nb" },
+		"UID too long":          func(p *inventory.Pod) { p.UID = strings.Repeat("a", 64) },
+	}
+	for name, spoil := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := hostNet("a")
+			spoil(c.Pod)
+			got := objects(nodeOf(c))[0]
+			if got.Namespace != "default" || got.Regarding.Kind != "Node" || got.Regarding.Name != nodeName {
+				t.Errorf("got an event in %q about %+v, want it about the node", got.Namespace, got.Regarding)
+			}
+			checkObject(t, got)
+		})
+	}
+}
+
+// TestKey says what makes an Event another one.
+func TestKey(t *testing.T) {
+	t.Parallel()
+	keyOf := func(c audit.Container) string { return eventsOf(nodeOf(c), nodeName)[0].key }
+	base := keyOf(hostNet("a"))
+	tests := map[string]struct {
+		change func(*audit.Container)
+		same   bool
+	}{
+		"a restart":            {func(c *audit.Container) { c.ID = containerID("b") }, true},
+		"another process":      {func(c *audit.Container) { c.Processes[0] = inHostNet(99, "x") }, true},
+		"another image":        {func(c *audit.Container) { c.Image = "x" }, true},
+		"another name":         {func(c *audit.Container) { c.Name = "side" }, false},
+		"another pod":          {func(c *audit.Container) { c.Pod.Name = "api" }, false},
+		"another UID":          {func(c *audit.Container) { c.Pod.UID = "uid-b" }, false},
+		"another namespace":    {func(c *audit.Container) { c.Pod.Namespace = "default" }, false},
+		"another reason":       {func(c *audit.Container) { c.Declared.Host = []nsinspect.Kind{nsinspect.Net} }, false},
+		"parts that run on":    {func(c *audit.Container) { c.Pod.UID, c.Name = "uid-a\" \"main", "" }, false},
+		"a pod without a name": {func(c *audit.Container) { c.Pod.Name = "" }, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := hostNet("a")
+			test.change(&c)
+			if same := keyOf(c) == base; same != test.same {
+				t.Errorf("same event: %t, want %t", same, test.same)
+			}
+		})
+	}
+}
+
+func TestCut(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		text  string
+		limit int
+		want  string
+	}{
+		"short":             {"abc", 3, "abc"},
+		"long":              {"abcdef", 5, "ab…"},
+		"within a rune":     {"aéé", 4, "a…"},
+		"between two runes": {"aéé…", 6, "aé…"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := cut(test.text, test.limit); got != test.want {
+				t.Errorf("cut(%q, %d) = %q, want %q", test.text, test.limit, got, test.want)
+			}
+		})
+	}
+}
+
+// checkObject checks what the API server checks, and what people rely on.
+func checkObject(t *testing.T, event *eventsv1.Event) {
+	t.Helper()
+	if err := validate(event); err != nil {
+		t.Errorf("the API server would refuse it: %v", err)
+	}
+	for what, text := range map[string]string{
+		"note": event.Note, "UID": string(event.Regarding.UID), "field path": event.Regarding.FieldPath,
+	} {
+		if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("%s is not fit to be shown: %q", what, text)
+		}
+	}
+	for _, word := range []string{"the host's network namespace", "nobody declared"} {
+		if !strings.Contains(event.Note, word) {
+			t.Errorf("the note lacks %q: %s", word, event.Note)
+		}
+	}
+}
+
+func FuzzEvent(f *testing.F) {
+	f.Add("apps", "web", "uid-1", "main", "k8s.io", "0123", "alpine", "sh")
+	f.Add("", "", "", "", "", "", "", "")
+	f.Add("../x", "a\x00b", "\xff", "spec.containers{x}", "\u202e", "\x1b[31m", strings.Repeat("é", 400), "a\nb")
+	f.Add("apps", strings.Repeat("a.", 126)+"a", strings.Repeat("u", 63), strings.Repeat("c", 63), "k8s.io", "0", "…", "\\")
+	f.Fuzz(func(t *testing.T, namespace, name, uid, container, runtimeNamespace, id, image, command string) {
+		c := inPod(name, "a", nil, inHostNet(11, command))
+		c.Pod.Namespace, c.Pod.UID = namespace, uid
+		c.Name, c.RuntimeNamespace, c.ID, c.Image = container, runtimeNamespace, id, image
+		e := eventsOf(nodeOf(c), nodeName)[0]
+		s := newState(e, 1, firstSeen)
+		checkObject(t, e.object(s.place(), nodeName, firstSeen))
+		checkObject(t, e.object(e.node, nodeName, firstSeen))
+	})
+}
+
+func TestLongNodeName(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a.", validation.DNS1123SubdomainMaxLength/2) + "a"
+	e := eventsOf(nodeOf(bare("web", inHostNet(11, "sh"))), long)[0]
+	checkObject(t, e.object(e.node, long, firstSeen))
+	if e.eventType != corev1.EventTypeWarning {
+		t.Errorf("type is %s", e.eventType)
+	}
+}

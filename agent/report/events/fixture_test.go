@@ -1,0 +1,87 @@
+package events
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const nodeName = "node-1"
+
+func id(ino uint64) nsinspect.ID { return nsinspect.ID{Dev: 4, Ino: ino} }
+
+// group is threads in namespaces; the host's have inodes of one digit.
+func group(threads int, net, pid, ipc uint64, tids ...int) nsinspect.ThreadGroup {
+	g := nsinspect.ThreadGroup{Threads: threads, TIDs: tids}
+	g.Namespaces.Set(nsinspect.Net, id(net))
+	g.Namespaces.Set(nsinspect.PID, id(pid))
+	g.Namespaces.Set(nsinspect.IPC, id(ipc))
+	return g
+}
+
+func process(pid int, command string, groups ...nsinspect.ThreadGroup) audit.Process {
+	return audit.Process{PID: pid, Command: command, Groups: groups}
+}
+
+// inHostNet is a process in the host's network namespace alone.
+func inHostNet(pid int, command string) audit.Process {
+	return process(pid, command, group(1, 1, 102, 103))
+}
+
+func containerID(letter string) string { return strings.Repeat(letter, 64) }
+
+// inPod is the container main of a pod.
+func inPod(name, letter string, declared []nsinspect.Kind, processes ...audit.Process) audit.Container {
+	return audit.Container{
+		Container: inventory.Container{
+			ID: containerID(letter), RuntimeNamespace: "k8s.io", Runtime: "io.containerd.runc.v2",
+			Name: "main", Image: "docker.io/library/alpine:latest", SandboxID: "box-" + letter,
+			Pod:    &inventory.Pod{Namespace: "apps", Name: name, UID: "uid-" + letter},
+			Status: inventory.Running, PID: processes[0].PID,
+			Declared: inventory.Declaration{By: inventory.ByPod, Host: declared},
+		},
+		Processes: processes,
+	}
+}
+
+// pause is the sandbox of a pod of which nothing else runs.
+func pause(name, letter string, declared []nsinspect.Kind, processes ...audit.Process) audit.Container {
+	c := inPod(name, letter, declared, processes...)
+	c.Name, c.Image, c.Sandbox, c.SandboxID = "", "", true, c.ID
+	return c
+}
+
+// bare is a container without a pod.
+func bare(name string, processes ...audit.Process) audit.Container {
+	return audit.Container{
+		Container: inventory.Container{
+			ID: name, RuntimeNamespace: "default", Image: "docker.io/library/nginx:1.29",
+			Status: inventory.Running, PID: processes[0].PID,
+			Declared: inventory.Declaration{By: inventory.BySpec},
+		},
+		Processes: processes,
+	}
+}
+
+func nodeOf(containers ...audit.Container) *report.Node {
+	s := &audit.Snapshot{Node: nodeName, Time: time.Date(2026, 11, 23, 20, 45, 0, 0, time.UTC), Containers: containers}
+	s.Host = nsinspect.HostReference{Reference: nsinspect.ByPID1, PID: 1}
+	s.Host.Namespaces.Set(nsinspect.Net, id(1))
+	s.Host.Namespaces.Set(nsinspect.PID, id(2))
+	s.Host.Namespaces.Set(nsinspect.IPC, id(3))
+	return report.NewNode(s)
+}
+
+// hostNet is a pod that is in the host's network unasked, by its container's letter.
+func hostNet(letter string) audit.Container {
+	return inPod("web", letter, nil, inHostNet(11, "sh"))
+}

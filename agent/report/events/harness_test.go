@@ -1,0 +1,129 @@
+package events
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	eventsv1client "k8s.io/client-go/kubernetes/typed/events/v1"
+)
+
+// agent is a reporter, with what it says of itself.
+type agent struct {
+	*Reporter
+	mu      sync.Mutex
+	results map[Result]int
+	log     bytes.Buffer
+}
+
+func newAgent(t *testing.T, client eventsv1client.EventsGetter) *agent {
+	t.Helper()
+	a := &agent{results: make(map[Result]int)}
+	reporter, err := New(Config{
+		Client: client, Node: nodeName,
+		Logger: slog.New(slog.NewTextHandler(a, &slog.HandlerOptions{ReplaceAttr: levelAndMessage})),
+		Sent: func(result Result) {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.results[result]++
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Reporter = reporter
+	return a
+}
+
+func levelAndMessage(_ []string, attr slog.Attr) slog.Attr {
+	if attr.Key == slog.LevelKey || attr.Key == slog.MessageKey {
+		return attr
+	}
+	return slog.Attr{}
+}
+
+// Write takes a line of the log.
+func (a *agent) Write(line []byte) (int, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.log.Write(line)
+}
+
+func (a *agent) logged() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.log.String()
+}
+
+func (a *agent) sentResults() map[Result]int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return maps.Clone(a.results)
+}
+
+func (a *agent) known() int {
+	a.Reporter.mu.Lock()
+	defer a.Reporter.mu.Unlock()
+	return len(a.states)
+}
+
+// run lets an agent run until the function that it returns is called, or the test ends.
+func (a *agent) run(t *testing.T) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// serve returns an API server and a client that speaks to it over the network.
+func serve(t *testing.T) (*apiServer, eventsv1client.EventsGetter) {
+	t.Helper()
+	api := newAPIServer()
+	server := httptest.NewServer(api)
+	transport := new(http.Transport)
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		server.Close()
+	})
+	return api, clientTo(t, server.URL, transport)
+}
+
+// eventually waits for what takes some requests.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// wantEvents waits until all is delivered, and compares.
+func (a *agent) wantEvents(t *testing.T, api *apiServer, want ...string) {
+	t.Helper()
+	eventually(t, "nothing is pending", func() bool { return a.Pending() == 0 })
+	api.want(t, want...)
+}
+
+func (a *apiServer) want(t *testing.T, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(a.lines()))); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}

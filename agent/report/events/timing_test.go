@@ -1,0 +1,207 @@
+package events
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// inBubble runs a test in a bubble, in which hours take no time, with an agent that runs.
+func inBubble(t *testing.T, test func(*testing.T, *apiServer, *agent)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		api := newAPIServer()
+		agent := newAgent(t, clientTo(t, "http://api", api))
+		agent.run(t)
+		test(t, api, agent)
+	})
+}
+
+// gaps returns the times between the requests with a verb.
+func (a *apiServer) gaps(verb string) []time.Duration {
+	times := a.times(verb)
+	var gaps []time.Duration
+	for i := 1; i < len(times); i++ {
+		gaps = append(gaps, times[i].Sub(times[i-1]))
+	}
+	return gaps
+}
+
+func TestRefresh(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		agent.Report(nodeOf(hostNet("a")))
+		for range 24 * 60 {
+			time.Sleep(time.Minute)
+			agent.Report(nodeOf(hostNet("a")))
+		}
+		for _, gap := range api.gaps("patch") {
+			if gap > DefaultTTL/2 || gap < DefaultTTL*2/5 {
+				t.Errorf("%v between two refreshes", gap)
+			}
+		}
+		if verbs := api.verbs(); verbs["create"] != 1 || verbs["patch"] < 48 {
+			t.Errorf("requests in a day: %v", verbs)
+		}
+		for _, event := range api.events {
+			if age := time.Since(event.Series.LastObservedTime.Time); age > DefaultTTL/2 {
+				t.Errorf("last observed %v ago", age)
+			}
+		}
+	})
+}
+
+func TestRestartInterval(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		start := time.Now()
+		restart := func(letter string) {
+			c := hostNet(letter)
+			c.Pod.UID = "uid"
+			agent.Report(nodeOf(c))
+			synctest.Wait()
+		}
+		restart("a")
+		time.Sleep(10 * time.Minute)
+		restart("b")
+		for range 20 {
+			time.Sleep(time.Second)
+			restart("c")
+			time.Sleep(time.Second)
+			restart("d")
+		}
+		time.Sleep(9 * time.Minute)
+		var got []time.Duration
+		for _, at := range api.times("patch") {
+			got = append(got, at.Sub(start))
+		}
+		if diff := cmp.Diff([]time.Duration{10 * time.Minute, 11 * time.Minute}, got); diff != "" {
+			t.Errorf("patches (-want +got):\n%s", diff)
+		}
+		api.want(t, podEvent+"3")
+	})
+}
+
+// TestRestartDuringDelivery tells of a container that started while the one before it was
+// told of.
+func TestRestartDuringDelivery(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		api.delay = 2 * time.Second
+		agent.Report(nodeOf(hostNet("a")))
+		time.Sleep(time.Second)
+		restarted := hostNet("b")
+		restarted.Pod.UID = "uid-a"
+		agent.Report(nodeOf(restarted))
+		time.Sleep(time.Minute)
+		api.want(t, podEvent+"1")
+		time.Sleep(5 * time.Second)
+		api.want(t, podEvent+"2")
+	})
+}
+
+func TestGone(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		agent.Report(nodeOf(hostNet("a")))
+		time.Sleep(10 * time.Minute)
+		agent.Report(nodeOf())
+		time.Sleep(10 * time.Minute)
+		agent.Report(nodeOf(hostNet("a")))
+		synctest.Wait()
+		if diff := cmp.Diff(map[string]int{"create": 1, "patch": 1}, api.verbs()); diff != "" {
+			t.Errorf("requests when it came back (-want +got):\n%s", diff)
+		}
+		agent.Report(nodeOf())
+		time.Sleep(3 * time.Hour)
+		if diff := cmp.Diff(map[string]int{"create": 1, "patch": 1}, api.verbs()); diff != "" {
+			t.Errorf("requests after it went (-want +got):\n%s", diff)
+		}
+		if known := agent.known(); known != 0 {
+			t.Errorf("%d events are still known", known)
+		}
+		agent.Report(nodeOf(hostNet("a")))
+		synctest.Wait()
+		api.want(t, podEvent+"3")
+	})
+}
+
+func TestBackoff(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		api.setRefuse(func(request) error { return apierrors.NewTooManyRequestsError("slow down") })
+		agent.Report(nodeOf(hostNet("a")))
+		time.Sleep(5 * time.Minute)
+		want := []time.Duration{
+			time.Second / 2, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second,
+			16 * time.Second, 32 * time.Second, time.Minute, time.Minute, time.Minute,
+		}
+		if diff := cmp.Diff(want, api.gaps("create")); diff != "" {
+			t.Errorf("waits (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestNoAnswer takes an Event for delivered that the API server took without saying so.
+func TestNoAnswer(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		api.setDeaf(true)
+		start := time.Now()
+		agent.Report(nodeOf(hostNet("a")))
+		if time.Since(start) != 0 {
+			t.Error("the report waited")
+		}
+		time.Sleep(requestTimeout + time.Second/4)
+		if diff := cmp.Diff(map[Result]int{Failed: 1}, agent.sentResults()); diff != "" {
+			t.Errorf("results (-want +got):\n%s", diff)
+		}
+		api.setDeaf(false)
+		time.Sleep(time.Second)
+		if agent.Pending() != 0 {
+			t.Error("it is still pending")
+		}
+		api.want(t, podEvent+"1")
+	})
+}
+
+// TestRefreshFails keeps a refresh pending, and stops with the finding.
+func TestRefreshFails(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		agent.Report(nodeOf(hostNet("a")))
+		synctest.Wait()
+		api.setRefuse(func(request) error { return apierrors.NewForbidden(eventResource, "", nil) })
+		time.Sleep(DefaultTTL / 2)
+		if agent.Pending() != 1 || agent.Err() == nil {
+			t.Errorf("%d are pending, with the problem %v", agent.Pending(), agent.Err())
+		}
+		agent.Report(nodeOf())
+		time.Sleep(2 * time.Minute)
+		if agent.Pending() != 0 || agent.Err() != nil {
+			t.Errorf("once it is gone %d are pending, with the problem %v", agent.Pending(), agent.Err())
+		}
+	})
+}
+
+func TestNewFirst(t *testing.T) {
+	t.Parallel()
+	states := make([]*state, 5)
+	var q newFirst
+	for i := range states {
+		states[i] = new(state)
+		states[i].count.Store(int32(1 - i%2))
+		q.Push(states[i])
+	}
+	for i, want := range []int{1, 3, 0, 2, 4} {
+		if q.Len() != len(states)-i {
+			t.Errorf("%d wait, want %d", q.Len(), len(states)-i)
+		}
+		if q.Pop() != states[want] {
+			t.Errorf("number %d is not %d", i, want)
+		}
+	}
+}
