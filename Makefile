@@ -49,6 +49,11 @@ build-all: ## Build dist/nsaudit-linux-ARCH for amd64 and arm64
 image: build-all ## Build the container image IMAGE with docker, podman or buildah
 	$(setup)/image $(IMAGE) $(IMAGE_ARCH)
 
+.PHONY: manifests
+manifests: ## Render deploy/base as one file, dist/nsaudit.yaml
+	@mkdir -p dist
+	go -C integration/tools/kustomize tool kustomize build -o $(CURDIR)/dist/nsaudit.yaml $(CURDIR)/deploy/base
+
 .PHONY: run
 run: build ## Build, then look at this machine once: nsaudit scan ARGS
 	@bin/nsaudit scan $(ARGS)
