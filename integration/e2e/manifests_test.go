@@ -1,0 +1,111 @@
+//go:build integration
+
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The cluster to test in, and the kubectl to ask it with.
+const (
+	kubeconfigEnv = "NSAUDIT_KUBECONFIG"
+	kubectlEnv    = "NSAUDIT_KUBECTL"
+)
+
+const (
+	manifestsDir  = "../../deploy"
+	podMonitorDir = manifestsDir + "/overlays/podmonitor"
+)
+
+// TestManifests asks the API server whether it would take the manifests: with all of its
+// validation and admission, and without a warning.
+func TestManifests(t *testing.T) {
+	manifestsNamespace(t)
+	overlays, err := filepath.Glob(manifestsDir + "/overlays/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"namespace/nsaudit",
+		"serviceaccount/nsaudit",
+		"clusterrole.rbac.authorization.k8s.io/nsaudit",
+		"clusterrolebinding.rbac.authorization.k8s.io/nsaudit",
+		"daemonset.apps/nsaudit",
+	}
+	for _, dir := range append(overlays, manifestsDir+"/base") {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			out, complaints := kubectl(t, "apply", "--dry-run=server", "-k", dir)
+			if diff := cmp.Diff(want, accepted(out)); diff != "" {
+				t.Errorf("accepted (-want +got):\n%s", diff)
+			}
+			if dir == podMonitorDir {
+				complaints = withoutMissingPodMonitor(complaints)
+			}
+			if complaints != "" {
+				t.Errorf("kubectl complains:\n%s", complaints)
+			}
+		})
+	}
+}
+
+// withoutMissingPodMonitor takes off what is said where the Prometheus operator isn't
+// installed. The unit tests of deploy check that object.
+func withoutMissingPodMonitor(complaints string) string {
+	missing := regexp.MustCompile(`\Aerror: resource mapping not found for .* no matches for kind "PodMonitor" .*\nensure CRDs are installed first\n`)
+	return missing.ReplaceAllString(complaints, "")
+}
+
+// accepted returns the objects of kubectl's lines: "daemonset.apps/nsaudit created (server dry run)".
+func accepted(out string) []string {
+	var objects []string
+	for line := range strings.Lines(out) {
+		object, _, _ := strings.Cut(line, " ")
+		objects = append(objects, object)
+	}
+	return objects
+}
+
+// manifestsNamespace makes sure that the namespace is there: for what would be made in one
+// that is missing, even a dry run fails.
+func manifestsNamespace(t *testing.T) {
+	t.Helper()
+	file := manifestsDir + "/base/namespace.yaml"
+	out, complaints := kubectl(t, "apply", "-f", file)
+	if complaints != "" {
+		t.Fatalf("apply %s: %s", file, complaints)
+	}
+	if strings.Contains(out, "created") {
+		t.Cleanup(func() { kubectl(t, "delete", "-f", file) })
+	}
+}
+
+// kubectl returns what it printed. What it complains about is the caller's to judge.
+func kubectl(t *testing.T, args ...string) (out, complaints string) {
+	t.Helper()
+	command, kubeconfig := os.Getenv(kubectlEnv), os.Getenv(kubeconfigEnv)
+	if command == "" || kubeconfig == "" {
+		t.Fatalf("%s and %s have to name a kubectl and a cluster", kubectlEnv, kubeconfigEnv)
+	}
+	// Not the test's context: that one has ended when the cleanup runs.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, command, append([]string{"--kubeconfig", kubeconfig}, args...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatalf("kubectl %s: %v", strings.Join(args, " "), err)
+	}
+	return stdout.String(), stderr.String()
+}
