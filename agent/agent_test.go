@@ -267,7 +267,9 @@ func TestAgentReportsNoHost(t *testing.T) {
 		w := &watch{scans: make(map[report.ScanKind]int), stage: make(map[string]int)}
 		agent := New(Config{
 			Scanner: ScannerConfig{Procfs: fs}, Dial: newDaemon().dial,
-			Hosts:   func(int) []nsinspect.HostCandidate { return []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 9}} },
+			Hosts: func(int) []nsinspect.HostCandidate {
+				return []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 9}}
+			},
 			Timeout: time.Minute, Observer: w, Logger: slog.New(slog.DiscardHandler),
 		})
 		if err := agent.CheckHost(); !errors.Is(err, errNoScan) {

@@ -100,10 +100,10 @@ func TestMergeTargeted(t *testing.T) {
 		asked []inventory.Key
 		want  []string
 	}{
-		"a new one":     {nodeWith(nsinspect.ByPID1, seen("c", []int{3})), []inventory.Key{key("c")}, []string{"a [1]", "b [2]", "x [9]", "c [3]"}},
-		"one again":     {nodeWith(nsinspect.ByPID1, seen("a", []int{4})), []inventory.Key{key("a")}, []string{"b [2]", "x [9]", "a [4]"}},
-		"one is gone":   {nodeWith(nsinspect.ByPID1), []inventory.Key{key("a")}, []string{"b [2]", "x [9]"}},
-		"not all seen":  {broken, []inventory.Key{key("a")}, []string{"a [1]", "b [2]", "x [9]"}},
+		"a new one":    {nodeWith(nsinspect.ByPID1, seen("c", []int{3})), []inventory.Key{key("c")}, []string{"a [1]", "b [2]", "x [9]", "c [3]"}},
+		"one again":    {nodeWith(nsinspect.ByPID1, seen("a", []int{4})), []inventory.Key{key("a")}, []string{"b [2]", "x [9]", "a [4]"}},
+		"one is gone":  {nodeWith(nsinspect.ByPID1), []inventory.Key{key("a")}, []string{"b [2]", "x [9]"}},
+		"not all seen": {broken, []inventory.Key{key("a")}, []string{"a [1]", "b [2]", "x [9]"}},
 		"known by its cgroup before": {
 			nodeWith(nsinspect.ByPID1, seen("x", []int{9})), []inventory.Key{key("x")}, []string{"a [1]", "b [2]", "x [9]"},
 		},

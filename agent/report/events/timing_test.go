@@ -33,6 +33,7 @@ func (a *apiServer) gaps(verb string) []time.Duration {
 func TestRefresh(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		t.Helper()
 		agent.Report(nodeOf(hostNet("a")))
 		for range 24 * 60 {
 			time.Sleep(time.Minute)
@@ -57,6 +58,7 @@ func TestRefresh(t *testing.T) {
 func TestRestartInterval(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		t.Helper()
 		start := time.Now()
 		restart := func(letter string) {
 			c := hostNet(letter)
@@ -90,6 +92,7 @@ func TestRestartInterval(t *testing.T) {
 func TestRestartDuringDelivery(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		t.Helper()
 		api.delay = 2 * time.Second
 		agent.Report(nodeOf(hostNet("a")))
 		time.Sleep(time.Second)
@@ -106,6 +109,7 @@ func TestRestartDuringDelivery(t *testing.T) {
 func TestGone(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		t.Helper()
 		agent.Report(nodeOf(hostNet("a")))
 		time.Sleep(10 * time.Minute)
 		agent.Report(nodeOf())
@@ -132,6 +136,7 @@ func TestGone(t *testing.T) {
 func TestBackoff(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		t.Helper()
 		api.setRefuse(func(request) error { return apierrors.NewTooManyRequestsError("slow down") })
 		agent.Report(nodeOf(hostNet("a")))
 		time.Sleep(5 * time.Minute)
@@ -149,6 +154,7 @@ func TestBackoff(t *testing.T) {
 func TestNoAnswer(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		t.Helper()
 		api.setDeaf(true)
 		start := time.Now()
 		agent.Report(nodeOf(hostNet("a")))
@@ -172,6 +178,7 @@ func TestNoAnswer(t *testing.T) {
 func TestRefreshFails(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		t.Helper()
 		agent.Report(nodeOf(hostNet("a")))
 		synctest.Wait()
 		api.setRefuse(func(request) error { return apierrors.NewForbidden(eventResource, "", nil) })

@@ -4,6 +4,7 @@ package journal
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
@@ -52,10 +53,10 @@ func (j *Journal) Report(node *report.Node) {
 }
 
 func (j *Journal) begin(found *audit.Finding, names []any) {
-	attrs := append(names[:len(names):len(names)],
+	attrs := slices.Concat(names, []any{
 		slog.String("evidenceNamespace", found.Evidence.Kind.String()+":"+found.Evidence.Namespace.String()),
 		slog.String("processes", processes(found.Evidence)),
-	)
+	})
 	if found.DeclaredBy.Declared() {
 		j.logger.Info("finding", attrs...)
 		return
@@ -71,14 +72,14 @@ func namesOf(container *audit.Container, found *audit.Finding) []any {
 		slog.String("check", string(found.Check)),
 		slog.String("declaredBy", string(found.DeclaredBy)),
 		slog.String("runtimeNamespace", report.Clean(container.RuntimeNamespace)),
-		slog.String("containerID", report.Clean(container.ID)),
+		slog.String("containerId", report.Clean(container.ID)),
 		slog.String("container", report.Clean(container.Name)),
 	}
 	if container.Pod != nil {
 		attrs = append(attrs,
 			slog.String("namespace", report.Clean(container.Pod.Namespace)),
 			slog.String("pod", report.Clean(container.Pod.Name)),
-			slog.String("podUID", report.Clean(container.Pod.UID)),
+			slog.String("podUid", report.Clean(container.Pod.UID)),
 		)
 	}
 	return attrs

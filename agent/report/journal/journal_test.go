@@ -1,0 +1,64 @@
+package journal
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// nodeWith is a node on which one process of each container is in the host's network.
+func nodeWith(containers ...inventory.Container) *report.Node {
+	snapshot := &audit.Snapshot{Host: nsinspect.HostReference{Reference: nsinspect.ByPID1, PID: 1}}
+	for i, kind := range []nsinspect.Kind{nsinspect.Net, nsinspect.PID, nsinspect.IPC} {
+		snapshot.Host.Namespaces.Set(kind, nsinspect.ID{Dev: 4, Ino: uint64(i + 1)})
+	}
+	group := nsinspect.ThreadGroup{Threads: 1}
+	group.Namespaces.Set(nsinspect.Net, nsinspect.ID{Dev: 4, Ino: 1})
+	for _, container := range containers {
+		snapshot.Containers = append(snapshot.Containers, audit.Container{
+			Container: container,
+			Processes: []audit.Process{{PID: 7, Command: "a\x1b[31mb", Groups: []nsinspect.ThreadGroup{group}}},
+		})
+	}
+	return report.NewNode(snapshot)
+}
+
+func TestJournalWritesChanges(t *testing.T) {
+	t.Parallel()
+	declared := inventory.Container{
+		ID: "c1", RuntimeNamespace: "k8s.io", Name: "main",
+		Pod:      &inventory.Pod{Namespace: "default", Name: "web", UID: "u"},
+		Declared: inventory.Declaration{By: inventory.ByPod, Host: []nsinspect.Kind{nsinspect.Net}},
+	}
+	outside := inventory.Container{
+		ID: "ctr", RuntimeNamespace: "default\nlevel=INFO", Declared: inventory.Declaration{By: inventory.BySpec},
+	}
+	var b bytes.Buffer
+	journal := New(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: withoutTime})))
+	journal.Report(nodeWith(declared))
+	journal.Report(nodeWith(declared, outside))
+	journal.Report(nodeWith(outside))
+	want := []string{
+		`level=INFO msg=finding reason=HostNetworkShared check=HostNetwork declaredBy=pod runtimeNamespace=k8s.io containerId=c1 container=main namespace=default pod=web podUid=u evidenceNamespace=net:[4:1] processes="7 (a\\x1b[31mb)"`,
+		`level=WARN msg=finding reason=UndeclaredHostNetwork check=HostNetwork declaredBy=nobody runtimeNamespace="default\\nlevel=INFO" containerId=ctr container="" evidenceNamespace=net:[4:1] processes="7 (a\\x1b[31mb)"`,
+		`level=INFO msg="finding gone" reason=HostNetworkShared check=HostNetwork declaredBy=pod runtimeNamespace=k8s.io containerId=c1 container=main namespace=default pod=web podUid=u`,
+	}
+	if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(b.String()), "\n")); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+}
+
+func withoutTime(_ []string, attr slog.Attr) slog.Attr {
+	if attr.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return attr
+}
