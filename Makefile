@@ -58,6 +58,10 @@ manifests: ## Render deploy/base as one file, dist/nsaudit.yaml
 run: build ## Build, then look at this machine once: nsaudit scan ARGS
 	@bin/nsaudit scan $(ARGS)
 
+.PHONY: demo
+demo: cluster build ## Show the agent and the pods of chapter 13 in a real cluster (root)
+	@integration/demo/run $(cache)
+
 ##@ Test
 
 .PHONY: test
