@@ -136,6 +136,14 @@ cluster: need-root deps-cluster ## Bring up a Kubernetes cluster of two nodes in
 	$(call say,cluster)
 	go run ./integration/kind -cache $(cache) up
 
+.PHONY: e2e
+e2e: cluster build ## The DaemonSet in a real cluster: Events, metrics, and what may go wrong (root)
+	$(call say,tests of the agent in a cluster)
+	go run ./integration/kind image localhost/nsaudit:dev bin/nsaudit $(cache)/kind/nsaudit.tar
+	go run ./integration/kind -cache $(cache) load $(cache)/kind/nsaudit.tar
+	NSAUDIT_KUBECONFIG=$(cache)/kind/cluster-nsaudit/kubeconfig NSAUDIT_KUBECTL=$(cache)/kind/cluster-nsaudit/kubectl \
+		go test -tags integration -count=1 -v -timeout 20m $(ARGS) ./integration/e2e
+
 .PHONY: clean-cluster
 clean-cluster: ## Remove the cluster; what it was made of stays cached
 	@test ! -e $(cache)/kind || go run ./integration/kind -cache $(cache) down

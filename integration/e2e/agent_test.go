@@ -1,0 +1,137 @@
+//go:build integration
+
+// Package e2e_test runs the DaemonSet in a real kind cluster, and asks the API server and
+// the agents what they say.
+package e2e_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// soon is long enough for a container that starts, and for a full scan.
+const (
+	soon     = 15 * time.Second
+	nextScan = 60 * time.Second
+)
+
+// TestAgent deploys the agent, of the image that is loaded into the nodes, and looks at
+// what it reports.
+func TestAgent(t *testing.T) {
+	c := theCluster(t)
+	// The chapter's pods of the demo have the host port that these tests want.
+	do(t, "delete", "namespace", "nsaudit-demo", "--ignore-not-found", "--timeout=50s")
+	do(t, "delete", "daemonset", "-n", "nsaudit", "nsaudit", "--ignore-not-found", "--timeout=50s")
+	do(t, "apply", "-k", manifestsDir+"/overlays/kind")
+	do(t, "rollout", "status", "-n", "nsaudit", "daemonset/nsaudit", "--timeout=50s")
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, cluster)
+	}{
+		{"the chapter's pods", testChapter},
+		{"pods that share nothing", testIsolated},
+		{"a process that entered the host's network", testIntruder},
+		{"a container beside Kubernetes", testBesideKubernetes},
+		{"static pods", testStatic},
+		{"a pod that is deleted and made again", testRecreated},
+		{"the agent is killed", testAgentKilled},
+		{"containerd is restarted", testContainerdRestarted},
+		{"the API server is away", testAPIServerAway},
+		{"the rights are used, and are enough", testRights},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, c) })
+	}
+}
+
+func testChapter(t *testing.T, c cluster) {
+	ns := namespace(t)
+	do(t, "apply", "-n", ns, "-k", "testdata/chapter")
+	ready(t, ns)
+	eventually(t, "events", soon, []string{
+		"Normal HostIPCShared Pod/pod-with-host-pid-and-ipc spec.containers{main}",
+		"Normal HostNetworkShared Pod/pod-with-host-network spec.containers{main}",
+		"Normal HostPIDShared Pod/pod-with-host-pid-and-ipc spec.containers{main}",
+	}, func() []string { return events(t, ns) })
+	eventually(t, "series", soon, []string{
+		"pod-with-host-network HostNetworkShared",
+		"pod-with-host-pid-and-ipc HostIPCShared",
+		"pod-with-host-pid-and-ipc HostPIDShared",
+	}, func() []string { return series(t, c.worker(), ns) })
+	described := do(t, "describe", "pod", "-n", ns, "pod-with-host-network")
+	listed := do(t, "get", "events", "-n", ns, "--field-selector", "reason=HostNetworkShared")
+	for what, text := range map[string]string{"describe": described, "get events": listed} {
+		if !strings.Contains(text, "Container main shares the host's network namespace net:[") || !strings.Contains(text, "(sleep)") {
+			t.Errorf("kubectl %s does not show the event:\n%s", what, text)
+		}
+	}
+}
+
+func testIsolated(t *testing.T, c cluster) {
+	ns := namespace(t)
+	apply(t, ns, pod(c, "normal", "", "")+
+		pod(c, "shared-pid", "shareProcessNamespace: true", "")+
+		pod(c, "user-namespace", "hostUsers: false", "")+
+		pod(c, "marker", "hostIPC: true", ""))
+	ready(t, ns)
+	do(t, "debug", "-n", ns, "normal", "--image=alpine", "--image-pull-policy=IfNotPresent", "--target=main", "--profile=general", "--", "/bin/sleep", "9999")
+	// The marker shows that the agent has looked; a full scan sees the others again.
+	want := []string{"Normal HostIPCShared Pod/marker spec.containers{main}"}
+	eventually(t, "events", soon, want, func() []string { return events(t, ns) })
+	time.Sleep(nextScan)
+	eventually(t, "events after a full scan", 0, want, func() []string { return events(t, ns) })
+	eventually(t, "series", 0, []string{"marker HostIPCShared"}, func() []string { return series(t, c.worker(), ns) })
+}
+
+func testIntruder(t *testing.T, c cluster) {
+	ns := namespace(t)
+	apply(t, ns, pod(c, "entered", "", "")+pod(c, "tool", "hostPID: true", "privileged: true"))
+	ready(t, ns)
+	// From within a privileged pod, and from the node into a pod that did nothing.
+	do(t, "exec", "-n", ns, "tool", "--", "/bin/sh", "-c", "nsenter -t 1 -n sleep 9999 >/dev/null 2>&1 &")
+	moveIntoHostNetwork(t, c, ns, "entered")
+	eventually(t, "events", nextScan, []string{
+		"Normal HostPIDShared Pod/tool spec.containers{main}",
+		"Warning UndeclaredHostNetwork Pod/entered spec.containers{main}",
+		"Warning UndeclaredHostNetwork Pod/tool spec.containers{main}",
+	}, func() []string { return events(t, ns) })
+}
+
+// moveIntoHostNetwork starts a process that is the pod's by its cgroup, in the node's
+// network namespace.
+func moveIntoHostNetwork(t *testing.T, c cluster, ns, pod string) {
+	t.Helper()
+	id := do(t, "get", "pod", "-n", ns, pod, "-o", "jsonpath={.status.containerStatuses[0].containerID}")
+	id = strings.TrimPrefix(id, "containerd://")
+	c.in(t, c.worker(), "/bin/sh", "-c", `
+pid=$(ctr -n k8s.io tasks ls | awk -v id="`+id+`" '$1 == id { print $2 }')
+sleep 9999 </dev/null >/dev/null 2>&1 &
+child=$!
+grep -l "^$pid$" $(find /sys/fs/cgroup -name cgroup.procs -path "*`+id+`*") | while read -r file; do echo $child >"$file"; done`)
+}
+
+func testBesideKubernetes(t *testing.T, c cluster) {
+	t.Cleanup(func() {
+		c.in(t, c.worker(), "/bin/sh", "-c", "ctr task kill -s KILL e2e-beside; sleep 1; ctr container rm e2e-beside; true")
+	})
+	c.in(t, c.worker(), "/bin/sh", "-c", `ctr -n k8s.io images export /tmp/alpine.tar docker.io/library/alpine:latest &&
+ctr images import /tmp/alpine.tar >/dev/null && ctr run -d --net-host docker.io/library/alpine:latest e2e-beside /bin/sleep 9999`)
+	eventually(t, "an event that names the container", soon, []string{"Normal HostNetworkShared Node/" + c.worker()}, func() []string {
+		var lines []string
+		for _, event := range eventList(t, "default") {
+			if strings.Contains(event.Note, "e2e-beside") {
+				lines = append(lines, event.Type+" "+event.Reason+" "+event.Regarding.Kind+"/"+event.Regarding.Name)
+			}
+		}
+		return lines
+	})
+}
+
+func testStatic(t *testing.T, c cluster) {
+	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
+		described := do(t, "describe", "pod", "-n", "kube-system", name+"-"+c.controlPlane())
+		if !strings.Contains(described, "HostNetworkShared") {
+			t.Errorf("kubectl describe pod %s shows no event:\n%s", name, described)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+//go:build integration
+
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func testRecreated(t *testing.T, c cluster) {
+	ns := namespace(t)
+	uids := make(map[string]bool)
+	for round := 1; round <= 2; round++ {
+		apply(t, ns, pod(c, "again", "hostNetwork: true", ""))
+		ready(t, ns)
+		eventually(t, "series", soon, []string{"again HostNetworkShared"}, func() []string { return series(t, c.worker(), ns) })
+		want := slices.Repeat([]string{"Normal HostNetworkShared Pod/again spec.containers{main}"}, round)
+		eventually(t, "events", soon, want, func() []string { return events(t, ns) })
+		do(t, "delete", "pod", "-n", ns, "again")
+		eventually(t, "series of a pod that is gone", soon, nil, func() []string { return series(t, c.worker(), ns) })
+	}
+	for _, event := range eventList(t, ns) {
+		uids[string(event.Regarding.UID)] = true
+	}
+	if len(uids) != 2 {
+		t.Errorf("events of pods %v, want two", uids)
+	}
+}
+
+func testAgentKilled(t *testing.T, c cluster) {
+	ns := namespace(t)
+	apply(t, ns, pod(c, "stays", "hostPID: true", ""))
+	ready(t, ns)
+	want := []string{"Normal HostPIDShared Pod/stays spec.containers{main}"}
+	eventually(t, "events", soon, want, func() []string { return events(t, ns) })
+	before := agentOn(t, c.worker()).Status.ContainerStatuses[0].RestartCount
+	c.in(t, c.worker(), "pkill", "-KILL", "-x", "nsaudit")
+	eventually(t, "restarts", soon, []string{"true"}, func() []string {
+		status := agentOn(t, c.worker()).Status.ContainerStatuses[0]
+		if status.RestartCount > before && status.Ready {
+			return []string{"true"}
+		}
+		return nil
+	})
+	eventually(t, "series", soon, []string{"stays HostPIDShared"}, func() []string { return series(t, c.worker(), ns) })
+	eventually(t, "events after the restart", 0, want, func() []string { return events(t, ns) })
+}
+
+func testContainerdRestarted(t *testing.T, c cluster) {
+	ns := namespace(t)
+	apply(t, ns, pod(c, "before", "hostNetwork: true", ""))
+	ready(t, ns)
+	restarts := agentOn(t, c.worker()).Status.ContainerStatuses[0].RestartCount
+	c.in(t, c.worker(), "systemctl", "restart", "containerd")
+	apply(t, ns, pod(c, "after", "hostNetwork: true", ""))
+	eventually(t, "events", nextScan, []string{
+		"Normal HostNetworkShared Pod/after spec.containers{main}",
+		"Normal HostNetworkShared Pod/before spec.containers{main}",
+	}, func() []string { return events(t, ns) })
+	eventually(t, "series", soon, []string{"after HostNetworkShared", "before HostNetworkShared"}, func() []string { return series(t, c.worker(), ns) })
+	if now := agentOn(t, c.worker()).Status.ContainerStatuses[0].RestartCount; now != restarts {
+		t.Errorf("the agent restarted %d times", now-restarts)
+	}
+}
+
+// testAPIServerAway stops the API server while a static pod starts on the worker.
+func testAPIServerAway(t *testing.T, c cluster) {
+	const manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+	static := pod(c, "e2e-static", "hostIPC: true", "")
+	static = strings.ReplaceAll(strings.TrimSuffix(strings.TrimSpace(static), "---"), "  nodeName: "+c.worker()+"\n", "")
+	t.Cleanup(func() { c.in(t, c.worker(), "rm", "-f", "/etc/kubernetes/manifests/e2e-static.yaml") })
+	c.in(t, c.controlPlane(), "mv", manifest, "/root/kube-apiserver.yaml")
+	back := false
+	restore := func() {
+		if !back {
+			c.in(t, c.controlPlane(), "mv", "/root/kube-apiserver.yaml", manifest)
+		}
+		back = true
+	}
+	defer restore()
+	time.Sleep(10 * time.Second)
+	c.in(t, c.worker(), "/bin/sh", "-c", "cat >/etc/kubernetes/manifests/e2e-static.yaml <<'EOF'\n"+static+"\nEOF")
+	time.Sleep(time.Minute)
+	restore()
+	eventually(t, "the API server", 2*time.Minute, []string{"ok"}, func() []string {
+		out, _ := kubectl(t, "get", "--raw", "/readyz")
+		return []string{strings.TrimSpace(out)}
+	})
+	eventually(t, "events", 2*time.Minute, []string{"Normal HostIPCShared Pod/e2e-static-" + c.worker() + " spec.containers{main}"}, func() []string {
+		return slices.DeleteFunc(events(t, "default"), func(line string) bool { return !strings.Contains(line, "e2e-static") })
+	})
+	if described := do(t, "describe", "pod", "-n", "default", "e2e-static-"+c.worker()); !strings.Contains(described, "HostIPCShared") {
+		t.Errorf("kubectl describe shows no event of the static pod:\n%s", described)
+	}
+}
+
+// testRights reads the API server's own log of what the agents asked for.
+func testRights(t *testing.T, c cluster) {
+	log := c.in(t, c.controlPlane(), "cat", "/var/log/kubernetes/audit.log")
+	used := make(map[string]bool)
+	for line := range bytes.Lines([]byte(log)) {
+		var entry struct {
+			Verb      string `json:"verb"`
+			User      struct{ Username string }
+			ObjectRef struct{ APIGroup, Resource, Subresource string }
+			Status    struct{ Code int } `json:"responseStatus"`
+		}
+		if err := json.Unmarshal(line, &entry); err != nil || entry.User.Username != "system:serviceaccount:nsaudit:nsaudit" {
+			continue
+		}
+		if entry.Status.Code == 403 {
+			t.Errorf("forbidden: %s", line)
+		}
+		ref := entry.ObjectRef
+		used[strings.TrimSpace(entry.Verb+" "+ref.APIGroup+" "+ref.Resource+" "+ref.Subresource)] = true
+	}
+	for _, right := range []string{"create events.k8s.io events", "patch events.k8s.io events"} {
+		if !used[right] {
+			t.Errorf("never used: %s", right)
+		}
+		delete(used, right)
+	}
+	for other := range used {
+		t.Errorf("used without being granted in deploy/: %s", other)
+	}
+}
