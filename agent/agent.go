@@ -70,6 +70,8 @@ type Agent struct {
 	busySince atomic.Int64
 	// fullScan is how the latest full scan ended.
 	fullScan atomic.Pointer[ending]
+	// hostProblem is why the latest full scan had no host reference; the loop's own.
+	hostProblem error
 }
 
 // ending is how a scan ended, and when one succeeded the last time.
@@ -214,11 +216,22 @@ func (a *Agent) note(snapshot *audit.Snapshot, err error) {
 		a.fail(StageScan, "scan the node", err)
 	}
 	a.fullScan.Store(ended)
-	if snapshot.Host.Reference == nsinspect.ByNone {
-		a.config.Observer.Error(StageHost)
-	}
+	a.noteHost(hostProblem(snapshot.Coverage.Gaps))
 	for range snapshot.Inventory.Problems {
 		a.config.Observer.Error(StageContainerd)
+	}
+}
+
+// noteHost logs a missing host reference once, not at each scan.
+func (a *Agent) noteHost(problem error) {
+	said := a.hostProblem
+	a.hostProblem = problem
+	if problem == nil {
+		return
+	}
+	a.config.Observer.Error(StageHost)
+	if said == nil {
+		a.config.Logger.Error("no verdict", slog.String("reason", oneLine(problem)))
 	}
 }
 

@@ -275,7 +275,7 @@ func TestAgentReportsNoHost(t *testing.T) {
 		if err := agent.CheckHost(); !errors.Is(err, errNoScan) {
 			t.Errorf("before the first scan: %v", err)
 		}
-		if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "--host-pid") {
+		if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "can be compared with the host") {
 			t.Errorf("Once: %v", err)
 		}
 		check(t, "errors", map[string]int{StageHost: 1}, w.stage)

@@ -56,12 +56,24 @@ func (a *Agent) CheckHost() error {
 	if node == nil {
 		return errNoScan
 	}
-	for _, gap := range node.Snapshot.Coverage.Gaps {
-		if gap.Cause == audit.CauseHost {
-			return fmt.Errorf("%s: no verdict; name a process of the host with --host-pid", gap.Reason)
+	return hostProblem(node.Snapshot.Coverage.Gaps)
+}
+
+// hostProblem joins why there is no host reference with what was refused, which mostly is
+// the reason.
+func hostProblem(gaps []audit.Gap) error {
+	var errs []error
+	lost := false
+	for _, gap := range gaps {
+		lost = lost || gap.Cause == audit.CauseHost
+		if gap.Cause == audit.CauseHost || gap.Cause == audit.CauseDenied {
+			errs = append(errs, errors.New(gap.Reason))
 		}
 	}
-	return nil
+	if !lost {
+		return nil
+	}
+	return fmt.Errorf("no container can be compared with the host: %w", errors.Join(errs...))
 }
 
 // CheckContainerd tells why containerd does not say who the containers are.

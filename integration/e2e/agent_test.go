@@ -31,7 +31,7 @@ func TestAgent(t *testing.T) {
 	}{
 		{"the chapter's pods", testChapter},
 		{"pods that share nothing", testIsolated},
-		{"a process that entered the host's network", testIntruder},
+		{"processes that nobody declared", testIntruder},
 		{"a container beside Kubernetes", testBesideKubernetes},
 		{"static pods", testStatic},
 		{"a pod that is deleted and made again", testRecreated},
@@ -89,17 +89,19 @@ func testIntruder(t *testing.T, c cluster) {
 	ready(t, ns)
 	// From within a privileged pod, and from the node into a pod that did nothing.
 	do(t, "exec", "-n", ns, "tool", "--", "/bin/sh", "-c", "nsenter -t 1 -n sleep 9999 >/dev/null 2>&1 &")
-	moveIntoHostNetwork(t, c, ns, "entered")
+	moveIn(t, c, ns, "entered")
 	eventually(t, "events", nextScan, []string{
 		"Normal HostPIDShared Pod/tool spec.containers{main}",
+		"Warning UndeclaredHostIPC Pod/entered spec.containers{main}",
 		"Warning UndeclaredHostNetwork Pod/entered spec.containers{main}",
+		"Warning UndeclaredHostPID Pod/entered spec.containers{main}",
 		"Warning UndeclaredHostNetwork Pod/tool spec.containers{main}",
 	}, func() []string { return events(t, ns) })
 }
 
-// moveIntoHostNetwork starts a process that is the pod's by its cgroup, in the node's
-// network namespace.
-func moveIntoHostNetwork(t *testing.T, c cluster, ns, pod string) {
+// moveIn makes a process of the node one of the pod's, by its cgroup. Its namespaces stay
+// the node's.
+func moveIn(t *testing.T, c cluster, ns, pod string) {
 	t.Helper()
 	id := do(t, "get", "pod", "-n", ns, pod, "-o", "jsonpath={.status.containerStatuses[0].containerID}")
 	id = strings.TrimPrefix(id, "containerd://")

@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -44,7 +45,10 @@ func (c cluster) worker() string       { return c.Nodes[1] }
 // in runs a program on a node.
 func (c cluster) in(t *testing.T, node string, command ...string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), c.Engine, append([]string{"exec", node}, command...)...).CombinedOutput()
+	// Not the test's context: that one has ended when the cleanup runs.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, c.Engine, append([]string{"exec", node}, command...)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("on %s: %s: %v\n%s", node, strings.Join(command, " "), err, out)
 	}
