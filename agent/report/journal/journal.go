@@ -36,6 +36,9 @@ func (j *Journal) Report(node *report.Node) {
 	for i := range node.Findings {
 		found := &node.Findings[i]
 		container := node.Container(found)
+		if container.Sandbox && found.DeclaredBy.Declared() {
+			continue // Its containers say it as soon as they run.
+		}
 		key := finding{container.Key(), found.Reason}
 		names, before := j.written[key]
 		if !before {

@@ -38,11 +38,14 @@ func TestJournalWritesChanges(t *testing.T) {
 		Pod:      &inventory.Pod{Namespace: "default", Name: "web", UID: "u"},
 		Declared: inventory.Declaration{By: inventory.ByPod, Host: []nsinspect.Kind{nsinspect.Net}},
 	}
+	sandbox := declared
+	sandbox.ID, sandbox.Sandbox = "pause", true
 	outside := inventory.Container{
 		ID: "ctr", RuntimeNamespace: "default\nlevel=INFO", Declared: inventory.Declaration{By: inventory.BySpec},
 	}
 	var b bytes.Buffer
 	journal := New(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: withoutTime})))
+	journal.Report(nodeWith(sandbox))
 	journal.Report(nodeWith(declared))
 	journal.Report(nodeWith(declared, outside))
 	journal.Report(nodeWith(outside))
