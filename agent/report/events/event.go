@@ -66,7 +66,12 @@ func eventsOf(node *report.Node, nodeName string) []event {
 		finding := &node.Findings[i]
 		container := node.Container(finding)
 		// Nothing else of the pod runs yet: its containers say it once they start.
-		if container.Sandbox && isDeclared(finding) {
+		if container.Sandbox && finding.DeclaredBy.Declared() {
+			continue
+		}
+		// Nobody could be asked yet what any container declared: all would look undeclared,
+		// and none would have a name.
+		if finding.DeclaredBy == inventory.ByUnknown && node.Snapshot.Inventory.Source == inventory.FromCgroups {
 			continue
 		}
 		e := newEvent(finding, container, nodeName)
@@ -88,7 +93,7 @@ func newEvent(finding *audit.Finding, container *audit.Container, nodeName strin
 		node:      onNode(container, nodeName),
 		verdict:   verdict(finding, container),
 	}
-	if isDeclared(finding) && isInEffect(finding) {
+	if finding.DeclaredBy.Declared() && isInEffect(finding) {
 		e.eventType = corev1.EventTypeNormal
 	}
 	if isFit(container.Pod) {
@@ -96,10 +101,6 @@ func newEvent(finding *audit.Finding, container *audit.Container, nodeName strin
 		e.pod = &place
 	}
 	return e
-}
-
-func isDeclared(finding *audit.Finding) bool {
-	return finding.DeclaredBy == inventory.ByPod || finding.DeclaredBy == inventory.BySpec
 }
 
 func isInEffect(finding *audit.Finding) bool {
