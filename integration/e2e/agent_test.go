@@ -94,8 +94,8 @@ func testIntruder(t *testing.T, c cluster) {
 		"Normal HostPIDShared Pod/tool spec.containers{main}",
 		"Warning UndeclaredHostIPC Pod/entered spec.containers{main}",
 		"Warning UndeclaredHostNetwork Pod/entered spec.containers{main}",
-		"Warning UndeclaredHostPID Pod/entered spec.containers{main}",
 		"Warning UndeclaredHostNetwork Pod/tool spec.containers{main}",
+		"Warning UndeclaredHostPID Pod/entered spec.containers{main}",
 	}, func() []string { return events(t, ns) })
 }
 
@@ -113,9 +113,11 @@ grep -l "^$pid$" $(find /sys/fs/cgroup -name cgroup.procs -path "*`+id+`*") | wh
 }
 
 func testBesideKubernetes(t *testing.T, c cluster) {
-	t.Cleanup(func() {
-		c.in(t, c.worker(), "/bin/sh", "-c", "ctr task kill -s KILL e2e-beside; sleep 1; ctr container rm e2e-beside; true")
-	})
+	remove := func() {
+		c.in(t, c.worker(), "/bin/sh", "-c", "ctr task kill -s KILL e2e-beside; sleep 1; ctr container rm e2e-beside; ctr snapshot rm e2e-beside; true")
+	}
+	remove() // What a test that was interrupted has left.
+	t.Cleanup(remove)
 	c.in(t, c.worker(), "/bin/sh", "-c", `ctr -n k8s.io images export /tmp/alpine.tar docker.io/library/alpine:latest &&
 ctr images import /tmp/alpine.tar >/dev/null && ctr run -d --net-host docker.io/library/alpine:latest e2e-beside /bin/sleep 9999`)
 	eventually(t, "an event that names the container", soon, []string{"Normal HostNetworkShared Node/" + c.worker()}, func() []string {

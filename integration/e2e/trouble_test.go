@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -93,9 +94,11 @@ func testAPIServerAway(t *testing.T, c cluster) {
 	eventually(t, "events", 2*time.Minute, []string{"Normal HostIPCShared Pod/e2e-static-" + c.worker() + " spec.containers{main}"}, func() []string {
 		return slices.DeleteFunc(events(t, "default"), func(line string) bool { return !strings.Contains(line, "e2e-static") })
 	})
-	if described := do(t, "describe", "pod", "-n", "default", "e2e-static-"+c.worker()); !strings.Contains(described, "HostIPCShared") {
-		t.Errorf("kubectl describe shows no event of the static pod:\n%s", described)
-	}
+	eventually(t, "the event in kubectl describe", soon, []string{"true"}, func() []string {
+		// The kubelet may not have made the mirror pod yet.
+		described, _ := kubectl(t, "describe", "pod", "-n", "default", "e2e-static-"+c.worker())
+		return []string{strconv.FormatBool(strings.Contains(described, "HostIPCShared"))}
+	})
 }
 
 // testRights reads the API server's own log of what the agents asked for.
