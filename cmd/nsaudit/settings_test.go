@@ -1,0 +1,116 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// settle applies environment and file to the agent's flags, of which some were given.
+func settle(t *testing.T, args []string, env map[string]string, file string) (*agentOptions, error) {
+	t.Helper()
+	options := defaultAgentOptions()
+	flags := pflag.NewFlagSet("agent", pflag.ContinueOnError)
+	options.register(flags)
+	if file != "" {
+		path := filepath.Join(t.TempDir(), "config.yaml")
+		if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "--config", path)
+	}
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return options, applySettings(flags, func(name string) string { return env[name] })
+}
+
+func TestSettingsPrecedence(t *testing.T) {
+	t.Parallel()
+	options, err := settle(t,
+		[]string{"--interval", "10s"},
+		map[string]string{"NSAUDIT_INTERVAL": "20s", "NSAUDIT_NODE_NAME": "from-env"},
+		"interval: 40s\nnode-name: from-file\nhost-pid: 7\nonce: true\nevent-ttl: 2h\n",
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := agentOptions{interval: 10 * time.Second, node: "from-env", hostPID: 7, once: true, eventTTL: 2 * time.Hour}
+	got := agentOptions{interval: options.interval, node: options.node, hostPID: options.hostPID, once: options.once, eventTTL: options.eventTTL}
+	if got != want {
+		t.Errorf("settings %+v, want %+v", got, want)
+	}
+}
+
+func TestSettingsRefused(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		env  map[string]string
+		file string
+		want []string
+	}{
+		"unknown key":         {nil, "intervall: 5s\n", []string{`unknown key "intervall"`, "nsaudit agent --help"}},
+		"the file's own name": {nil, "config: x\n", []string{`unknown key "config"`}},
+		"a key twice":         {nil, "once: true\nonce: false\n", []string{`"once"`}},
+		"no YAML":             {nil, "{", []string{"read configuration"}},
+		"a list":              {nil, "node-name: [a, b]\n", []string{"node-name: want a single value"}},
+		"no duration":         {nil, "interval: soon\n", []string{"interval", "soon"}},
+		"all together": {
+			map[string]string{"NSAUDIT_TIMEOUT": "long"},
+			"host-pid: x\nfoo: 1\n",
+			[]string{`NSAUDIT_TIMEOUT="long"`, "host-pid", `unknown key "foo"`},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := settle(t, nil, test.env, test.file)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			for _, part := range test.want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("error %q does not say %q", err, part)
+				}
+			}
+		})
+	}
+}
+
+func TestAgentRefuses(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		args []string
+		code int
+		want []string
+	}{
+		"all wrong settings": {
+			[]string{"--interval", "1ms", "--listen-address", "x", "--log-level", "loud", "--event-ttl", "1s"},
+			exitUsage,
+			[]string{"--interval 1ms", "--listen-address", "--log-level", "--event-ttl"},
+		},
+		"no procfs":         {[]string{"--procfs", "/does/not/exist"}, exitFailed, []string{"--procfs"}},
+		"no such file":      {[]string{"--config", "/does/not/exist"}, exitUsage, []string{"read configuration"}},
+		"no kubeconfig":     {[]string{"--kubeconfig", "/does/not/exist"}, exitFailed, []string{"read kubeconfig /does/not/exist"}},
+		"an endless name":   {[]string{"--node-name", strings.Repeat("a", 200)}, exitFailed, []string{"--node-name"}},
+		"address of others": {[]string{"--listen-address", "192.0.2.1:1"}, exitFailed, []string{"192.0.2.1:1", "--listen-address"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := call(t, append([]string{"agent"}, test.args...)...)
+			if got.code != test.code {
+				t.Errorf("exit code %d, want %d", got.code, test.code)
+			}
+			for _, part := range test.want {
+				if !strings.Contains(got.err, part) {
+					t.Errorf("%q does not say %q", got.err, part)
+				}
+			}
+		})
+	}
+}
