@@ -63,13 +63,18 @@ func (p *Process) namespaceAt(dir string, k Kind) (ID, error) {
 	name := dir + nsPaths[k]
 	_, err := retry(func() (int, error) { return 0, unix.Fstatat(p.fd, name, &stat, 0) })
 	if err == nil {
-		return ID{Dev: uint64(stat.Dev), Ino: stat.Ino}, nil //nolint:unconvert // Dev is 32 bits wide on some architectures.
+		return idOf(&stat), nil
 	}
 	if isDenial(err) && p.ended(dir) {
 		// The kernel also answers EACCES when the process dies during the look.
 		err = unix.ESRCH
 	}
 	return ID{}, classify(fmt.Sprintf("read namespace %s of process %d", name, p.pid), err)
+}
+
+// idOf returns the identity of an nsfs file that was looked at.
+func idOf(stat *unix.Stat_t) ID {
+	return ID{Dev: uint64(stat.Dev), Ino: stat.Ino} //nolint:unconvert // Dev is 32 bits wide on some architectures.
 }
 
 // nsPaths spares the concatenation on the hottest path.
