@@ -18,7 +18,7 @@ func Checks() []Check {
 	for _, check := range namespaceChecks() {
 		checks = append(checks, check.name)
 	}
-	return checks
+	return append(checks, HostPort)
 }
 
 // Finding is a check that fired for one container.
@@ -42,18 +42,22 @@ type Evidence struct {
 	Kind      nsinspect.Kind `json:"kind"`
 	Namespace nsinspect.ID   `json:"namespace"`
 	// Processes are the first of the processes, and MoreProcesses counts the rest.
-	Processes     []ProcessEvidence `json:"processes"`
+	Processes     []ProcessEvidence `json:"processes,omitempty"`
 	MoreProcesses int               `json:"moreProcesses,omitempty"`
 	// JoinedPath is the path by which the runtime spec let the container join.
 	JoinedPath string `json:"joinedPath,omitempty"`
+	// Ports are those that a finding about ports is about, and MorePorts counts the rest.
+	Ports     []PortEvidence `json:"ports,omitempty"`
+	MorePorts int            `json:"morePorts,omitempty"`
 }
 
 // ProcessEvidence is a process in the namespace of the evidence.
 type ProcessEvidence struct {
 	PID     int    `json:"pid"`
 	Command string `json:"command,omitempty"`
-	// Threads is the number of its threads that are in the namespace.
-	Threads int `json:"threads"`
+	// Threads is the number of its threads that are in the namespace; 0 where the evidence is
+	// about ports.
+	Threads int `json:"threads,omitempty"`
 	// TIDs are the first of them, where other threads of the process are elsewhere.
 	TIDs []int `json:"tids,omitempty"`
 }
@@ -75,6 +79,9 @@ func Judge(snapshot *Snapshot) ([]Finding, []Unknown) {
 		}
 		findings = append(findings, check.judge(snapshot, host)...)
 	}
+	ports, unverified := judgePorts(snapshot)
+	findings = append(findings, ports...)
+	unknown = append(unknown, unverified...)
 	sortFindings(snapshot, findings)
 	return findings, unknown
 }

@@ -21,6 +21,9 @@ const (
 	CauseUnsettled Cause = "unsettled"
 	// CauseLimit says that there was more than a cap allows.
 	CauseLimit Cause = "limit"
+	// CauseDatapath says that the node's network works in a way that leaves no trace that is
+	// looked at.
+	CauseDatapath Cause = "datapath"
 	// CauseUnfinished says that the scan ended before its time.
 	CauseUnfinished Cause = "unfinished"
 )
@@ -29,7 +32,7 @@ const (
 func Causes() []Cause {
 	return []Cause{
 		CauseHost, CauseDenied, CauseRead, CauseRuntime,
-		CauseCgroup, CauseUnsettled, CauseLimit, CauseUnfinished,
+		CauseCgroup, CauseUnsettled, CauseLimit, CauseDatapath, CauseUnfinished,
 	}
 }
 

@@ -28,6 +28,8 @@ type Snapshot struct {
 	Containers []Container `json:"containers"`
 	// Coverage is how much was looked at.
 	Coverage Coverage `json:"coverage"`
+	// Ports is how much of the host's ports was looked at; nil if nothing was.
+	Ports *PortCoverage `json:"ports,omitempty"`
 }
 
 // Container is a container with its processes.
@@ -35,6 +37,14 @@ type Container struct {
 	inventory.Container
 
 	Processes []Process `json:"processes,omitempty"`
+	// Age is how long its init process has been running; 0 where that was not read.
+	Age time.Duration `json:"age,omitempty"`
+	// Sockets are those of the host's network that its processes hold, or that were made in
+	// its cgroup.
+	Sockets []Socket `json:"sockets,omitempty"`
+	// Forwards lead from the host's ports to the container. A pod's are with its pause
+	// container.
+	Forwards []Forward `json:"forwards,omitempty"`
 	// Unknown is why this container was not fully seen.
 	Unknown []Gap `json:"unknown,omitempty"`
 }

@@ -2,14 +2,20 @@ package inventory
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/containerd/containerd/v2/core/containers"
 	"github.com/containerd/typeurl/v2"
+
+	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // criNamespace is the containerd namespace of the CRI plugin. Elsewhere its labels and
 // annotations mean nothing: anyone may set them.
 const criNamespace = "k8s.io"
+
+// dockerNamespace is the containerd namespace of Docker.
+const dockerNamespace = "moby"
 
 // The CRI plugin's marks on its containers. It writes the kind label last, so on the
 // containers that it makes neither an image nor a pod can set it.
@@ -87,6 +93,7 @@ func decodeRecord(namespace string, record *containers.Container) Container {
 	default:
 		container.Name = clip(record.Labels[labelNerdctlName])
 		container.Declared = spec.declaration(namespace)
+		container.declarePorts(namespace, record.Labels[labelNerdctlPorts])
 	}
 	return container
 }
@@ -127,6 +134,26 @@ func (c *Container) asPodContainer(record *containers.Container, spec *spec) {
 	c.SandboxID = first(record.SandboxID, metadata.Metadata.SandboxID, spec.Annotations[annotationSandboxID])
 	c.Pod = podFromMarks(record.Labels, spec.Annotations)
 	c.Declared = unknownDeclaration("it names no sandbox")
+	c.Declared.setPorts(containerPorts(metadata.Metadata.Config.Annotations[annotationPorts]))
+}
+
+// declarePorts takes the ports of a container without a pod. A runtime spec has none, so
+// nobody asked for any, save where the runtime above containerd keeps them to itself.
+func (c *Container) declarePorts(namespace, nerdctlPorts string) {
+	if namespace == dockerNamespace {
+		c.Declared.PortsReason = "Docker does not tell containerd"
+		return
+	}
+	ports, err := containerPorts(nerdctlPorts)
+	c.Declared.setPorts(hostPorts(ports, false), err)
+}
+
+// setPorts takes ports, or why they are not known.
+func (d *Declaration) setPorts(ports []Port, err error) {
+	d.Ports = ports
+	if err != nil {
+		d.PortsReason = err.Error()
+	}
 }
 
 // joinSandbox takes the pod and the declaration from the container's sandbox. A
@@ -137,7 +164,10 @@ func (c *Container) joinSandbox(sandboxes map[string]sandbox) {
 		c.Declared = unknownDeclaration("containerd has no record of its sandbox " + c.SandboxID)
 		return
 	}
+	own := c.Declared
 	c.Pod, c.Declared = box.pod, box.declared
+	c.Declared.Ports = hostPorts(own.Ports, slices.Contains(box.declared.Host, nsinspect.Net))
+	c.Declared.PortsReason = own.PortsReason
 }
 
 // podFromMarks is the pod as labels and annotations name it: for want of the CRI's record

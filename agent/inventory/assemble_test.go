@@ -142,7 +142,7 @@ func TestAssembleWithoutPod(t *testing.T) {
 		},
 		"Docker's --network=host": {
 			"moby", `{"linux":{"namespaces":[{"type":"network","path":"/var/run/docker/netns/default"},{"type":"pid"},{"type":"ipc"}]}}`,
-			Declaration{By: BySpec, Host: []nsinspect.Kind{nsinspect.Net}},
+			Declaration{By: BySpec, Host: []nsinspect.Kind{nsinspect.Net}, PortsReason: "Docker does not tell containerd"},
 		},
 		"Docker's path elsewhere is a path": {
 			"default", `{"linux":{"namespaces":[{"type":"network","path":"/var/run/docker/netns/default"},{"type":"pid"},{"type":"ipc"}]}}`,

@@ -52,15 +52,17 @@ type criMetadata struct {
 }
 
 // criConfig is the part that PodSandboxConfig and ContainerConfig of the CRI share, and
-// the former's namespaces.
+// the former's namespaces and ports.
 type criConfig struct {
 	Metadata struct {
 		Name      string `json:"name"`
 		Namespace string `json:"namespace"`
 		UID       string `json:"uid"`
 	} `json:"metadata"`
-	Labels map[string]string `json:"labels"`
-	Linux  *struct {
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+	PortMappings []portMapping     `json:"port_mappings"`
+	Linux        *struct {
 		SecurityContext *struct {
 			NamespaceOptions *struct {
 				Network int `json:"network"`
@@ -101,9 +103,9 @@ func (c *criConfig) pod() *Pod {
 	}
 }
 
-// declaration returns what the pod asked for.
+// declaration returns what the pod asked for, through its sandbox.
 func (c *criConfig) declaration() Declaration {
-	declared := Declaration{By: ByPod}
+	declared := Declaration{By: ByPod, Ports: c.ports()}
 	if c.Linux == nil || c.Linux.SecurityContext == nil || c.Linux.SecurityContext.NamespaceOptions == nil {
 		return declared
 	}
@@ -167,7 +169,7 @@ func (s *spec) declaration(runtimeNamespace string) Declaration {
 // isDockerHostNetwork recognises --network=host: Docker then lets the container join its
 // own mount of the host's network namespace (moby, daemon/oci_linux.go, WithNamespaces).
 func isDockerHostNetwork(runtimeNamespace, path string) bool {
-	return runtimeNamespace == "moby" && strings.HasSuffix(path, "/docker/netns/default")
+	return runtimeNamespace == dockerNamespace && strings.HasSuffix(path, "/docker/netns/default")
 }
 
 // Caps of the texts that come from images and pods. Kubernetes' own limits are 253 bytes

@@ -1,5 +1,5 @@
 // Package inventory says which containers a node has, who they are, and which of the
-// host's namespaces was asked for on their behalf.
+// host's namespaces and ports was asked for on their behalf.
 //
 // It asks containerd, over its socket, in a handful of calls that each have a deadline.
 // What containerd answers is a claim, not the truth: a task whose shim hangs is left out
@@ -81,7 +81,7 @@ type Container struct {
 	PID    int    `json:"pid,omitempty"`
 	// CgroupsPath is the runtime spec's linux.cgroupsPath.
 	CgroupsPath string `json:"cgroupsPath,omitempty"`
-	// Declared is which of the host's namespaces was asked for.
+	// Declared is which of the host's namespaces and ports was asked for.
 	Declared Declaration `json:"declared"`
 }
 
@@ -122,7 +122,7 @@ func Declarers() []Declarer { return []Declarer{ByPod, BySpec, ByNobody, ByUnkno
 // Declared says whether somebody is known to have asked.
 func (d Declarer) Declared() bool { return d == ByPod || d == BySpec }
 
-// Declaration is which of the host's namespaces was asked for.
+// Declaration is which of the host's namespaces and ports was asked for.
 type Declaration struct {
 	// By is ByPod, BySpec or ByUnknown: where the declaration was read.
 	By Declarer `json:"by"`
@@ -131,6 +131,12 @@ type Declaration struct {
 	// Joined are the namespaces that the spec of a container without a pod joins by path.
 	// A path is no declaration: what it leads to shows at run time only.
 	Joined map[nsinspect.Kind]string `json:"joined,omitempty"`
+	// Ports are the ports of the host that were asked for: of a pod's container its own, of
+	// its pause container those that the network plugin was told of, and in the host's network
+	// also those that the container is said to listen on.
+	Ports []Port `json:"ports,omitempty"`
+	// PortsReason says why it is not known which ports were asked for.
+	PortsReason string `json:"portsReason,omitempty"`
 	// Reason says why the declaration is unknown.
 	Reason string `json:"reason,omitempty"`
 }

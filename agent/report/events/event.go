@@ -93,7 +93,7 @@ func newEvent(finding *audit.Finding, container *audit.Container, nodeName strin
 		node:      onNode(container, nodeName),
 		verdict:   verdict(finding, container),
 	}
-	if finding.DeclaredBy.Declared() && isInEffect(finding) {
+	if finding.DeclaredBy.Declared() && isInEffect(finding) && finding.Reason != audit.HostPortShadows {
 		e.eventType = corev1.EventTypeNormal
 	}
 	if isFit(container.Pod) {
@@ -160,7 +160,11 @@ func key(finding *audit.Finding, container *audit.Container, nodeName string) st
 		who = []string{pod.Namespace, pod.Name, pod.UID, container.Name}
 	}
 	// %q keeps the parts apart whatever is in them.
-	hash := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", nodeName, who, finding.Reason))
+	text := fmt.Appendf(nil, "%q %q %q", nodeName, who, finding.Reason)
+	if finding.Check == audit.HostPort {
+		text = fmt.Appendf(text, " %q", report.PortsKey(&finding.Evidence)) // A note can't be changed: other ports are another Event.
+	}
+	hash := sha256.Sum256(text)
 	return hex.EncodeToString(hash[:8])
 }
 

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -61,18 +62,22 @@ func nodeSubject(container *audit.Container) string {
 
 // verdict says what is shared, who declared it, and by which evidence.
 func verdict(finding *audit.Finding, container *audit.Container) string {
-	kind := kindWord(finding.Evidence.Kind)
-	id := fmt.Sprintf("%s:[%d]", finding.Evidence.Kind, finding.Evidence.Namespace.Ino)
+	evidence := report.CleanEvidence(finding.Evidence, part)
+	if finding.Check == audit.HostPort {
+		return portVerdict(finding, &evidence, container)
+	}
+	kind := kindWord(evidence.Kind)
+	id := fmt.Sprintf("%s:[%d]", evidence.Kind, evidence.Namespace.Ino)
 	switch {
 	case isInEffect(finding):
-	case len(finding.Evidence.Processes) == 0:
+	case len(evidence.Processes) == 0:
 		return fmt.Sprintf("does not share the host's %s namespace, though %s declares that.", kind, declarer(finding))
 	default:
 		return fmt.Sprintf("does not share the host's %s namespace, though %s declares that: %s in %s.",
-			kind, declarer(finding), processes(finding.Evidence), id)
+			kind, declarer(finding), processes(&evidence), id)
 	}
 	return fmt.Sprintf("shares the host's %s namespace %s, %s: %s.",
-		kind, id, declaration(finding, container), processes(finding.Evidence))
+		kind, id, declaration(finding, container), processes(&evidence))
 }
 
 func kindWord(kind nsinspect.Kind) string {
@@ -102,39 +107,17 @@ func declaration(finding *audit.Finding, container *audit.Container) string {
 	case inventory.ByNobody:
 		return "which nobody declared"
 	default:
-		if reason := container.Declared.Reason; reason != "" {
+		if reason := cmp.Or(container.Declared.Reason, container.Declared.PortsReason); reason != "" {
 			return "and it is unknown whether that was declared (" + part(reason) + ")"
 		}
 		return "and it is unknown whether that was declared"
 	}
 }
 
-func processes(evidence audit.Evidence) string {
-	named := evidence.Processes[:min(len(evidence.Processes), maxNamed)]
-	texts := make([]string, len(named))
-	for i, process := range named {
-		texts[i] = processText(process)
-	}
-	text := strings.Join(texts, ", ")
-	if more := evidence.MoreProcesses + len(evidence.Processes) - len(named); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
+func processes(evidence *audit.Evidence) string {
+	text := report.ProcessesText(evidence.Processes, evidence.MoreProcesses, maxNamed)
 	if evidence.JoinedPath != "" {
-		text += ", joined by path " + part(evidence.JoinedPath)
-	}
-	return text
-}
-
-func processText(process audit.ProcessEvidence) string {
-	text := fmt.Sprintf("pid %d", process.PID)
-	if process.Command != "" {
-		text += " (" + part(process.Command) + ")"
-	}
-	switch {
-	case len(process.TIDs) == 1 && process.Threads == 1:
-		text += fmt.Sprintf(" thread %d", process.TIDs[0])
-	case len(process.TIDs) > 0:
-		text += fmt.Sprintf(" %d threads, first %d", process.Threads, process.TIDs[0])
+		text += ", joined by path " + evidence.JoinedPath
 	}
 	return text
 }

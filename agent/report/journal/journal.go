@@ -2,10 +2,8 @@
 package journal
 
 import (
-	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
@@ -19,10 +17,13 @@ type Journal struct {
 	written map[finding][]any
 }
 
+// maxNamed is how many processes or ports a line names.
+const maxNamed = 8
+
 // finding identifies a finding from one report to the next.
 type finding struct {
-	container inventory.Key
-	reason    string
+	container     inventory.Key
+	reason, ports string
 }
 
 // New returns a journal that writes to a logger.
@@ -39,7 +40,7 @@ func (j *Journal) Report(node *report.Node) {
 		if container.Sandbox && found.DeclaredBy.Declared() {
 			continue // Its containers say it as soon as they run.
 		}
-		key := finding{container.Key(), found.Reason}
+		key := finding{container.Key(), found.Reason, report.PortsKey(&found.Evidence)}
 		names, before := j.written[key]
 		if !before {
 			names = namesOf(container, found)
@@ -56,10 +57,16 @@ func (j *Journal) Report(node *report.Node) {
 }
 
 func (j *Journal) begin(found *audit.Finding, names []any) {
-	attrs := slices.Concat(names, []any{
-		slog.String("evidenceNamespace", found.Evidence.Kind.String()+":"+found.Evidence.Namespace.String()),
-		slog.String("processes", processes(found.Evidence)),
-	})
+	evidence := report.CleanEvidence(found.Evidence, report.Clean)
+	attrs := slices.Clone(names)
+	if found.Check == audit.HostPort {
+		attrs = append(attrs, slog.String("ports", report.PortsText(&evidence, maxNamed)))
+	} else {
+		attrs = append(attrs,
+			slog.String("evidenceNamespace", evidence.Kind.String()+":"+evidence.Namespace.String()),
+			slog.String("processes", report.ProcessesText(evidence.Processes, evidence.MoreProcesses, maxNamed)),
+		)
+	}
 	if found.DeclaredBy.Declared() {
 		j.logger.Info("finding", attrs...)
 		return
@@ -86,15 +93,4 @@ func namesOf(container *audit.Container, found *audit.Finding) []any {
 		)
 	}
 	return attrs
-}
-
-func processes(evidence audit.Evidence) string {
-	var list []string
-	for _, process := range evidence.Processes {
-		list = append(list, fmt.Sprintf("%d (%s)", process.PID, report.Clean(process.Command)))
-	}
-	if evidence.MoreProcesses > 0 {
-		list = append(list, fmt.Sprintf("%d more", evidence.MoreProcesses))
-	}
-	return strings.Join(list, ", ")
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/report"
 )
 
-// DefaultMaxFindings is how many findings have a series of their own.
+// DefaultMaxFindings is how many findings, and how many ports, have a series of their own.
 const DefaultMaxFindings = 1000
 
 // maxScrapes caps the scrapes at the same time; others are answered with 503.
@@ -42,7 +42,7 @@ type Config struct {
 	EventsPending func() int
 	// Connected says whether there is a connection to containerd; nil where none is wanted.
 	Connected func() bool
-	// MaxFindings caps the findings that have a series of their own; 0 for
+	// MaxFindings caps the findings, and the ports, that have a series of their own; 0 for
 	// DefaultMaxFindings.
 	MaxFindings int
 	// Logger is told of scrapes that failed; nil for nobody.

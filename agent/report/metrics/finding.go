@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"cmp"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
@@ -25,6 +26,32 @@ func labelsOf(finding *audit.Finding, container *audit.Container) findingLabels 
 	return findingLabels{
 		label(namespace), label(pod), label(containerName(container)), label(container.ID),
 		label(string(finding.Check)), label(string(finding.DeclaredBy)), label(finding.Reason),
+	}
+}
+
+// portLabels are the values of portLabelNames.
+type portLabels [10]string
+
+func portLabelNames() []string {
+	return []string{
+		"namespace", "pod", "container", "container_id", "declared_by", "reason",
+		"protocol", "host_address", "host_port", "way",
+	}
+}
+
+func portLabelsOf(finding *audit.Finding, container *audit.Container, port *audit.PortEvidence) portLabels {
+	f := labelsOf(finding, container)
+	number := strconv.Itoa(int(port.HostPort))
+	if port.LastPort > port.HostPort {
+		number += "-" + strconv.Itoa(int(port.LastPort))
+	}
+	address := ""
+	if port.HostAddress.IsValid() {
+		address = port.HostAddress.String()
+	}
+	return portLabels{
+		f[0], f[1], f[2], f[3], f[5], f[6],
+		label(string(port.Protocol)), address, number, cmp.Or(port.Way, "none"),
 	}
 }
 

@@ -19,6 +19,9 @@ type nodeCollector struct {
 	containers, processes, threads *prometheus.Desc
 	unknown                        *prometheus.Desc
 	hostAvailable, hostInfo        *prometheus.Desc
+	portInfo, portsOmitted         *prometheus.Desc
+	sockets, forwards              *prometheus.Desc
+	ignoredRules, forwardsSeen     *prometheus.Desc
 }
 
 func newNodeCollector(maxFindings int) *nodeCollector {
@@ -45,6 +48,18 @@ func newNodeCollector(maxFindings int) *nodeCollector {
 			"Whether the host's own namespaces could be read (1). Without them (0) there is no verdict."),
 		hostInfo: desc("nsaudit_host_reference_info",
 			"Which process stands for the host; always 1.", "reference"),
+		portInfo: desc("nsaudit_host_port_info",
+			"A port of the host that leads into a container, or was to (way none); always 1.", portLabelNames()...),
+		portsOmitted: desc("nsaudit_host_port_info_omitted",
+			"Ports without a series in nsaudit_host_port_info: beyond its cap, or with the labels of another one."),
+		sockets: desc("nsaudit_host_sockets",
+			"Sockets of the host's network that take in what comes to a port, held by containers or not."),
+		forwards: desc("nsaudit_host_port_forwards",
+			"Rules of the packet filter that forward a port of the host, to containers or elsewhere."),
+		ignoredRules: desc("nsaudit_host_port_rules_ignored",
+			"Rules of the packet filter that rewrite a destination in a form that is not known."),
+		forwardsSeen: desc("nsaudit_host_port_forwards_readable",
+			"Whether all forwards could be read (1). If not (0), there may be more."),
 	}
 }
 
@@ -54,6 +69,8 @@ func (c *nodeCollector) Describe(ch chan<- *prometheus.Desc) {
 		c.findings, c.info, c.omitted,
 		c.containers, c.processes, c.threads,
 		c.unknown, c.hostAvailable, c.hostInfo,
+		c.portInfo, c.portsOmitted,
+		c.sockets, c.forwards, c.ignoredRules, c.forwardsSeen,
 	} {
 		ch <- desc
 	}
@@ -72,6 +89,7 @@ func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
 		send(ch, c.hostInfo, 1, label(node.Snapshot.Host.Reference))
 		c.collectFindings(ch, node)
 		c.collectInfo(ch, node)
+		c.collectPorts(ch, node)
 	}
 	c.collectUnknown(ch, node)
 	send(ch, c.containers, float64(len(node.Snapshot.Containers)))
@@ -109,6 +127,30 @@ func (c *nodeCollector) collectInfo(ch chan<- prometheus.Metric, node *report.No
 		}
 	}
 	send(ch, c.omitted, float64(len(node.Findings)-len(shown)))
+}
+
+// collectPorts shows the ports of the findings, which name some of each, and counts the rest.
+func (c *nodeCollector) collectPorts(ch chan<- prometheus.Metric, node *report.Node) {
+	ports := node.Snapshot.Ports
+	if ports == nil {
+		return
+	}
+	send(ch, c.sockets, float64(ports.Sockets))
+	send(ch, c.forwards, float64(ports.Forwards))
+	send(ch, c.ignoredRules, float64(ports.Ignored))
+	send(ch, c.forwardsSeen, truth(len(ports.NoForwards) == 0))
+	shown, all := make(map[portLabels]bool), 0
+	for _, finding := range undeclaredFirst(node.Findings) {
+		all += len(finding.Evidence.Ports) + finding.Evidence.MorePorts
+		for i := range finding.Evidence.Ports {
+			labels := portLabelsOf(finding, node.Container(finding), &finding.Evidence.Ports[i])
+			if len(shown) < c.maxFindings && !shown[labels] {
+				shown[labels] = true
+				send(ch, c.portInfo, 1, labels[:]...)
+			}
+		}
+	}
+	send(ch, c.portsOmitted, float64(all-len(shown)))
 }
 
 func (c *nodeCollector) collectUnknown(ch chan<- prometheus.Metric, node *report.Node) {

@@ -24,6 +24,7 @@ type Scan struct {
 	Host            nsinspect.HostReference `json:"host"`
 	Inventory       Inventory               `json:"inventory"`
 	Coverage        Coverage                `json:"coverage"`
+	Ports           *audit.PortCoverage     `json:"ports,omitempty"`
 	Containers      []Container             `json:"containers"`
 	Findings        []Finding               `json:"findings"`
 
@@ -152,6 +153,7 @@ func NewScan(snapshot *audit.Snapshot, filter Filter) *Scan {
 		Findings:   []Finding{},
 		filtered:   filter != (Filter{}),
 	}
+	scan.Ports = cleanPorts(snapshot.Ports)
 	scan.Host.Reference = report.Clean(scan.Host.Reference)
 	scan.Host.Containers = cleanAll(scan.Host.Containers)
 	scan.addContainers(snapshot, filter)
@@ -221,7 +223,7 @@ func (s *Scan) addFindings(snapshot *audit.Snapshot, findings []audit.Finding, f
 			Reason:     finding.Reason,
 			Pod:        podOf(container),
 			Container:  refOf(container),
-			Evidence:   cleanEvidence(finding.Evidence),
+			Evidence:   report.CleanEvidence(finding.Evidence, report.Clean),
 			Controls:   finding.Controls,
 		})
 	}
@@ -257,6 +259,36 @@ func refOf(container *audit.Container) ContainerRef {
 	}
 }
 
+// cleanPorts cleans what may come from a saved snapshot.
+func cleanPorts(ports *audit.PortCoverage) *audit.PortCoverage {
+	if ports == nil {
+		return nil
+	}
+	cleaned := *ports
+	cleaned.Datapath = report.Clean(ports.Datapath)
+	cleaned.Ways = make(map[nsinspect.Protocol]string, len(ports.Ways))
+	for protocol, way := range ports.Ways {
+		cleaned.Ways[nsinspect.Protocol(report.Clean(string(protocol)))] = report.Clean(way)
+	}
+	cleaned.Absent = nil
+	for _, protocol := range ports.Absent {
+		cleaned.Absent = append(cleaned.Absent, nsinspect.Protocol(report.Clean(string(protocol))))
+	}
+	cleaned.NoSockets = make(map[nsinspect.Protocol]audit.Gap, len(ports.NoSockets))
+	for protocol, gap := range ports.NoSockets {
+		cleaned.NoSockets[nsinspect.Protocol(report.Clean(string(protocol)))] = cleanGap(gap)
+	}
+	cleaned.NoForwards = nil
+	for _, gap := range ports.NoForwards {
+		cleaned.NoForwards = append(cleaned.NoForwards, cleanGap(gap))
+	}
+	return &cleaned
+}
+
+func cleanGap(gap audit.Gap) audit.Gap {
+	return audit.Gap{Cause: audit.Cause(report.Clean(string(gap.Cause))), Reason: report.Clean(gap.Reason)}
+}
+
 func cleanDeclaration(declared inventory.Declaration) inventory.Declaration {
 	declared.By = inventory.Declarer(report.Clean(string(declared.By)))
 	declared.Reason = report.Clean(declared.Reason)
@@ -265,16 +297,6 @@ func cleanDeclaration(declared inventory.Declaration) inventory.Declaration {
 		joined[kind] = report.Clean(path)
 	}
 	declared.Joined = joined
+	declared.PortsReason = report.Clean(declared.PortsReason)
 	return declared
-}
-
-func cleanEvidence(evidence audit.Evidence) audit.Evidence {
-	evidence.JoinedPath = report.Clean(evidence.JoinedPath)
-	processes := make([]audit.ProcessEvidence, len(evidence.Processes))
-	for i, process := range evidence.Processes {
-		process.Command = report.Clean(process.Command)
-		processes[i] = process
-	}
-	evidence.Processes = processes
-	return evidence
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -97,24 +98,24 @@ func (f *Finding) cells(wide bool) []string {
 	return append(cells, f.evidence())
 }
 
+// How many processes or ports a cell names.
+const (
+	maxNamed      = 2
+	maxNamedPorts = 4
+)
+
 // evidence puts the evidence into one cell.
 func (f *Finding) evidence() string {
 	var b strings.Builder
 	if strings.HasSuffix(f.Reason, "NotInEffect") {
 		b.WriteString("not in effect: ")
 	}
-	for i, process := range f.Evidence.Processes {
-		if i == maxNamed {
-			break
-		}
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(processText(process))
+	if f.Check == audit.HostPort {
+		b.WriteString(report.PortsText(&f.Evidence, maxNamedPorts))
+		b.WriteString(f.shadows())
+		return b.String()
 	}
-	if more := f.Evidence.MoreProcesses + max(0, len(f.Evidence.Processes)-maxNamed); more > 0 {
-		fmt.Fprintf(&b, " and %d more", more)
-	}
+	b.WriteString(report.ProcessesText(f.Evidence.Processes, f.Evidence.MoreProcesses, maxNamed))
 	fmt.Fprintf(&b, " in %s:[%d]", f.Evidence.Kind, f.Evidence.Namespace.Ino)
 	if f.Evidence.JoinedPath != "" {
 		b.WriteString(", joined by path " + f.Evidence.JoinedPath)
@@ -122,21 +123,12 @@ func (f *Finding) evidence() string {
 	return b.String()
 }
 
-// maxNamed is how many processes a cell names.
-const maxNamed = 2
-
-func processText(process audit.ProcessEvidence) string {
-	text := fmt.Sprintf("pid %d", process.PID)
-	if process.Command != "" {
-		text += " (" + process.Command + ")"
+// shadows says what listens in vain, where the finding is about that.
+func (f *Finding) shadows() string {
+	if f.Reason != audit.HostPortShadows || len(f.Evidence.Ports) == 0 || len(f.Evidence.Ports[0].Shadows) == 0 {
+		return ""
 	}
-	switch {
-	case len(process.TIDs) == 1 && process.Threads == 1:
-		text += fmt.Sprintf(" thread %d", process.TIDs[0])
-	case len(process.TIDs) > 0:
-		text += fmt.Sprintf(" %d threads, first %d", process.Threads, process.TIDs[0])
-	}
-	return text
+	return ", before " + report.ShadowText(f.Evidence.Ports[0].Shadows[0])
 }
 
 // nothing says that there is no finding, in words that fit what was seen.
@@ -151,7 +143,7 @@ func (s *Scan) nothing() string {
 	case s.Coverage.Containers == 0:
 		return "No containers are running.\n\n"
 	}
-	return "No container shares the host's network, PID or IPC namespace.\n\n"
+	return "No container shares the host's network, PID or IPC namespace, or has one of its ports.\n\n"
 }
 
 func (s *Scan) unknown(b *bytes.Buffer, options TableOptions) {

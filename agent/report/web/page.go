@@ -8,18 +8,18 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
-	"strings"
 
+	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/report/text"
 )
 
 // Caps of the page. The metrics and "nsaudit scan -o json" have the rest.
 const (
-	maxRows      = 500
-	maxUnknown   = 20
-	maxProcesses = 2
-	maxCell      = 256
+	maxRows    = 500
+	maxUnknown = 20
+	maxNamed   = 2
+	maxCell    = 256
 )
 
 //go:embed page.html
@@ -45,7 +45,7 @@ type page struct {
 
 // row is a finding in a table.
 type row struct {
-	Pod, Container, Check, DeclaredBy, Reason, Processes string
+	Pod, Container, Check, DeclaredBy, Reason, Evidence string
 
 	Undeclared bool
 }
@@ -115,7 +115,7 @@ func rowOf(finding *text.Finding) row {
 		Check:      string(finding.Check),
 		DeclaredBy: string(finding.DeclaredBy),
 		Reason:     finding.Reason,
-		Processes:  processesCell(finding),
+		Evidence:   evidenceCell(finding),
 		Undeclared: !finding.DeclaredBy.Declared(),
 	}
 }
@@ -143,21 +143,12 @@ func containerCell(finding *text.Finding) string {
 	return cmp.Or(ref.RuntimeNamespace, ref.Runtime, "unknown") + "/" + ref.ID
 }
 
-func processesCell(finding *text.Finding) string {
-	var named []string
-	processes := finding.Evidence.Processes
-	for _, process := range processes[:min(len(processes), maxProcesses)] {
-		name := fmt.Sprintf("pid %d", process.PID)
-		if process.Command != "" {
-			name += " (" + process.Command + ")"
-		}
-		named = append(named, name)
+// evidenceCell names the processes or the ports.
+func evidenceCell(finding *text.Finding) string {
+	if finding.Check == audit.HostPort {
+		return cut(report.PortsText(&finding.Evidence, maxNamed))
 	}
-	cell := strings.Join(named, ", ")
-	if more := len(processes) - len(named) + finding.Evidence.MoreProcesses; more > 0 {
-		cell += fmt.Sprintf(" and %d more", more)
-	}
-	return cut(cell)
+	return cut(report.ProcessesText(finding.Evidence.Processes, finding.Evidence.MoreProcesses, maxNamed))
 }
 
 // cut keeps a cell's first characters.

@@ -1,0 +1,41 @@
+package events
+
+import (
+	"fmt"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/report"
+)
+
+// maxNamedPorts is how many ports a note names: as many as fit beside the rest of it.
+const maxNamedPorts = 5
+
+// portVerdict says which ports of the host lead into the container, who declared them, and
+// by which evidence.
+func portVerdict(finding *audit.Finding, evidence *audit.Evidence, container *audit.Container) string {
+	ports := portWord(evidence) + " " + report.PortsText(evidence, maxNamedPorts)
+	switch finding.Reason {
+	case audit.HostPortNotInEffect:
+		return fmt.Sprintf("does not receive what comes to host %s, though %s declares that.", ports, declarer(finding))
+	case audit.HostPortShadows:
+		return fmt.Sprintf("receives what comes to host %s, before %s, which listens there in vain.", ports, shadowed(evidence))
+	}
+	return fmt.Sprintf("receives what comes to host %s, %s.", ports, declaration(finding, container))
+}
+
+func portWord(evidence *audit.Evidence) string {
+	if len(evidence.Ports)+evidence.MorePorts == 1 {
+		return "port"
+	}
+	return "ports"
+}
+
+// shadowed names the first of those that listen in vain.
+func shadowed(evidence *audit.Evidence) string {
+	for i := range evidence.Ports {
+		if shadows := evidence.Ports[i].Shadows; len(shadows) > 0 {
+			return report.ShadowText(shadows[0])
+		}
+	}
+	return "another socket"
+}
