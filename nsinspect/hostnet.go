@@ -31,13 +31,29 @@ func (fs *FS) dialHost(ctx context.Context, host HostReference, protocol int) (*
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket in the host's network namespace: %w", err)
 	}
+	err = hearKernelOnly(conn)
 	if deadline, ok := ctx.Deadline(); ok {
-		err = conn.SetReadDeadline(deadline)
+		err = errors.Join(err, conn.SetReadDeadline(deadline))
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("set the deadline of a netlink socket: %w", err), conn.Close())
+		return nil, errors.Join(fmt.Errorf("set up a netlink socket: %w", err), conn.Close())
 	}
 	return conn, nil
+}
+
+// hearKernelOnly connects a netlink socket to the kernel, after which no message of a process
+// gets in. Else whoever has CAP_NET_ADMIN in the host's network namespace could end a dump
+// before its time, and so hide what follows.
+func hearKernelOnly(conn *netlink.Conn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var connectErr error
+	err = raw.Control(func(fd uintptr) {
+		connectErr = unix.Connect(int(fd), &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+	})
+	return errors.Join(err, connectErr)
 }
 
 // inHostNetwork calls open in the host's network namespace, on a thread of its own unless
@@ -52,13 +68,28 @@ func (fs *FS) inHostNetwork(host HostReference, open func() error) error {
 		return open()
 	}
 	result := make(chan error, 1)
-	go func() {
-		// Never unlocked: a thread that was in another namespace ends with this goroutine and
-		// does not go back to the pool.
-		runtime.LockOSThread()
-		result <- fs.enter(host, want, open)
-	}()
+	go onLostThread(func() { result <- fs.enter(host, want, open) })
 	return <-result
+}
+
+// onLostThread runs work on a thread that ends with this goroutine and does not go back to
+// the pool, which it must not after it was in another namespace.
+//
+// The first thread of a process never ends: it would stay there, and be what others see of
+// this process. So it is only held while another thread works.
+func onLostThread(work func()) {
+	runtime.LockOSThread()
+	if unix.Gettid() != unix.Getpid() {
+		work()
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		onLostThread(work)
+	}()
+	<-done
+	runtime.UnlockOSThread()
 }
 
 // enter moves this thread into the host's network namespace and calls open.
