@@ -1,0 +1,173 @@
+package nsinspect
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxRows caps one table below /proc/PID/net. The kernel takes about a second to write it.
+const maxRows = 256 << 10
+
+// maxRowBytes caps one row: an SCTP socket's has all its addresses.
+const maxRowBytes = 64 << 10
+
+// procNet reads tables below /proc/PID/net of the host reference (proc_pid_net(5)). They
+// show the network namespace of the process, whichever the reader is in.
+type procNet struct {
+	fs      *FS
+	host    HostReference
+	process *Process
+}
+
+func (n *procNet) close() {
+	if n.process != nil {
+		n.process.Close()
+	}
+}
+
+// procTables names the files of a protocol, IPv4's first. SCTP has one for both.
+func procTables(protocol Protocol) []string {
+	switch protocol {
+	case UDP:
+		return []string{"udp", "udp6"}
+	case UDPLite:
+		return []string{"udplite", "udplite6"}
+	case SCTP:
+		return []string{"sctp/eps"}
+	case Raw:
+		return []string{"raw", "raw6"}
+	default:
+		return []string{"tcp", "tcp6"}
+	}
+}
+
+// list adds the sockets of a protocol. What could be read is added also where there is an
+// error; it is errAbsent where there is no file.
+func (n *procNet) list(ctx context.Context, protocol Protocol, found *socketList) error {
+	present := false
+	var failures []error
+	for _, name := range procTables(protocol) {
+		err := n.table(ctx, protocol, name, found)
+		if errors.Is(err, errAbsent) {
+			continue
+		}
+		present = true
+		if err != nil {
+			failures = append(failures, fmt.Errorf("read net/%s of process %d: %w", name, n.host.PID, err))
+		}
+	}
+	if !present {
+		return errAbsent
+	}
+	return errors.Join(failures...)
+}
+
+// table adds the sockets of one file.
+func (n *procNet) table(ctx context.Context, protocol Protocol, name string, found *socketList) error {
+	file, err := n.open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // It was only read from.
+	return readTable(ctx, file, protocol, found)
+}
+
+// open opens a file that shows the host's network namespace, and no other.
+func (n *procNet) open(name string) (*os.File, error) {
+	if n.process == nil {
+		process, err := n.fs.Open(n.host.PID)
+		if err != nil {
+			return nil, err
+		}
+		n.process = process
+	}
+	file, err := n.process.openNet(name)
+	if err != nil {
+		return nil, err
+	}
+	// The file keeps the namespace that it was opened in. The handle keeps the process, but
+	// its pid may have been another's before, and it may have moved.
+	id, err := n.process.Namespace(Net)
+	if want, _ := n.host.Namespaces.Get(Net); err == nil && id != want {
+		err = fmt.Errorf("it is not in the host's network namespace any more: %w", ErrVanished)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// openNet opens a file below /proc/PID/net. The error is errAbsent where the kernel has no
+// such file.
+func (p *Process) openNet(name string) (*os.File, error) {
+	fd, err := retry(func() (int, error) {
+		return unix.Openat(p.fd, "net/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	})
+	if err == nil {
+		return os.NewFile(uintptr(fd), name), nil
+	}
+	if errors.Is(err, unix.ENOENT) {
+		// All is missing when the process ended. This file every namespace has.
+		var stat unix.Stat_t
+		if _, err := retry(func() (int, error) { return 0, unix.Fstatat(p.fd, "net/dev", &stat, 0) }); err == nil {
+			return nil, errAbsent
+		}
+	}
+	return nil, classify("open", err)
+}
+
+// readTable adds the sockets of a table whose first line is a heading. A malformed row is an
+// error, but hides no other.
+func readTable(ctx context.Context, text io.Reader, protocol Protocol, found *socketList) error {
+	lines := bufio.NewScanner(text)
+	lines.Buffer(make([]byte, 0, 4<<10), maxRowBytes)
+	lines.Scan()
+	var malformed error
+	for rows := 0; lines.Scan(); rows++ {
+		if rows == maxRows {
+			found.truncated = true
+			break
+		}
+		if rows%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		more, ok := addRow(found, protocol, lines.Bytes())
+		if !ok && malformed == nil {
+			malformed = fmt.Errorf("malformed row %.200q", lines.Bytes())
+		}
+		if !more {
+			break
+		}
+	}
+	return errors.Join(lines.Err(), malformed)
+}
+
+// addRow adds the socket of a row if it is one that takes in what others send. more says
+// whether to read on, and ok whether the row could be read.
+func addRow(found *socketList, protocol Protocol, line []byte) (more, ok bool) {
+	if protocol == SCTP {
+		return addEndpoint(found, line)
+	}
+	row, ok := parseSocketRow(line)
+	if !ok {
+		return true, false
+	}
+	socket := Socket{Protocol: protocol, Address: row.address, Inode: row.inode, UID: row.uid}
+	switch {
+	case protocol == TCP && row.state != stateListen:
+		// The kernel shows those that listen before all others (net/ipv4/tcp_ipv4.c,
+		// tcp_get_idx), of which a busy host has thousands.
+		return false, true
+	case protocol != TCP && row.state != stateClose, row.address.Port() == 0:
+		return true, true
+	case protocol == Raw && row.address.Port() == unix.IPPROTO_RAW:
+		return true, true
+	}
+	return found.add(socket), true
+}
