@@ -1,7 +1,6 @@
 package nsinspect
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -86,74 +85,6 @@ func (fs *FS) fd() int { return int(fs.dir.Fd()) }
 // take no handle.
 func (fs *FS) path(elem ...string) string {
 	return filepath.Join(append([]string{fs.root}, elem...)...)
-}
-
-// dirBufSize holds about 1,300 entries of 24 bytes: one getdents64(2) for most nodes.
-const dirBufSize = 32 << 10
-
-// readNumbers returns the entries of a directory whose names are positive decimal
-// numbers.
-func readNumbers(ctx context.Context, fd, limit int) ([]int, error) {
-	buf := make([]byte, dirBufSize)
-	var numbers []int
-	for {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		n, err := retry(func() (int, error) { return unix.ReadDirent(fd, buf) })
-		if err != nil {
-			return nil, err
-		}
-		if n == 0 {
-			return numbers, nil
-		}
-		numbers = appendNumbers(numbers, buf[:n])
-		if len(numbers) > limit {
-			return nil, fmt.Errorf("more than %d entries: %w", limit, ErrTooLarge)
-		}
-	}
-}
-
-// direntNameOffset is where the name starts in struct linux_dirent64, and
-// direntLenOffset where the record's length stands (getdents64(2)).
-const (
-	direntNameOffset = 19
-	direntLenOffset  = 16
-)
-
-// appendNumbers decodes linux_dirent64 records without making a string of each name.
-func appendNumbers(numbers []int, buf []byte) []int {
-	for len(buf) >= direntNameOffset {
-		length := int(buf[direntLenOffset]) | int(buf[direntLenOffset+1])<<8
-		if length < direntNameOffset || length > len(buf) {
-			return numbers
-		}
-		name := buf[direntNameOffset:length]
-		if end := bytes.IndexByte(name, 0); end >= 0 {
-			name = name[:end]
-		}
-		if n, ok := parseNumber(name); ok {
-			numbers = append(numbers, n)
-		}
-		buf = buf[length:]
-	}
-	return numbers
-}
-
-// parseNumber accepts canonical positive decimals of at most nine digits: pids have
-// seven, and "007" is not how the kernel writes one.
-func parseNumber(text []byte) (int, bool) {
-	if len(text) == 0 || len(text) > 9 || text[0] == '0' {
-		return 0, false
-	}
-	n := 0
-	for _, c := range text {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = n*10 + int(c-'0')
-	}
-	return n, true
 }
 
 // openDir opens a directory for listing.

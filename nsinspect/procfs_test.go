@@ -144,8 +144,8 @@ func TestReadAll(t *testing.T) {
 	}
 }
 
-// dirent makes a struct linux_dirent64 of a name, padded as the kernel does.
-func dirent(name string) []byte {
+// direntOf makes a struct linux_dirent64 of a name, padded as the kernel does.
+func direntOf(name string) []byte {
 	length := (direntNameOffset + len(name) + 1 + 7) &^ 7
 	record := make([]byte, length)
 	binary.NativeEndian.PutUint16(record[direntLenOffset:], uint16(length)) //nolint:gosec // Names are short.
@@ -154,7 +154,7 @@ func dirent(name string) []byte {
 }
 
 func FuzzAppendNumbers(f *testing.F) {
-	whole := append(append(dirent("1"), dirent("self")...), dirent("4194304")...)
+	whole := append(append(direntOf("1"), direntOf("self")...), direntOf("4194304")...)
 	f.Add(whole)
 	f.Add(whole[:len(whole)-3])
 	f.Add(make([]byte, 64))                                     // Records without a length.

@@ -1,0 +1,199 @@
+package nsinspect
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// SocketInodes calls visit with the inode of each socket among the open descriptors of the
+// process, once a descriptor, and returns how many descriptors of any kind it saw. Those
+// beyond limit are not looked at: the error then is [ErrTooLarge].
+//
+// The descriptors are those of /proc/PID/fd (proc_pid_fd(5)). Only the owner of the process
+// may list them, or who has CAP_DAC_READ_SEARCH; where that is denied, /proc/PID/fdinfo
+// shows the same to whoever has CAP_SYS_PTRACE, since Linux 5.14. Elsewhere the answer is
+// [ErrDenied].
+//
+// Threads nearly always share one table of descriptors, and the leader's is read, or that of
+// a living thread where the leader ended. A socket has holders beyond them: a thread that
+// called unshare(2) with CLONE_FILES, io_uring(7), and a UNIX socket in which the descriptor
+// is on its way (unix(7), SCM_RIGHTS).
+func (p *Process) SocketInodes(ctx context.Context, visit func(inode uint64), limit int) (seen int, err error) {
+	seen, err = p.socketInodesAt(ctx, "", visit, limit)
+	if err != nil || seen > 0 {
+		return seen, err
+	}
+	// A leader that ended has none any more, but its threads may.
+	single, err := p.singleThreaded()
+	if err != nil || single || !p.ended("") {
+		return 0, err
+	}
+	tids, err := p.Threads(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, tid := range tids {
+		if tid == p.pid || p.ended(threadDir(tid)) {
+			continue
+		}
+		seen, err := p.socketInodesAt(ctx, threadDir(tid), visit, limit)
+		if !errors.Is(err, ErrVanished) {
+			return seen, err
+		}
+	}
+	return 0, nil
+}
+
+// socketInodesAt looks at the descriptors of the thread with this directory.
+func (p *Process) socketInodesAt(ctx context.Context, dir string, visit func(inode uint64), limit int) (int, error) {
+	d := descriptors{visit: visit, limit: limit}
+	var err error
+	if d.dir, err = openDir(p.fd, dir+"fd"); err == nil {
+		err = d.each(ctx, d.link)
+	} else if isDenial(err) {
+		if d.dir, err = openDir(p.fd, dir+"fdinfo"); err == nil {
+			err = d.infos(ctx)
+		}
+	}
+	if err != nil && isDenial(err) && p.ended(dir) {
+		// The kernel also answers EACCES when the process dies during the look.
+		err = unix.ESRCH
+	}
+	return d.seen, classify(fmt.Sprintf("list descriptors of process %d", p.pid), err)
+}
+
+// descriptors is a listing of one of the two directories.
+type descriptors struct {
+	dir   int
+	visit func(inode uint64)
+	limit int
+	seen  int
+	// mount is the id of the mount that all sockets are on, which is the kernel's own.
+	mount uint64
+}
+
+// each calls look with the name of each descriptor, and closes the directory. A descriptor
+// that was closed meanwhile is none.
+func (d *descriptors) each(ctx context.Context, look func(name string) error) error {
+	defer closeFD(d.dir)
+	return eachEntry(ctx, d.dir, make([]byte, dirBufSize), func(entry dirent) error {
+		if d.seen == d.limit {
+			return fmt.Errorf("more than %d descriptors: %w", d.limit, ErrTooLarge)
+		}
+		d.seen++
+		if err := look(string(entry.name)); !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+		return nil
+	})
+}
+
+// link reads the link of a descriptor, which names what it is of.
+func (d *descriptors) link(name string) error {
+	var buf [len("socket:[18446744073709551615]") + 1]byte // One more, to see that a link is longer.
+	n, err := retry(func() (int, error) { return unix.Readlinkat(d.dir, name, buf[:]) })
+	if err != nil {
+		return err
+	}
+	if inode, ok := parseSocketLink(buf[:n]); ok {
+		d.visit(inode)
+	}
+	return nil
+}
+
+// parseSocketLink recognises "socket:[INODE]". Paths of files start with a slash.
+func parseSocketLink(link []byte) (uint64, bool) {
+	number, ok := bytes.CutPrefix(link, []byte("socket:["))
+	if !ok {
+		return 0, false
+	}
+	number, ok = bytes.CutSuffix(number, []byte{']'})
+	if !ok {
+		return 0, false
+	}
+	inode, err := strconv.ParseUint(string(number), 10, 64)
+	return inode, err == nil
+}
+
+func (d *descriptors) infos(ctx context.Context) error {
+	mount, err := socketMount()
+	if err != nil {
+		closeFD(d.dir)
+		return err
+	}
+	d.mount = mount
+	return d.each(ctx, d.info)
+}
+
+// socketMount returns the id of the mount that sockets are on: that of one of our own.
+func socketMount() (uint64, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, fmt.Errorf("find the mount of sockets: %w", err)
+	}
+	defer closeFD(fd)
+	var stat unix.Statx_t
+	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &stat); err != nil {
+		return 0, fmt.Errorf("find the mount of sockets: %w", err)
+	}
+	if stat.Mask&unix.STATX_MNT_ID == 0 {
+		return 0, errors.New("find the mount of sockets: the kernel does not tell")
+	}
+	return stat.Mnt_id, nil
+}
+
+// infoBufSize holds the lines of a descriptor's information that all kinds of files have.
+// What follows has any length: for epoll(7), a line for each file that is waited for.
+const infoBufSize = 128
+
+// info reads the information about a descriptor.
+func (d *descriptors) info(name string) error {
+	var buf [infoBufSize]byte
+	fd, err := retry(func() (int, error) {
+		return unix.Openat(d.dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return err
+	}
+	defer closeFD(fd)
+	n, err := retry(func() (int, error) { return unix.Read(fd, buf[:]) })
+	if err != nil {
+		return err
+	}
+	mount, inode, ok := parseDescriptorInfo(buf[:n])
+	if !ok {
+		return fmt.Errorf("malformed information about descriptor %s", name)
+	}
+	if mount == d.mount {
+		d.visit(inode)
+	}
+	return nil
+}
+
+// parseDescriptorInfo reads two of the first lines of /proc/PID/fdinfo/FD
+// (proc_pid_fdinfo(5)): "mnt_id:" and, since Linux 5.14, "ino:".
+func parseDescriptorInfo(text []byte) (mount, inode uint64, ok bool) {
+	const lines = 4 // pos, flags, mnt_id, ino: those below are of the kind of file.
+	var haveMount, haveInode bool
+	for range lines {
+		line, rest, whole := bytes.Cut(text, []byte{'\n'})
+		if !whole {
+			break
+		}
+		text = rest
+		name, value, _ := bytes.Cut(line, []byte{':'})
+		number, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 64)
+		switch string(name) {
+		case "mnt_id":
+			mount, haveMount = number, err == nil
+		case "ino":
+			inode, haveInode = number, err == nil
+		}
+	}
+	return mount, inode, haveMount && haveInode
+}
