@@ -1,0 +1,219 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// Caps of the look at who holds which socket.
+const (
+	// maxDescriptors caps the open files of one process that are looked at.
+	maxDescriptors = 1 << 20
+	// maxSocketsHeld caps the sockets that one container has in a snapshot, and maxHolders
+	// the processes that one socket has.
+	maxSocketsHeld = 4096
+	maxHolders     = 8
+)
+
+// sockets finds whose the sockets of the host's network are.
+type sockets struct {
+	table  nsinspect.SocketTable
+	readAt time.Time
+	// byInode are the places in the table: a socket of SCTP may have several addresses.
+	byInode map[uint64][]int
+	// held are the sockets of each container, by their place in the table.
+	held map[inventory.Key]map[int][]audit.Holder
+	// deep says that the files of all containers' processes are listed, also of those that
+	// are in networks of their own, to which a socket of the host may have been passed.
+	deep bool
+	// listed counts the open files that were looked at, and unlisted the processes whose
+	// files could not be listed.
+	listed, unlisted int
+}
+
+// readSockets reads the sockets of the host's network, before the processes, whose files are
+// then compared with them.
+func (w *walk) readSockets(ctx context.Context) {
+	if w.snapshot.Host.Reference == nsinspect.ByNone {
+		return
+	}
+	coverage := &audit.PortCoverage{NoSockets: make(map[nsinspect.Protocol]audit.Gap)}
+	w.snapshot.Ports = coverage
+	w.sockets.readAt = time.Now()
+	table, err := w.fs.Sockets(ctx, w.snapshot.Host)
+	if err != nil {
+		for _, protocol := range nsinspect.Protocols() {
+			coverage.NoSockets[protocol] = gapOf(err)
+		}
+		return
+	}
+	coverage.Sockets, coverage.Ways, coverage.Absent = len(table.Sockets), table.Ways, table.Absent
+	for protocol, err := range table.Failed {
+		coverage.NoSockets[protocol] = gapOf(err)
+	}
+	if table.Truncated {
+		w.gap(audit.CauseLimit, "the host's network has more sockets than are looked at")
+	}
+	w.sockets.table = table
+	w.sockets.byInode = make(map[uint64][]int, len(table.Sockets))
+	for i := range table.Sockets {
+		if inode := table.Sockets[i].Inode; inode != 0 {
+			w.sockets.byInode[inode] = append(w.sockets.byInode[inode], i)
+		}
+	}
+}
+
+func gapOf(err error) audit.Gap { return audit.Gap{Cause: causeOf(err), Reason: oneLine(err)} }
+
+// findHeld looks for the host's sockets among the open files of a container's process.
+func (w *walk) findHeld(ctx context.Context, process *nsinspect.Process, container *audit.Container, record *audit.Process) error {
+	s := &w.sockets
+	inHostNetwork := w.sharesKind(record, nsinspect.Net)
+	if len(s.byInode) == 0 || !s.deep && !inHostNetwork {
+		return nil
+	}
+	seen, err := process.SocketInodes(ctx, func(inode uint64) {
+		for _, i := range s.byInode[inode] {
+			s.hold(container.Key(), i, audit.Holder{PID: record.PID, Command: record.Command})
+		}
+	}, maxDescriptors)
+	s.listed += seen
+	switch {
+	case err == nil, errors.Is(err, nsinspect.ErrVanished):
+		return nil
+	case errors.Is(err, nsinspect.ErrDenied) && !inHostNetwork:
+		s.unlisted++
+		return nil
+	case errors.Is(err, nsinspect.ErrDenied), errors.Is(err, nsinspect.ErrTooLarge):
+		w.unknownIn(container, causeOf(err), oneLine(err))
+		return nil
+	}
+	return err
+}
+
+// hold notes that a container has a socket, and a process that has it open.
+func (s *sockets) hold(key inventory.Key, socket int, holders ...audit.Holder) {
+	if s.held == nil {
+		s.held = make(map[inventory.Key]map[int][]audit.Holder)
+	}
+	sockets := s.held[key]
+	if sockets == nil {
+		sockets = make(map[int][]audit.Holder)
+		s.held[key] = sockets
+	}
+	known := sockets[socket]
+	for _, holder := range holders {
+		if len(known) < maxHolders && !slices.ContainsFunc(known, func(h audit.Holder) bool { return h.PID == holder.PID }) {
+			known = append(known, holder)
+		}
+	}
+	sockets[socket] = known
+}
+
+// findMade attributes sockets by the cgroup in which they were made, which the kernel tells
+// also where no process's files can be listed, and of sockets that were made before their
+// process left the host's network.
+func (w *walk) findMade(ctx context.Context) error {
+	wanted := make(map[uint64]bool)
+	for i := range w.sockets.table.Sockets {
+		if id := w.sockets.table.Sockets[i].Cgroup; id > 1 { // 1 is the root.
+			wanted[id] = true
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	paths, err := w.fs.CgroupPaths(ctx, w.snapshot.Host, slices.Collect(maps.Keys(wanted)))
+	if err != nil {
+		return err
+	}
+	for i := range w.sockets.table.Sockets {
+		path, ok := paths[w.sockets.table.Sockets[i].Cgroup]
+		if !ok {
+			continue
+		}
+		found := w.attributor.attribute([]nsinspect.CgroupEntry{{Hierarchy: "0", Path: path}})
+		if container := w.containers[found.key]; found.known && !found.contested && container != nil {
+			w.sockets.hold(found.key, i)
+		}
+	}
+	return nil
+}
+
+// settleSockets looks again, after a while, where a container has sockets that come and go
+// by their nature: those that a client makes to ask one question.
+func (w *walk) settleSockets(ctx context.Context, settle time.Duration) error {
+	if !w.passingSockets() {
+		return nil
+	}
+	if rest := settle - time.Since(w.sockets.readAt); rest > 0 {
+		if err := pause(ctx, rest); err != nil {
+			return err
+		}
+	}
+	again, err := w.fs.Sockets(ctx, w.snapshot.Host)
+	if err != nil {
+		return nil //nolint:nilerr // The first look stands.
+	}
+	still := make(map[uint64]bool, len(again.Sockets))
+	for i := range again.Sockets {
+		still[again.Sockets[i].Inode] = true
+	}
+	for _, held := range w.sockets.held {
+		for i := range held {
+			socket := &w.sockets.table.Sockets[i]
+			if comesAndGoes(socket) && !still[socket.Inode] && again.Failed[socket.Protocol] == nil {
+				delete(held, i)
+				w.snapshot.Coverage.Transient++
+			}
+		}
+	}
+	return nil
+}
+
+// passingSockets says whether a container has a socket that may be gone in a moment.
+func (w *walk) passingSockets() bool {
+	for key, held := range w.sockets.held {
+		for i := range held {
+			if socket := &w.sockets.table.Sockets[i]; comesAndGoes(socket) && !declares(w.containers[key], socket) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func comesAndGoes(socket *nsinspect.Socket) bool {
+	return socket.Protocol != nsinspect.TCP && socket.Protocol != nsinspect.SCTP
+}
+
+func declares(container *audit.Container, socket *nsinspect.Socket) bool {
+	return slices.ContainsFunc(container.Declared.Ports, func(port inventory.Port) bool {
+		return port.Protocol == socket.Protocol && port.HostPort == socket.Address.Port()
+	})
+}
+
+// recordSockets puts into the snapshot what was found.
+func (w *walk) recordSockets() {
+	if w.sockets.unlisted > 0 {
+		w.gap(audit.CauseDenied, fmt.Sprintf("the open files of %d processes in containers can't be listed, so a socket of the host's network that was passed to them is not seen", w.sockets.unlisted))
+	}
+	for key, held := range w.sockets.held {
+		container := w.containers[key]
+		for _, i := range slices.Sorted(maps.Keys(held)) {
+			if len(container.Sockets) == maxSocketsHeld {
+				w.unknownIn(container, audit.CauseLimit, fmt.Sprintf("it has more than %d sockets in the host's network", maxSocketsHeld))
+				break
+			}
+			container.Sockets = append(container.Sockets, audit.Socket{Socket: w.sockets.table.Sockets[i], Holders: held[i]})
+		}
+	}
+}
