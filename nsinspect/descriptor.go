@@ -134,17 +134,10 @@ func (d *descriptors) infos(ctx context.Context) error {
 func socketMount() (uint64, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return 0, fmt.Errorf("find the mount of sockets: %w", err)
+		return 0, fmt.Errorf("make a socket: %w", err)
 	}
 	defer closeFD(fd)
-	var stat unix.Statx_t
-	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &stat); err != nil {
-		return 0, fmt.Errorf("find the mount of sockets: %w", err)
-	}
-	if stat.Mask&unix.STATX_MNT_ID == 0 {
-		return 0, errors.New("find the mount of sockets: the kernel does not tell")
-	}
-	return stat.Mnt_id, nil
+	return mountID(fd)
 }
 
 // infoBufSize holds the lines of a descriptor's information that all kinds of files have.

@@ -17,6 +17,8 @@ var (
 	ErrNoProcfs = errors.New("not a readable procfs")
 	// ErrTooLarge says that a text was longer than its cap, so it was not judged.
 	ErrTooLarge = errors.New("larger than its cap")
+	// ErrNoCgroup2 says that the host's cgroups are not those of v2 alone.
+	ErrNoCgroup2 = errors.New("the host does not have cgroup v2 alone")
 )
 
 // classify turns an errno of a read below /proc/PID into one of the outcomes. The

@@ -85,6 +85,32 @@ func (fs *FS) hostReference(candidate HostCandidate) (HostReference, error) {
 	}, nil
 }
 
+// openHost opens the process that is the host reference, unless its pid is another's by now
+// or it has left the host's namespace of this kind.
+func (fs *FS) openHost(host HostReference, kind Kind) (*Process, error) {
+	if _, ok := host.Namespaces.Get(kind); !ok {
+		return nil, errNoHost
+	}
+	process, err := fs.Open(host.PID)
+	if err != nil {
+		return nil, err
+	}
+	if err := process.mustBeHost(host, kind); err != nil {
+		process.Close()
+		return nil, err
+	}
+	return process, nil
+}
+
+// mustBeHost fails unless the process is in the host's namespace of this kind.
+func (p *Process) mustBeHost(host HostReference, kind Kind) error {
+	id, err := p.Namespace(kind)
+	if want, _ := host.Namespaces.Get(kind); err == nil && id != want {
+		err = fmt.Errorf("process %d is not in the host's %s namespace any more: %w", p.pid, kind, ErrVanished)
+	}
+	return err
+}
+
 // containerIDs returns the containers that any of the entries names.
 func containerIDs(entries []CgroupEntry) []string {
 	var ids []string

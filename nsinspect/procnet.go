@@ -78,26 +78,24 @@ func (n *procNet) table(ctx context.Context, protocol Protocol, name string, fou
 	return readTable(ctx, file, protocol, found)
 }
 
-// open opens a file that shows the host's network namespace, and no other.
+// open opens a file that shows the host's network namespace, and no other. The file keeps the
+// namespace that it was opened in; the process may move. The first thread of a program in Go,
+// such as containerd, may do so for moments.
 func (n *procNet) open(name string) (*os.File, error) {
 	if n.process == nil {
-		process, err := n.fs.Open(n.host.PID)
+		process, err := n.fs.openHost(n.host, Net)
 		if err != nil {
 			return nil, err
 		}
 		n.process = process
+	} else if err := n.process.mustBeHost(n.host, Net); err != nil {
+		return nil, err
 	}
 	file, err := n.process.openNet(name)
 	if err != nil {
 		return nil, err
 	}
-	// The file keeps the namespace that it was opened in. The handle keeps the process, but
-	// its pid may have been another's before, and it may have moved.
-	id, err := n.process.Namespace(Net)
-	if want, _ := n.host.Namespaces.Get(Net); err == nil && id != want {
-		err = fmt.Errorf("it is not in the host's network namespace any more: %w", ErrVanished)
-	}
-	if err != nil {
+	if err := n.process.mustBeHost(n.host, Net); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil

@@ -1,0 +1,138 @@
+package nsinspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// cgroupMount is where cgroup v2 is mounted on a host that has nothing else (cgroups(7)).
+const cgroupMount = "sys/fs/cgroup"
+
+// CgroupTree is the host's tree of v2 cgroups. It tells the path of a cgroup by its id, which
+// is all that sock_diag says of the cgroup in which a socket was made.
+type CgroupTree struct {
+	// dir is the root of the host's mount.
+	dir  int
+	view cgroupView
+	// reader is the id of the root of the reader's cgroup namespace, or 0 where it takes no
+	// part in the paths.
+	reader uint64
+}
+
+// CgroupTree opens the host's /sys/fs/cgroup, as the host reference sees it through
+// /proc/PID/root (proc_pid_root(5)). That takes CAP_SYS_PTRACE: [ErrDenied] without. Where
+// the host has cgroup v1, alone or beside v2, the error is [ErrNoCgroup2]. The caller closes
+// the tree.
+func (fs *FS) CgroupTree(host HostReference) (*CgroupTree, error) {
+	process, err := fs.openHost(host, Mnt)
+	if err != nil {
+		return nil, fmt.Errorf("open the host's cgroups: %w", err)
+	}
+	defer process.Close()
+	tree, err := process.cgroupTree()
+	if err != nil {
+		return nil, fmt.Errorf("open the host's cgroups: %w", err)
+	}
+	return tree, nil
+}
+
+// cgroupTree opens the tree that this process sees.
+func (p *Process) cgroupTree() (*CgroupTree, error) {
+	dir, err := openDir(p.fd, "root/"+cgroupMount)
+	if err != nil {
+		return nil, classify(fmt.Sprintf("open /%s of process %d", cgroupMount, p.pid), err)
+	}
+	tree := &CgroupTree{dir: dir}
+	err = mustBeCgroup2(dir)
+	if err == nil {
+		err = tree.setView(p)
+	}
+	if err != nil {
+		tree.Close()
+		return nil, err
+	}
+	return tree, nil
+}
+
+// Close releases the tree.
+func (t *CgroupTree) Close() { closeFD(t.dir) }
+
+// mustBeCgroup2 fails unless the directory is of cgroup v2, and says what it is instead.
+func mustBeCgroup2(dir int) error {
+	is2 := func(name string) (bool, error) {
+		fd, err := openDir(dir, name)
+		if err != nil {
+			return false, err
+		}
+		defer closeFD(fd)
+		var stat unix.Statfs_t
+		_, err = retry(func() (int, error) { return 0, unix.Fstatfs(fd, &stat) })
+		return stat.Type == unix.CGROUP2_SUPER_MAGIC, err
+	}
+	if ok, err := is2("."); ok || err != nil {
+		return err
+	}
+	// Where systemd mounts v2 in a hybrid hierarchy.
+	if ok, _ := is2("unified"); ok {
+		return fmt.Errorf("%w: it has v1 and v2 (hybrid)", ErrNoCgroup2)
+	}
+	return fmt.Errorf("%w: /%s is not of cgroup v2", ErrNoCgroup2, cgroupMount)
+}
+
+// setView finds out how the paths of the tree look from this process's cgroup namespace.
+func (t *CgroupTree) setView(host *Process) error {
+	mounts, err := readMounts(host.fd, "mountinfo")
+	if err != nil {
+		return classify(fmt.Sprintf("read mounts of process %d", host.pid), err)
+	}
+	id, err := mountID(t.dir)
+	if err != nil {
+		return err
+	}
+	base, ok := mounts.root(id)
+	if !ok {
+		return errors.New("the mount is not among those of the process")
+	}
+	t.view.base = base
+	if levelsUp(base) == 0 {
+		return nil
+	}
+	// The root that this process sees is inside of the tree: where, its own mount tells.
+	t.reader, err = ownCgroupRoot()
+	return err
+}
+
+// Resolve returns the paths of the cgroups with these ids, in the form in which
+// /proc/PID/cgroup shows them to this process. A cgroup that was removed is not in it. With
+// an error, such as [ErrTooLarge], others may be missing too.
+func (t *CgroupTree) Resolve(ctx context.Context, ids []uint64) (map[uint64]string, error) {
+	walk := newCgroupWalk(t.dir, ids)
+	view := t.view
+	if t.reader != 0 {
+		walk.want(t.reader)
+	}
+	err := walk.run(ctx)
+	if t.reader != 0 {
+		reader, ok := walk.found[t.reader]
+		if !ok {
+			return nil, errors.Join(errors.New("find the own cgroup in the host's tree: it is not there"), err)
+		}
+		view.reader = reader
+		if err := view.check(); err != nil {
+			return nil, err
+		}
+	}
+	paths := make(map[uint64]string, len(ids))
+	for _, id := range ids {
+		if path, ok := walk.found[id]; ok {
+			paths[id] = view.path(path)
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("look for cgroups by their ids: %w", err)
+	}
+	return paths, err
+}
