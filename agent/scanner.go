@@ -32,6 +32,9 @@ type ScannerConfig struct {
 	// runtime starts a process in a container, the runtime's own process is in the
 	// container's cgroup before it has left the host's namespaces.
 	Settle time.Duration
+	// Files remembers who holds which socket from one scan to the next; nil looks at all open
+	// files in each.
+	Files *FileMemory
 	// Progress is told what the scanner does next; nil for nobody.
 	Progress func(stage string)
 }
@@ -96,6 +99,8 @@ func (s *Scanner) scan(ctx context.Context, snapshot *audit.Snapshot, targeted b
 // walk reads the processes, and looks again where a first look does not settle it.
 func (s *Scanner) walk(ctx context.Context, w *walk) error {
 	w.settleInits(w.snapshot.Inventory.Containers)
+	w.sockets.deep = s.config.Files.begin(w.targeted)
+	w.readSockets(ctx)
 	s.config.Progress("read the processes")
 	if err := w.processes(ctx); err != nil {
 		return fmt.Errorf("read the processes: %w", err)
@@ -105,6 +110,10 @@ func (s *Scanner) walk(ctx context.Context, w *walk) error {
 		if err := w.confirm(ctx, s.config.Settle); err != nil {
 			return fmt.Errorf("look again at undeclared sharing: %w", err)
 		}
+	}
+	s.config.Progress("read the host's ports")
+	if err := w.ports(ctx, &s.config); err != nil {
+		return fmt.Errorf("read the host's ports: %w", err)
 	}
 	s.config.Progress("ask containerd again about single containers")
 	w.reconcile(ctx, s.config.Source)

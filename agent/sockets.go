@@ -29,14 +29,23 @@ type sockets struct {
 	readAt time.Time
 	// byInode are the places in the table: a socket of SCTP may have several addresses.
 	byInode map[uint64][]int
+	// byPort are the places in the table by port.
+	byPort map[uint16][]int
 	// held are the sockets of each container, by their place in the table.
-	held map[inventory.Key]map[int][]audit.Holder
+	held map[inventory.Key]map[int]*hold
 	// deep says that the files of all containers' processes are listed, also of those that
 	// are in networks of their own, to which a socket of the host may have been passed.
 	deep bool
 	// listed counts the open files that were looked at, and unlisted the processes whose
 	// files could not be listed.
 	listed, unlisted int
+}
+
+// hold is how a container has a socket.
+type hold struct {
+	// made says that it was made in the container's cgroup.
+	made    bool
+	holders []audit.Holder
 }
 
 // readSockets reads the sockets of the host's network, before the processes, whose files are
@@ -64,7 +73,10 @@ func (w *walk) readSockets(ctx context.Context) {
 	}
 	w.sockets.table = table
 	w.sockets.byInode = make(map[uint64][]int, len(table.Sockets))
+	w.sockets.byPort = make(map[uint16][]int)
 	for i := range table.Sockets {
+		port := table.Sockets[i].Address.Port()
+		w.sockets.byPort[port] = append(w.sockets.byPort[port], i)
 		if inode := table.Sockets[i].Inode; inode != 0 {
 			w.sockets.byInode[inode] = append(w.sockets.byInode[inode], i)
 		}
@@ -82,7 +94,7 @@ func (w *walk) findHeld(ctx context.Context, process *nsinspect.Process, contain
 	}
 	seen, err := process.SocketInodes(ctx, func(inode uint64) {
 		for _, i := range s.byInode[inode] {
-			s.hold(container.Key(), i, audit.Holder{PID: record.PID, Command: record.Command})
+			s.of(container.Key(), i).add(holderOf(process))
 		}
 	}, maxDescriptors)
 	s.listed += seen
@@ -99,23 +111,32 @@ func (w *walk) findHeld(ctx context.Context, process *nsinspect.Process, contain
 	return err
 }
 
-// hold notes that a container has a socket, and a process that has it open.
-func (s *sockets) hold(key inventory.Key, socket int, holders ...audit.Holder) {
+// holderOf names a process. One without a name is a holder all the same.
+func holderOf(process *nsinspect.Process) audit.Holder {
+	command, _ := process.Command()
+	return audit.Holder{PID: process.PID(), Command: command}
+}
+
+// of returns how a container has a socket, which is noted if it is new.
+func (s *sockets) of(key inventory.Key, socket int) *hold {
 	if s.held == nil {
-		s.held = make(map[inventory.Key]map[int][]audit.Holder)
+		s.held = make(map[inventory.Key]map[int]*hold)
 	}
-	sockets := s.held[key]
-	if sockets == nil {
-		sockets = make(map[int][]audit.Holder)
-		s.held[key] = sockets
+	if s.held[key] == nil {
+		s.held[key] = make(map[int]*hold)
 	}
-	known := sockets[socket]
-	for _, holder := range holders {
-		if len(known) < maxHolders && !slices.ContainsFunc(known, func(h audit.Holder) bool { return h.PID == holder.PID }) {
-			known = append(known, holder)
-		}
+	if s.held[key][socket] == nil {
+		s.held[key][socket] = new(hold)
 	}
-	sockets[socket] = known
+	return s.held[key][socket]
+}
+
+// add notes a process that has the socket open.
+func (h *hold) add(holder audit.Holder) {
+	known := slices.ContainsFunc(h.holders, func(other audit.Holder) bool { return other.PID == holder.PID })
+	if !known && len(h.holders) < maxHolders {
+		h.holders = append(h.holders, holder)
+	}
 }
 
 // findMade attributes sockets by the cgroup in which they were made, which the kernel tells
@@ -131,9 +152,18 @@ func (w *walk) findMade(ctx context.Context) error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	paths, err := w.fs.CgroupPaths(ctx, w.snapshot.Host, slices.Collect(maps.Keys(wanted)))
+	tree, err := w.fs.CgroupTree(w.snapshot.Host)
 	if err != nil {
+		return nil //nolint:nilerr // The open files tell, and say so where they can't.
+	}
+	defer tree.Close()
+	// Paths that could not be found are as unknown as those of cgroups that are gone.
+	paths, err := tree.Resolve(ctx, slices.Collect(maps.Keys(wanted)))
+	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if err != nil {
+		w.gap(causeOf(err), "whose the host's sockets are, by cgroups: "+oneLine(err))
 	}
 	for i := range w.sockets.table.Sockets {
 		path, ok := paths[w.sockets.table.Sockets[i].Cgroup]
@@ -142,7 +172,7 @@ func (w *walk) findMade(ctx context.Context) error {
 		}
 		found := w.attributor.attribute([]nsinspect.CgroupEntry{{Hierarchy: "0", Path: path}})
 		if container := w.containers[found.key]; found.known && !found.contested && container != nil {
-			w.sockets.hold(found.key, i)
+			w.sockets.of(found.key, i).made = true
 		}
 	}
 	return nil
@@ -207,13 +237,21 @@ func (w *walk) recordSockets() {
 		w.gap(audit.CauseDenied, fmt.Sprintf("the open files of %d processes in containers can't be listed, so a socket of the host's network that was passed to them is not seen", w.sockets.unlisted))
 	}
 	for key, held := range w.sockets.held {
-		container := w.containers[key]
-		for _, i := range slices.Sorted(maps.Keys(held)) {
-			if len(container.Sockets) == maxSocketsHeld {
-				w.unknownIn(container, audit.CauseLimit, fmt.Sprintf("it has more than %d sockets in the host's network", maxSocketsHeld))
-				break
-			}
-			container.Sockets = append(container.Sockets, audit.Socket{Socket: w.sockets.table.Sockets[i], Holders: held[i]})
+		w.recordHeld(w.containers[key], held)
+	}
+}
+
+func (w *walk) recordHeld(container *audit.Container, held map[int]*hold) {
+	for _, i := range slices.Sorted(maps.Keys(held)) {
+		// A process that was passing through, as a runtime's own are, is not the container's.
+		holders := slices.DeleteFunc(held[i].holders, func(h audit.Holder) bool { return indexOf(container, h.PID) < 0 })
+		if len(holders) == 0 && !held[i].made {
+			continue
 		}
+		if len(container.Sockets) == maxSocketsHeld {
+			w.unknownIn(container, audit.CauseLimit, fmt.Sprintf("it has more than %d sockets in the host's network", maxSocketsHeld))
+			return
+		}
+		container.Sockets = append(container.Sockets, audit.Socket{Socket: w.sockets.table.Sockets[i], Holders: holders})
 	}
 }

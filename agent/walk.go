@@ -35,6 +35,8 @@ type walk struct {
 	misplaced map[inventory.Key]bool
 	suspects  []suspect
 	recorded  int
+	sockets   sockets
+	forwards  forwards
 }
 
 func newWalk(fs *nsinspect.FS, snapshot *audit.Snapshot) *walk {
@@ -179,6 +181,12 @@ func (w *walk) visit(ctx context.Context, process *nsinspect.Process) error {
 	}
 	w.recorded++
 	container.Processes = append(container.Processes, *record)
+	if err := w.findHeld(ctx, process, container, record); err != nil {
+		return err
+	}
+	if process.PID() == container.PID {
+		container.Age, _ = process.Age() // 0 stands for a container that may still be starting.
+	}
 	if len(w.undeclared(container, record)) > 0 && len(w.suspects) < maxSuspects {
 		keep = true
 		w.suspects = append(w.suspects, suspect{process, container})

@@ -5,8 +5,11 @@ import (
 	"slices"
 )
 
-// sameAs says whether two pieces of evidence are about one port.
+// sameAs says whether two pieces of evidence are about one port, and the same way to it.
 func (p *PortEvidence) sameAs(other *PortEvidence) bool {
+	if p.Way != other.Way || p.Rule != nil && *p.Rule != *other.Rule {
+		return false
+	}
 	return p.Protocol == other.Protocol && p.HostPort == other.HostPort && p.HostAddress == other.HostAddress
 }
 

@@ -3,6 +3,7 @@ package audit
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -20,6 +21,7 @@ func judgePorts(snapshot *Snapshot) ([]Finding, []Unknown) {
 		verdicts:  make(map[verdictKey][]PortEvidence),
 		listening: listening(snapshot),
 	}
+	j.unseen()
 	for _, pod := range podsOf(snapshot) {
 		j.judge(pod)
 	}
@@ -46,6 +48,19 @@ type verdictKey struct {
 type endpoint struct {
 	protocol nsinspect.Protocol
 	address  netip.AddrPort
+}
+
+// unseen notes what of the node was not seen.
+func (j *portJudge) unseen() {
+	for _, protocol := range slices.Sorted(maps.Keys(j.snapshot.Ports.NoSockets)) {
+		gap := j.snapshot.Ports.NoSockets[protocol]
+		gap.Reason = fmt.Sprintf("%s sockets of the host's network may be missing: %s", protocol, gap.Reason)
+		j.unknown = append(j.unknown, Unknown{-1, gap})
+	}
+	for _, gap := range j.snapshot.Ports.NoForwards {
+		gap.Reason = "forwards of the host's ports may be missing: " + gap.Reason
+		j.unknown = append(j.unknown, Unknown{-1, gap})
+	}
 }
 
 // podsOf groups the containers of each pod; one without a pod is a group of its own.
@@ -202,6 +217,9 @@ func (j *portJudge) unseenForwards() *Gap {
 	if gaps := j.snapshot.Ports.NoForwards; len(gaps) > 0 {
 		return &gaps[0]
 	}
+	if n := j.snapshot.Ports.Ignored; n > 0 {
+		return &Gap{CauseRead, fmt.Sprintf("%d rules rewrite destinations in a form that is not known", n)}
+	}
 	if datapath := j.snapshot.Ports.Datapath; datapath != "" {
 		return &Gap{CauseDatapath, datapath + " forwards without rules, by programs in the kernel"}
 	}
@@ -242,16 +260,15 @@ func listening(snapshot *Snapshot) map[endpoint][]int {
 }
 
 // add puts a port into the finding that it belongs to. Sockets on one port, as SO_REUSEPORT
-// and the two families make them, are one port.
+// and the two families make them, are one port; and a rule is one, though a scan of the pod's
+// container and one of its pause container may both have seen it.
 func (j *portJudge) add(container int, by inventory.Declarer, reason string, port PortEvidence) {
 	key := verdictKey{container, by, reason}
 	ports := j.verdicts[key]
-	if port.Way == WaySocket {
-		for k := range ports {
-			if same := &ports[k]; same.Way == WaySocket && same.sameAs(&port) {
-				same.join(&port)
-				return
-			}
+	for k := range ports {
+		if ports[k].sameAs(&port) {
+			ports[k].join(&port)
+			return
 		}
 	}
 	j.verdicts[key] = append(ports, port)

@@ -1,0 +1,227 @@
+package audit
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+func tcp(port uint16) inventory.Port {
+	return inventory.Port{Protocol: nsinspect.TCP, HostPort: port, ContainerPort: 8080}
+}
+
+// listens is a TCP socket on all addresses.
+func listens(port uint16, pids ...int) Socket {
+	socket := Socket{Socket: nsinspect.Socket{
+		Protocol: nsinspect.TCP, Address: netip.AddrPortFrom(netip.IPv6Unspecified(), port), DualStack: true, Inode: uint64(port),
+	}}
+	for _, pid := range pids {
+		socket.Holders = append(socket.Holders, Holder{PID: pid, Command: "server"})
+	}
+	return socket
+}
+
+// leads is a forward to the pod.
+func leads(port uint16, shadows ...Socket) Forward {
+	return Forward{
+		Forward: nsinspect.Forward{
+			Protocol: nsinspect.TCP, HostPort: port, LastPort: port, Target: netip.MustParseAddrPort("10.244.1.5:8080"),
+			Way: nsinspect.ByNftables, Table: "ip cni_hostport", Chain: "hostports",
+		},
+		Shadows: shadows,
+	}
+}
+
+// podOf returns a pause container and a container that declare ports.
+func podOf(hostNetwork bool, forwards []Forward, sockets []Socket, ports ...inventory.Port) []Container {
+	declared := inventory.Declaration{By: inventory.ByPod, Ports: ports}
+	if hostNetwork {
+		declared.Host = []nsinspect.Kind{nsinspect.Net}
+	}
+	return []Container{
+		{Container: inventory.Container{ID: "box", RuntimeNamespace: "k8s.io", Sandbox: true, SandboxID: "box", Declared: declared}, Forwards: forwards},
+		{Container: inventory.Container{ID: "c", RuntimeNamespace: "k8s.io", SandboxID: "box", Declared: declared}, Sockets: sockets, Age: time.Hour},
+	}
+}
+
+// verdict is the part of a finding about ports that is compared.
+type verdict struct {
+	Container int
+	By        inventory.Declarer
+	Reason    string
+	Ports     []string
+}
+
+func verdictsOf(findings []Finding) []verdict {
+	var verdicts []verdict
+	for _, finding := range findings {
+		v := verdict{finding.Container, finding.DeclaredBy, finding.Reason, nil}
+		for _, port := range finding.Evidence.Ports {
+			text := fmt.Sprintf("%d %s", port.HostPort, port.Way)
+			if port.HostAddress.IsValid() {
+				text = port.HostAddress.String() + ":" + text
+			}
+			if len(port.Processes) > 0 {
+				text += " " + port.Processes[0].Command
+			}
+			v.Ports = append(v.Ports, text)
+		}
+		verdicts = append(verdicts, v)
+	}
+	return verdicts
+}
+
+func TestJudgePorts(t *testing.T) {
+	t.Parallel()
+	loopback := leads(9000)
+	loopback.HostAddress = netip.MustParseAddr("127.0.0.1")
+	tests := map[string]struct {
+		containers []Container
+		ports      PortCoverage
+		want       []verdict
+		unknown    []string
+	}{
+		"declared and forwarded": {
+			containers: podOf(false, []Forward{leads(9000)}, nil, tcp(9000)),
+			want:       []verdict{{1, inventory.ByPod, HostPortBound, []string{"all:PORT DNAT"}}},
+		},
+		"forwarded and declared by nobody": {
+			containers: podOf(false, []Forward{leads(9000)}, nil),
+			want:       []verdict{{0, inventory.ByNobody, UndeclaredHostPort, []string{"all:PORT DNAT"}}},
+		},
+		"forwarded from all addresses, declared for one": {
+			containers: podOf(false, []Forward{leads(9000)}, nil, inventory.Port{Protocol: nsinspect.TCP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 9000}),
+			want: []verdict{
+				{0, inventory.ByNobody, UndeclaredHostPort, []string{"all:PORT DNAT"}},
+				{1, inventory.ByPod, HostPortNotInEffect, []string{"127.0.0.1:9000 "}},
+			},
+		},
+		"forwarded from the address that was declared": {
+			containers: podOf(false, []Forward{loopback}, nil, inventory.Port{Protocol: nsinspect.TCP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 9000}),
+			want:       []verdict{{1, inventory.ByPod, HostPortBound, []string{"127.0.0.1:9000 DNAT"}}},
+		},
+		"declared and not forwarded": {
+			containers: podOf(false, nil, nil, tcp(9000)),
+			want:       []verdict{{1, inventory.ByPod, HostPortNotInEffect, []string{"all:PORT "}}},
+		},
+		"declared, and forwards can't be read": {
+			containers: podOf(false, nil, nil, tcp(9000)),
+			ports:      PortCoverage{NoForwards: []Gap{{CauseDenied, "no right"}}},
+			unknown: []string{
+				"forwards of the host's ports may be missing: no right",
+				"it declares host port 9000/TCP, which can't be verified here: no right",
+			},
+		},
+		"declared, and the network forwards without rules": {
+			containers: podOf(false, nil, nil, tcp(9000)),
+			ports:      PortCoverage{Datapath: "Cilium"},
+			unknown:    []string{"it declares host port 9000/TCP, which can't be verified here: Cilium forwards without rules, by programs in the kernel"},
+		},
+		"declared, and there are rules of another form": {
+			containers: podOf(false, nil, nil, tcp(9000)),
+			ports:      PortCoverage{Ignored: 2},
+			unknown:    []string{"it declares host port 9000/TCP, which can't be verified here: 2 rules rewrite destinations in a form that is not known"},
+		},
+		"a forward before a listener of the host": {
+			containers: podOf(false, []Forward{leads(22, listens(22, 1))}, nil, tcp(22)),
+			want: []verdict{
+				{1, inventory.ByPod, HostPortBound, []string{"all:PORT DNAT"}},
+				{1, inventory.ByPod, HostPortShadows, []string{"all:PORT DNAT"}},
+			},
+		},
+		"in the host's network": {
+			containers: podOf(true, nil, []Socket{listens(8080, 7), listens(9090, 8, 9)}, tcp(8080)),
+			want: []verdict{
+				{1, inventory.ByPod, HostPortBound, []string{"all:PORT socket server"}},
+				{1, inventory.ByNobody, UndeclaredHostPort, []string{"all:PORT socket server"}},
+			},
+		},
+		"in the host's network, and nobody listens": {
+			containers: podOf(true, nil, nil, tcp(8080)),
+			want:       []verdict{{1, inventory.ByPod, HostPortNotInEffect, []string{"all:PORT "}}},
+		},
+		"in the host's network, and sockets can't be read": {
+			containers: podOf(true, nil, nil, tcp(8080)),
+			ports:      PortCoverage{NoSockets: map[nsinspect.Protocol]Gap{nsinspect.TCP: {CauseRead, "malformed"}}},
+			unknown: []string{
+				"TCP sockets of the host's network may be missing: malformed",
+				"it declares host port 8080/TCP, which can't be verified here: malformed",
+			},
+		},
+		"SO_REUSEPORT": {
+			containers: podOf(true, nil, []Socket{listens(8080, 7), listens(8080, 8)}, tcp(8080)),
+			want:       []verdict{{1, inventory.ByPod, HostPortBound, []string{"all:PORT socket server"}}},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			findings, unknown := judgePorts(&Snapshot{Containers: test.containers, Ports: &test.ports})
+			if diff := cmp.Diff(test.want, verdictsOf(findings)); diff != "" {
+				t.Errorf("verdicts (-want +got):\n%s", diff)
+			}
+			var reasons []string
+			for _, u := range unknown {
+				reasons = append(reasons, u.Reason)
+			}
+			if diff := cmp.Diff(test.unknown, reasons); diff != "" {
+				t.Errorf("unknown (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestPortsOfAYoungContainer has a container that had no time to listen yet.
+func TestPortsOfAYoungContainer(t *testing.T) {
+	t.Parallel()
+	containers := podOf(true, nil, nil, tcp(8080))
+	containers[1].Age = Grace - time.Second
+	findings, unknown := judgePorts(&Snapshot{Containers: containers, Ports: &PortCoverage{}})
+	if len(findings)+len(unknown) > 0 {
+		t.Errorf("a container that just started is judged: %v %v", findings, unknown)
+	}
+}
+
+// TestSharedSocket has two containers that listen on one port: each has a finding that
+// names the other.
+func TestSharedSocket(t *testing.T) {
+	t.Parallel()
+	containers := []Container{
+		{Container: inventory.Container{ID: "a", Declared: inventory.Declaration{By: inventory.BySpec}}, Sockets: []Socket{listens(8080, 7)}},
+		{Container: inventory.Container{ID: "b", Declared: inventory.Declaration{By: inventory.BySpec, PortsReason: "Docker"}}, Sockets: []Socket{listens(8080, 8)}},
+	}
+	findings, _ := judgePorts(&Snapshot{Containers: containers, Ports: &PortCoverage{}})
+	want := []verdict{
+		{0, inventory.ByNobody, UndeclaredHostPort, []string{"all:PORT socket server"}},
+		{1, inventory.ByUnknown, UndeclaredHostPort, []string{"all:PORT socket server"}},
+	}
+	if diff := cmp.Diff(want, verdictsOf(findings)); diff != "" {
+		t.Errorf("verdicts (-want +got):\n%s", diff)
+	}
+	for i, other := range []string{"b", "a"} {
+		if diff := cmp.Diff([]string{other}, findings[i].Evidence.Ports[0].OtherContainers); diff != "" {
+			t.Errorf("other containers (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// TestManyPorts has a container that listens on more ports than a finding names.
+func TestManyPorts(t *testing.T) {
+	t.Parallel()
+	var sockets []Socket
+	for port := uint16(1000); port < 1100; port++ {
+		sockets = append(sockets, listens(port, 7))
+	}
+	containers := podOf(true, nil, sockets)
+	findings, _ := judgePorts(&Snapshot{Containers: containers, Ports: &PortCoverage{}})
+	evidence := findings[0].Evidence
+	if len(evidence.Ports) != maxPortEvidence || evidence.MorePorts != 100-maxPortEvidence || evidence.Ports[0].HostPort != 1000 {
+		t.Errorf("%d ports from %d on, and %d more", len(evidence.Ports), evidence.Ports[0].HostPort, evidence.MorePorts)
+	}
+}
