@@ -42,9 +42,11 @@ type fakeThread struct {
 }
 
 const (
-	runningStat  = "S 1 1 1 0 -1 4194560 0 0"
-	zombieStat   = "Z 1 1 1 0 -1 4194316 0 0"
-	kthreaddStat = "S 0 0 0 0 -1 2129984 0 0"
+	// statRest is what stands behind the flags, up to the time of the start.
+	statRest     = " 0 0 0 0 0 0 0 0 20 0 1 0 100"
+	runningStat  = "S 1 1 1 0 -1 4194560" + statRest
+	zombieStat   = "Z 1 1 1 0 -1 4194316" + statRest
+	kthreaddStat = "S 0 0 0 0 -1 2129984" + statRest
 )
 
 func newFakeProc(t testing.TB) *fakeProc {

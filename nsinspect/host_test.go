@@ -111,7 +111,7 @@ func TestOnlyKthreaddIsKthreadd(t *testing.T) {
 		"the kernel's":               {"kthreadd", kthreaddStat, false},
 		"the kernel's, renamed":      {"x", kthreaddStat, false},
 		"a process of that name":     {"kthreadd", runningStat, true},
-		"a process without parent":   {"kthreadd", "S 0 1 1 0 -1 4194560 0 0", true},
+		"a process without parent":   {"kthreadd", "S 0 1 1 0 -1 4194560" + statRest, true},
 		"another kernel thread":      {"kworker/0:0", "I 2 0 0 0 -1 69238880 0 0", true},
 		"a name that forges a stat":  {") S 0 0 0 0 0 2129984 (", runningStat, true},
 		"a stat that is cut off":     {"kthreadd", "S 0 0", true},

@@ -87,7 +87,7 @@ func TestDenialOrDeath(t *testing.T) {
 	}{
 		"running":           {stat: runningStat, want: ErrDenied},
 		"zombie":            {stat: zombieStat, want: ErrVanished},
-		"dead":              {stat: "X 1 1 1 0 -1 4194316 0 0", want: ErrVanished},
+		"dead":              {stat: "X 1 1 1 0 -1 4194316" + statRest, want: ErrVanished},
 		"stat is gone":      {link: "nowhere", want: ErrVanished},
 		"stat is denied":    {link: "../../forbidden/stat", want: ErrDenied},
 		"stat is malformed": {stat: "?", want: ErrDenied},

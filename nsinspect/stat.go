@@ -16,6 +16,8 @@ type procStat struct {
 	state byte
 	ppid  int
 	flags uint64
+	// start is the time of the start, in ticks since the system's.
+	start uint64
 }
 
 // dead says whether the process or thread is a zombie, or beyond.
@@ -33,9 +35,9 @@ func parseStat(text []byte) (procStat, bool) {
 	if end < 0 {
 		return procStat{}, false
 	}
-	// Fields 3, 4 and 9 of the whole line are used.
+	// Fields 3, 4, 9 and 22 of the whole line are used.
 	fields := bytes.Fields(text[end+1:])
-	if len(fields) < 7 || len(fields[0]) != 1 {
+	if len(fields) < 20 || len(fields[0]) != 1 {
 		return procStat{}, false
 	}
 	ppid, err := strconv.Atoi(string(fields[1]))
@@ -46,5 +48,9 @@ func parseStat(text []byte) (procStat, bool) {
 	if err != nil {
 		return procStat{}, false
 	}
-	return procStat{state: fields[0][0], ppid: ppid, flags: flags}, true
+	start, err := strconv.ParseUint(string(fields[19]), 10, 64)
+	if err != nil {
+		return procStat{}, false
+	}
+	return procStat{state: fields[0][0], ppid: ppid, flags: flags, start: start}, true
 }

@@ -1,0 +1,64 @@
+package nsinspect
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestAge(t *testing.T) {
+	fake := newFakeProc(t)
+	fake.add(fakeProcess{pid: 5})
+	fake.add(fakeProcess{pid: 6, stat: strings.TrimSuffix(runningStat, "100") + "999999999999999999"})
+	fake.add(fakeProcess{pid: 7})
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		t.Fatal(err)
+	}
+	age, err := fake.openProcess(5).Age()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := time.Duration(now.Nano()) - time.Second; age < want || age > want+time.Minute {
+		t.Errorf("Age = %v of a process that started 1s after the system, %v ago", age, want)
+	}
+	if age, err := fake.openProcess(6).Age(); err == nil {
+		t.Errorf("Age = %v of a process that starts in the far future", age)
+	}
+	process := fake.openProcess(7)
+	fake.remove("proc/7/stat")
+	if age, err := process.Age(); !errors.Is(err, ErrVanished) {
+		t.Errorf("Age = %v, %v of a process that is gone, want %v", age, err, ErrVanished)
+	}
+}
+
+// The kernel's own number, of this very process.
+func TestOwnAge(t *testing.T) {
+	fs, err := NewFS(DefaultRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fs.Close()
+	process, err := fs.Open(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer process.Close()
+	before, err := process.Age()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const nap = 30 * time.Millisecond
+	time.Sleep(nap)
+	after, err := process.Age()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before < 0 || before > time.Hour || after < before+nap {
+		t.Errorf("this test is %v old, and %v after %v", before, after, nap)
+	}
+}
