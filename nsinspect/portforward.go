@@ -1,6 +1,12 @@
 package nsinspect
 
-import "net/netip"
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+)
 
 // Ways of forwarding, by what holds the rule.
 const (
@@ -19,11 +25,11 @@ type Forward struct {
 	// HostPort is the first port and LastPort the last, which mostly is the same.
 	HostPort uint16 `json:"hostPort"`
 	LastPort uint16 `json:"lastPort"`
-	// Target is where it leads; port 0 stands for the same as the host's.
+	// Target is where the first port leads; port 0 stands for the same as the host's.
 	Target netip.AddrPort `json:"target"`
 	// Owner is the id that the CNI plugin was called with: the pod's sandbox, or, from
-	// nerdctl, NAMESPACE-CONTAINER. It is a text of whoever made the rule; empty where the
-	// rule has none.
+	// nerdctl, NAMESPACE-CONTAINER; from Podman the container. It is a text of whoever made
+	// the rule, in any bytes; empty where the rule has none.
 	Owner string `json:"owner,omitempty"`
 	// Way is one of the By constants, and Table and Chain are where the rule stands, such
 	// as "ip cni_hostport" and "hostports".
@@ -32,7 +38,7 @@ type Forward struct {
 	Chain string `json:"chain"`
 }
 
-// ForwardTable is the forwards of the host's network namespace.
+// ForwardTable is the forwards of the host's network namespace, ordered by host port.
 type ForwardTable struct {
 	Forwards []Forward
 	// Rules is the number of rules that were looked at, and Ignored how many of them rewrite
@@ -42,4 +48,52 @@ type ForwardTable struct {
 	// Unread are parts that could not be read, each a sentence: a table of legacy iptables,
 	// or what lies beyond a cap.
 	Unread []string
+}
+
+// Bounds of one reading. Nodes have some dozens of forwards; whoever may make rules could
+// make so many that reading them never ends.
+const (
+	maxForwardTime     = 5 * time.Second
+	maxForwardAttempts = 3
+)
+
+// Forwards returns the forwards that the rules for NAT of the host's network namespace make,
+// in nf_tables: those of the CNI plugin portmap, of Docker, Podman and kindnet, and any other
+// of their form. Rules are looked at one by one: a rule may stand behind another that takes
+// its packets away.
+//
+// It takes CAP_NET_ADMIN in that namespace (net/netfilter/nfnetlink.c, nfnetlink_rcv):
+// [ErrDenied] without. Asking makes the kernel load nf_tables where that is a module.
+func (fs *FS) Forwards(ctx context.Context, host HostReference) (ForwardTable, error) {
+	limited, cancel := context.WithTimeout(ctx, maxForwardTime)
+	defer cancel()
+	table, err := fs.nftForwards(limited, host)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return ForwardTable{}, fmt.Errorf("read the packet filter's rules: %w", ctx.Err())
+	case limited.Err() != nil:
+		table.unread("reading the packet filter's rules took longer than %s: the rest was not read", maxForwardTime)
+	default:
+		return ForwardTable{}, err
+	}
+	return table, nil
+}
+
+// compareForwards orders forwards by host port first.
+func compareForwards(a, b Forward) int {
+	return cmp.Or(
+		cmp.Compare(a.HostPort, b.HostPort),
+		cmp.Compare(a.Protocol, b.Protocol),
+		a.HostAddress.Compare(b.HostAddress),
+		cmp.Compare(a.LastPort, b.LastPort),
+		a.Target.Compare(b.Target),
+		cmp.Compare(a.Owner, b.Owner),
+		cmp.Compare(a.Table, b.Table),
+		cmp.Compare(a.Chain, b.Chain),
+	)
+}
+
+func (t *ForwardTable) unread(format string, args ...any) {
+	t.Unread = append(t.Unread, fmt.Sprintf(format, args...))
 }

@@ -1,0 +1,265 @@
+package nsinspect
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// forwardLimits caps what one reading takes in.
+type forwardLimits struct {
+	// chains are counted as they are listed, rules as they are decoded, elements as they are
+	// read, and steps are rules and elements tried on the way to a forward.
+	chains, rules, elements, steps, forwards int
+}
+
+// defaultForwardLimits are far beyond any node's: the largest clusters have some 100,000
+// chains, nearly all for Services, of which no rules are read.
+func defaultForwardLimits() forwardLimits {
+	return forwardLimits{chains: 500_000, rules: 50_000, elements: 50_000, steps: 500_000, forwards: 16_384}
+}
+
+// errCapped ends a reading at a cap.
+var errCapped = errors.New("a cap was reached")
+
+// visit is a chain with what is known of the packets that reach it.
+type visit struct {
+	chain nftObject
+	match match
+}
+
+// forwardReader follows the chains for NAT from where packets enter them. The rules of a chain
+// are read when something leads to it, so that those for Services, tens of thousands on some
+// nodes, never leave the kernel.
+type forwardReader struct {
+	source nftSource
+	limits forwardLimits
+	table  ForwardTable
+	capped bool
+	// rules and sets are what was read already.
+	rules map[nftObject][]nftRule
+	sets  map[nftObject][]setElement
+	// seen and queue are visits done and to be done.
+	seen     map[visit]bool
+	queue    []visit
+	forwards map[Forward]bool
+	// chains, elements and steps are counted against the limits.
+	chains, elements, steps int
+}
+
+func newForwardReader(source nftSource, limits forwardLimits) *forwardReader {
+	return &forwardReader{
+		source:   source,
+		limits:   limits,
+		rules:    make(map[nftObject][]nftRule),
+		sets:     make(map[nftObject][]setElement),
+		seen:     make(map[visit]bool),
+		forwards: make(map[Forward]bool),
+	}
+}
+
+// count adds one to what is counted against a limit, and ends the reading at it.
+func (r *forwardReader) count(n *int, limit int, what string) error {
+	if *n >= limit {
+		r.capped = true
+		r.table.unread("the packet filter has more than %d %s: the rest was not read", limit, what)
+		return errCapped
+	}
+	*n++
+	return nil
+}
+
+// read reads all forwards.
+func (r *forwardReader) read(ctx context.Context) error {
+	err := r.source.dump(ctx, nftDump{kind: unix.NFT_MSG_GETCHAIN}, func(message nftMessage) error {
+		if err := r.count(&r.chains, r.limits.chains, "chains"); err != nil {
+			return err
+		}
+		if chain, ok := decodeBaseChain(message); ok && !servesServices(chain) {
+			r.queue = append(r.queue, visit{chain, anyPacket()})
+		}
+		return nil
+	})
+	for err == nil && len(r.queue) > 0 {
+		next := r.queue[0]
+		r.queue = r.queue[1:]
+		err = r.follow(ctx, next)
+	}
+	if errors.Is(err, errCapped) {
+		return nil
+	}
+	return err
+}
+
+// result returns what was read, also after an error. Maps have no order, so the forwards get one.
+func (r *forwardReader) result() ForwardTable {
+	slices.SortFunc(r.table.Forwards, compareForwards)
+	r.table.Ignored = 0
+	for _, rules := range r.rules {
+		for i := range rules {
+			if rules[i].ignored && !rules[i].forwards {
+				r.table.Ignored++
+			}
+		}
+	}
+	return r.table
+}
+
+// follow takes packets through a chain.
+func (r *forwardReader) follow(ctx context.Context, v visit) error {
+	rules, err := r.rulesOf(ctx, v.chain)
+	if err != nil || len(rules) == 0 || r.seen[v] {
+		return err
+	}
+	r.seen[v] = true
+	for i := range rules {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := r.try(ctx, v, &rules[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rulesOf returns the rules of a chain that send packets elsewhere.
+func (r *forwardReader) rulesOf(ctx context.Context, chain nftObject) ([]nftRule, error) {
+	if rules, ok := r.rules[chain]; ok {
+		return rules, nil
+	}
+	var rules []nftRule
+	err := r.source.dump(ctx, nftDump{unix.NFT_MSG_GETRULE, chain}, func(message nftMessage) error {
+		if err := r.count(&r.table.Rules, r.limits.rules, "rules in the chains for NAT"); err != nil {
+			return err
+		}
+		if rule, ok := decodeRule(chain.family, message.attributes); ok {
+			rules = append(rules, rule)
+		}
+		return nil
+	})
+	r.rules[chain] = rules
+	return rules, err
+}
+
+// branch is one way through the lookups of a rule.
+type branch struct {
+	match match
+	found []*setElement
+}
+
+// try takes packets to a rule.
+func (r *forwardReader) try(ctx context.Context, v visit, rule *nftRule) error {
+	if err := r.count(&r.steps, r.limits.steps, "ways through its rules"); err != nil {
+		return err
+	}
+	m, ok := v.match.and(rule.match)
+	if !ok {
+		return nil
+	}
+	if owner := ownerOf(v.chain, rule.comment); owner != "" {
+		m.owner = owner
+	}
+	branches := []branch{{match: m}}
+	for _, lookup := range rule.lookups {
+		var err error
+		if branches, err = r.lookup(ctx, v.chain, lookup, branches); err != nil {
+			return err
+		}
+	}
+	for _, b := range branches {
+		if err := r.take(v.chain, rule, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookup takes each branch through each element of a set that it can pass.
+func (r *forwardReader) lookup(ctx context.Context, chain nftObject, lookup nftLookup, branches []branch) ([]branch, error) {
+	elements := lookup.inline
+	if lookup.set != "" {
+		var err error
+		if elements, err = r.elementsOf(ctx, nftObject{chain.family, chain.table, lookup.set}); err != nil {
+			return nil, err
+		}
+	}
+	var next []branch
+	for i := range elements {
+		asked, ok := elements[i].match(lookup.key)
+		if !ok {
+			continue
+		}
+		for _, b := range branches {
+			if err := r.count(&r.steps, r.limits.steps, "ways through its rules"); err != nil {
+				return nil, err
+			}
+			if m, ok := b.match.and(asked); ok {
+				next = append(next, branch{m, append(b.found[:len(b.found):len(b.found)], &elements[i])})
+			}
+		}
+	}
+	return next, nil
+}
+
+func (r *forwardReader) elementsOf(ctx context.Context, set nftObject) ([]setElement, error) {
+	if elements, ok := r.sets[set]; ok {
+		return elements, nil
+	}
+	var elements []setElement
+	err := r.source.dump(ctx, nftDump{unix.NFT_MSG_GETSETELEM, set}, func(message nftMessage) error {
+		return decodeElements(message.attributes, func(e setElement) error {
+			elements = append(elements, e)
+			return r.count(&r.elements, r.limits.elements, "elements in the maps for NAT")
+		})
+	})
+	r.sets[set] = closeRanges(elements)
+	return r.sets[set], err
+}
+
+// take takes a branch where its rule leads.
+func (r *forwardReader) take(chain nftObject, rule *nftRule, b branch) error {
+	next := rule.jump
+	if rule.jumpBy > 0 {
+		next = b.found[rule.jumpBy-1].chain
+	}
+	if to := (nftObject{chain.family, chain.table, next}); next != "" && !servesServices(to) {
+		r.queue = append(r.queue, visit{to, b.match})
+	}
+	if rule.target == nil {
+		rule.ignored = rule.ignored || rule.unknown
+		return nil
+	}
+	target, ok := rule.target.resolve(b.match, b.found)
+	if !ok || b.match.anyPort() {
+		rule.ignored = true
+		return nil
+	}
+	rule.forwards = true
+	return r.forward(chain, rule.way, b.match, target)
+}
+
+// forward adds a forward for each protocol. The same may stand in the chains for packets that
+// come and for those of the host itself.
+func (r *forwardReader) forward(chain nftObject, way string, m match, target netip.AddrPort) error {
+	for _, protocol := range m.protocols.names() {
+		f := Forward{
+			Protocol: protocol, HostAddress: m.address(), HostPort: m.first, LastPort: m.last,
+			Target: target, Owner: m.owner, Way: way, Table: chain.tableName(),
+		}
+		if r.forwards[f] {
+			continue
+		}
+		n := len(r.table.Forwards)
+		if err := r.count(&n, r.limits.forwards, "forwards"); err != nil {
+			return err
+		}
+		r.forwards[f] = true
+		f.Chain = chain.name
+		r.table.Forwards = append(r.table.Forwards, f)
+	}
+	return nil
+}
