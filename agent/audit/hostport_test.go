@@ -89,16 +89,16 @@ func TestJudgePorts(t *testing.T) {
 	}{
 		"declared and forwarded": {
 			containers: podOf(false, []Forward{leads(9000)}, nil, tcp(9000)),
-			want:       []verdict{{1, inventory.ByPod, HostPortBound, []string{"all:PORT DNAT"}}},
+			want:       []verdict{{1, inventory.ByPod, HostPortBound, []string{"9000 DNAT"}}},
 		},
 		"forwarded and declared by nobody": {
 			containers: podOf(false, []Forward{leads(9000)}, nil),
-			want:       []verdict{{0, inventory.ByNobody, UndeclaredHostPort, []string{"all:PORT DNAT"}}},
+			want:       []verdict{{0, inventory.ByNobody, UndeclaredHostPort, []string{"9000 DNAT"}}},
 		},
 		"forwarded from all addresses, declared for one": {
 			containers: podOf(false, []Forward{leads(9000)}, nil, inventory.Port{Protocol: nsinspect.TCP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 9000}),
 			want: []verdict{
-				{0, inventory.ByNobody, UndeclaredHostPort, []string{"all:PORT DNAT"}},
+				{0, inventory.ByNobody, UndeclaredHostPort, []string{"9000 DNAT"}},
 				{1, inventory.ByPod, HostPortNotInEffect, []string{"127.0.0.1:9000 "}},
 			},
 		},
@@ -108,7 +108,7 @@ func TestJudgePorts(t *testing.T) {
 		},
 		"declared and not forwarded": {
 			containers: podOf(false, nil, nil, tcp(9000)),
-			want:       []verdict{{1, inventory.ByPod, HostPortNotInEffect, []string{"all:PORT "}}},
+			want:       []verdict{{1, inventory.ByPod, HostPortNotInEffect, []string{"9000 "}}},
 		},
 		"declared, and forwards can't be read": {
 			containers: podOf(false, nil, nil, tcp(9000)),
@@ -131,20 +131,20 @@ func TestJudgePorts(t *testing.T) {
 		"a forward before a listener of the host": {
 			containers: podOf(false, []Forward{leads(22, listens(22, 1))}, nil, tcp(22)),
 			want: []verdict{
-				{1, inventory.ByPod, HostPortBound, []string{"all:PORT DNAT"}},
-				{1, inventory.ByPod, HostPortShadows, []string{"all:PORT DNAT"}},
+				{1, inventory.ByPod, HostPortBound, []string{"22 DNAT"}},
+				{1, inventory.ByPod, HostPortShadows, []string{"22 DNAT"}},
 			},
 		},
 		"in the host's network": {
 			containers: podOf(true, nil, []Socket{listens(8080, 7), listens(9090, 8, 9)}, tcp(8080)),
 			want: []verdict{
-				{1, inventory.ByPod, HostPortBound, []string{"all:PORT socket server"}},
-				{1, inventory.ByNobody, UndeclaredHostPort, []string{"all:PORT socket server"}},
+				{1, inventory.ByPod, HostPortBound, []string{"8080 socket server"}},
+				{1, inventory.ByNobody, UndeclaredHostPort, []string{"9090 socket server"}},
 			},
 		},
 		"in the host's network, and nobody listens": {
 			containers: podOf(true, nil, nil, tcp(8080)),
-			want:       []verdict{{1, inventory.ByPod, HostPortNotInEffect, []string{"all:PORT "}}},
+			want:       []verdict{{1, inventory.ByPod, HostPortNotInEffect, []string{"8080 "}}},
 		},
 		"in the host's network, and sockets can't be read": {
 			containers: podOf(true, nil, nil, tcp(8080)),
@@ -156,7 +156,7 @@ func TestJudgePorts(t *testing.T) {
 		},
 		"SO_REUSEPORT": {
 			containers: podOf(true, nil, []Socket{listens(8080, 7), listens(8080, 8)}, tcp(8080)),
-			want:       []verdict{{1, inventory.ByPod, HostPortBound, []string{"all:PORT socket server"}}},
+			want:       []verdict{{1, inventory.ByPod, HostPortBound, []string{"8080 socket server"}}},
 		},
 	}
 	for name, test := range tests {
@@ -198,8 +198,8 @@ func TestSharedSocket(t *testing.T) {
 	}
 	findings, _ := judgePorts(&Snapshot{Containers: containers, Ports: &PortCoverage{}})
 	want := []verdict{
-		{0, inventory.ByNobody, UndeclaredHostPort, []string{"all:PORT socket server"}},
-		{1, inventory.ByUnknown, UndeclaredHostPort, []string{"all:PORT socket server"}},
+		{0, inventory.ByNobody, UndeclaredHostPort, []string{"8080 socket server"}},
+		{1, inventory.ByUnknown, UndeclaredHostPort, []string{"8080 socket server"}},
 	}
 	if diff := cmp.Diff(want, verdictsOf(findings)); diff != "" {
 		t.Errorf("verdicts (-want +got):\n%s", diff)
