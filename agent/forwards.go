@@ -86,7 +86,7 @@ func (w *walk) leadsTo(forward *nsinspect.Forward) *audit.Container {
 	if key, ok := w.forwards.sandboxes[forward.Owner]; ok && forward.Owner != "" {
 		return w.containers[key]
 	}
-	if container := w.ofNerdctl(forward.Owner); container != nil {
+	if container := w.ownerOf(forward.Owner); container != nil {
 		return container
 	}
 	if w.forwards.addresses == nil {
@@ -98,13 +98,11 @@ func (w *walk) leadsTo(forward *nsinspect.Forward) *audit.Container {
 	return nil
 }
 
-// ofNerdctl finds the container of a rule of nerdctl, which names it NAMESPACE-ID.
-func (w *walk) ofNerdctl(owner string) *audit.Container {
+// ownerOf finds the container that a rule names by its own id, as Podman does, or by
+// NAMESPACE-ID, as nerdctl does.
+func (w *walk) ownerOf(owner string) *audit.Container {
 	dash := strings.LastIndexByte(owner, '-')
-	if dash < 0 {
-		return nil
-	}
-	return w.containers[inventory.Key{RuntimeNamespace: owner[:dash], ID: owner[dash+1:]}]
+	return w.containers[inventory.Key{RuntimeNamespace: owner[:max(dash, 0)], ID: owner[dash+1:]}]
 }
 
 // readAddresses returns the containers by the addresses that their networks really have.

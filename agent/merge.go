@@ -23,9 +23,14 @@ func mergeFull(before, now *audit.Snapshot) *audit.Snapshot {
 	merged := *now
 	merged.Containers = slices.Clone(now.Containers)
 	for i := range merged.Containers {
-		if container := &merged.Containers[i]; notSeen(container) {
+		container := &merged.Containers[i]
+		if notSeen(container) {
 			container.Processes = processesOf(before, container.Key())
 		}
+		keepPorts(container, before, now.Ports)
+	}
+	if now.Ports == nil {
+		merged.Ports = before.Ports
 	}
 	if unfinished(now.Coverage.Gaps) {
 		merged.Containers = append(merged.Containers, notReached(before, now)...)
@@ -42,8 +47,36 @@ func mergeTargeted(before, now *audit.Snapshot, asked []inventory.Key) *audit.Sn
 		}
 		return slices.Contains(asked, container.Key()) && len(now.Coverage.Gaps) == 0
 	})
-	merged.Containers = append(merged.Containers, now.Containers...)
+	for _, container := range now.Containers {
+		keepPorts(&container, before, now.Ports)
+		merged.Containers = append(merged.Containers, container)
+	}
 	return &merged
+}
+
+// keepPorts completes what a scan could not see of a container's ports by what was known of
+// them.
+func keepPorts(container *audit.Container, before *audit.Snapshot, seen *audit.PortCoverage) {
+	i := indexOfContainer(before, container.Key())
+	if i < 0 || before.Ports == nil {
+		return
+	}
+	known := &before.Containers[i]
+	if seen == nil {
+		container.Sockets, container.Forwards = known.Sockets, known.Forwards
+		container.Age = max(container.Age, known.Age)
+		return
+	}
+	for _, socket := range known.Sockets {
+		if _, unseen := seen.NoSockets[socket.Protocol]; unseen && !slices.ContainsFunc(container.Sockets, func(s audit.Socket) bool { return s.Socket == socket.Socket }) {
+			container.Sockets = append(container.Sockets, socket)
+		}
+	}
+	for _, forward := range known.Forwards {
+		if len(seen.NoForwards) > 0 && !slices.ContainsFunc(container.Forwards, func(f audit.Forward) bool { return f.Forward == forward.Forward }) {
+			container.Forwards = append(container.Forwards, forward)
+		}
+	}
 }
 
 // identified says whether a container that was known by its cgroup only has a name now.

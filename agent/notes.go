@@ -52,6 +52,7 @@ func causeOf(err error) audit.Cause {
 // interrupt notes that the walk ended before its time: no container was fully seen.
 func (w *walk) interrupt(err error) {
 	w.gap(audit.CauseUnfinished, "the scan was not finished: "+oneLine(err))
+	w.snapshot.Ports = nil // Nothing follows from what is missing.
 	for _, container := range w.containers {
 		if container.Status.Live() || len(container.Processes) > 0 {
 			w.unknownIn(container, audit.CauseUnfinished, "the scan was not finished")

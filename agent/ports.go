@@ -78,9 +78,16 @@ func (w *walk) holdersOf(socket int) []audit.Holder {
 	return nil
 }
 
-// dockerProxy is the half of Docker's own forward that is a process: it listens on the port
-// that the rule takes, on purpose.
-const dockerProxy = "docker-proxy"
+// keepsPort says whether a process of the host holds a socket only so that nobody else takes
+// the port of a container, or forwards it itself besides the rule: Docker's, Podman's and
+// nerdctl's helpers.
+func keepsPort(holder audit.Holder) bool {
+	switch holder.Command {
+	case "docker-proxy", "conmon", "rootlessport":
+		return true
+	}
+	return false
+}
 
 // nameShadowed finds the processes of the host that listen in vain. The files of the host's
 // processes are listed only for that.
@@ -103,7 +110,7 @@ func (w *walk) nameShadowed(ctx context.Context) error {
 		for i := range container.Forwards {
 			forward := &container.Forwards[i]
 			forward.Shadows = slices.DeleteFunc(forward.Shadows, func(socket audit.Socket) bool {
-				return len(socket.Holders) > 0 && !slices.ContainsFunc(socket.Holders, func(h audit.Holder) bool { return h.Command != dockerProxy })
+				return slices.ContainsFunc(socket.Holders, keepsPort) && nameless[socket.Inode] != nil
 			})
 		}
 	}
