@@ -41,7 +41,8 @@ type Observer interface {
 
 // Config is what an Agent works with.
 type Config struct {
-	// Scanner is how to look. The agent itself chooses the source and the hosts.
+	// Scanner is how to look. The agent itself chooses the source and the hosts, and what is
+	// remembered of open files.
 	Scanner ScannerConfig
 	// Dial connects to containerd.
 	Dial Dial
@@ -84,6 +85,7 @@ type ending struct {
 func New(config Config) *Agent {
 	queue := newQueue()
 	link := newLink(config.Dial, queue, config.Logger)
+	config.Scanner.Files = new(FileMemory)
 	return &Agent{config: config, queue: queue, link: link, memory: newMemory(link)}
 }
 

@@ -20,6 +20,8 @@ import (
 type settings struct {
 	Kinds                     string
 	Image, SocketDir, Address string
+	HostNetwork               bool
+	Listen                    string
 }
 
 // TestManifests renders the base and each overlay, and holds all of them to the same promises.
@@ -27,13 +29,16 @@ func TestManifests(t *testing.T) {
 	const (
 		kinds = "Namespace ServiceAccount ClusterRole ClusterRoleBinding DaemonSet"
 		image = "ghcr.io/nsaudit/nsaudit:v0.1.0"
+		ports = "$(NSAUDIT_HOST_IP):9547,127.0.0.1:9547"
 	)
 	want := map[string]settings{
-		"base":                       {Kinds: kinds, Image: image, SocketDir: "/run/containerd"},
-		"overlays/containerd-socket": {Kinds: kinds, Image: image, SocketDir: "/var/snap/microk8s/common/run", Address: "/run/containerd/containerd.sock"},
-		"overlays/k3s":               {Kinds: kinds, Image: image, SocketDir: "/run/k3s/containerd"},
-		"overlays/kind":              {Kinds: kinds, Image: "localhost/nsaudit:dev", SocketDir: "/run/containerd"},
-		"overlays/podmonitor":        {Kinds: kinds + " PodMonitor", Image: image, SocketDir: "/run/containerd"},
+		"base":                       {kinds, image, "/run/containerd", "", true, ports},
+		"overlays/containerd-socket": {kinds, image, "/var/snap/microk8s/common/run", "/run/containerd/containerd.sock", true, ports},
+		"overlays/k3s":               {kinds, image, "/run/k3s/containerd", "", true, ports},
+		"overlays/kind":              {kinds, "localhost/nsaudit:dev", "/run/containerd", "", true, ports},
+		"overlays/podmonitor":        {kinds + " PodMonitor", image, "/run/containerd", "", true, ports},
+
+		"overlays/without-host-network": {kinds, image, "/run/containerd", "", false, ":9547"},
 	}
 	promises := map[string]func(*testing.T, []runtime.Object){
 		"privileges": checkPrivileges,
@@ -68,6 +73,9 @@ func settingsOf(t *testing.T, objects []runtime.Object) settings {
 		Image:     pod.Containers[0].Image,
 		SocketDir: hostPaths(pod)["containerd"],
 		Address:   variable(pod.Containers[0], "NSAUDIT_CONTAINERD_ADDRESS"),
+
+		HostNetwork: pod.HostNetwork,
+		Listen:      variable(pod.Containers[0], "NSAUDIT_LISTEN_ADDRESS"),
 	}
 }
 
@@ -75,8 +83,12 @@ func settingsOf(t *testing.T, objects []runtime.Object) settings {
 func checkPrivileges(t *testing.T, objects []runtime.Object) {
 	t.Helper()
 	pod := the[*appsv1.DaemonSet](t, objects).Spec.Template.Spec
-	if pod.HostNetwork || pod.HostPID || pod.HostIPC || pod.SecurityContext != nil {
-		t.Error("the pod shares a namespace of the host, or has a security context beside its container's")
+	capabilities := []corev1.Capability{"SYS_PTRACE"}
+	if pod.HostNetwork {
+		capabilities = append(capabilities, "NET_ADMIN")
+	}
+	if pod.HostPID || pod.HostIPC || pod.SecurityContext != nil {
+		t.Error("the pod shares the host's PID or IPC namespace, or has a security context beside its container's")
 	}
 	if len(pod.Containers) != 1 || len(pod.InitContainers) != 0 {
 		t.Errorf("%d containers and %d init containers, want 1 and none", len(pod.Containers), len(pod.InitContainers))
@@ -87,7 +99,7 @@ func checkPrivileges(t *testing.T, objects []runtime.Object) {
 		Privileged:               new(false),
 		AllowPrivilegeEscalation: new(false),
 		ReadOnlyRootFilesystem:   new(true),
-		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"SYS_PTRACE"}},
+		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: capabilities},
 		AppArmorProfile:          &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined},
 		SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		SELinuxOptions:           &corev1.SELinuxOptions{Type: "spc_t"},

@@ -141,7 +141,7 @@ func (w *watcher) run(ctx context.Context) error {
 		if err := server.Listen(ctx); err != nil {
 			return err
 		}
-		w.logger.Info("listening", slog.String("address", server.Address()))
+		w.logger.Info("listening", slog.Any("addresses", server.Addresses()))
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	if w.options.listen != "" {
@@ -173,10 +173,11 @@ func (w *watcher) flush(ctx context.Context) error {
 }
 
 func (w *watcher) pages() web.Config {
+	addresses, _ := w.options.addresses() // It was validated.
 	config := web.Config{
-		Address: w.options.listen,
-		Metrics: w.metrics.Handler(),
-		Live:    []web.Check{{Name: "loop", Check: w.agent.CheckLoop}},
+		Addresses: addresses,
+		Metrics:   w.metrics.Handler(),
+		Live:      []web.Check{{Name: "loop", Check: w.agent.CheckLoop}},
 		Ready: []web.Check{
 			{Name: "scan", Check: w.agent.CheckScan},
 			{Name: "host", Check: w.agent.CheckHost},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -53,7 +54,7 @@ func (o *agentOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.node, "node-name", o.node, "name of the Kubernetes Node (without a cluster the host name is the default)")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", o.kubeconfig, "kubeconfig of the cluster to send Events to (default the cluster that this runs in, if any)")
 	flags.DurationVar(&o.eventTTL, "event-ttl", o.eventTTL, "the API server's --event-ttl: an Event whose finding lasts is refreshed before it")
-	flags.StringVar(&o.listen, "listen-address", o.listen, "address of /metrics, /livez, /readyz and the page of findings; empty for none")
+	flags.StringVar(&o.listen, "listen-address", o.listen, "addresses of /metrics, /livez, /readyz and the page of findings, separated by commas; empty for none")
 	flags.StringVar(&o.logFormat, "log-format", o.logFormat, "text or json")
 	flags.StringVar(&o.logging, "log-level", o.logging, "debug, info, warn or error")
 }
@@ -85,10 +86,8 @@ func (o *agentOptions) validate() error {
 	if o.eventTTL < minEventTTL {
 		wrong("--event-ttl %s: want at least %s", o.eventTTL, minEventTTL)
 	}
-	if o.listen != "" {
-		if _, _, err := net.SplitHostPort(o.listen); err != nil {
-			wrong("--listen-address %q: want HOST:PORT or :PORT", o.listen)
-		}
+	if _, err := o.addresses(); err != nil {
+		errs = append(errs, err)
 	}
 	for _, choice := range []struct {
 		flag, value string
@@ -102,6 +101,27 @@ func (o *agentOptions) validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// addresses are where to listen. An IPv6 address needs no brackets, as what Kubernetes puts
+// into a pod's environment has none.
+func (o *agentOptions) addresses() ([]string, error) {
+	var addresses []string
+	for address := range strings.SplitSeq(o.listen, ",") {
+		if address == "" && o.listen == "" {
+			break
+		}
+		if colon := strings.LastIndexByte(address, ':'); colon >= 0 {
+			if ip, err := netip.ParseAddr(address[:colon]); err == nil {
+				address = net.JoinHostPort(ip.String(), address[colon+1:])
+			}
+		}
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return nil, fmt.Errorf("--listen-address %q: want HOST:PORT or :PORT", o.listen)
+		}
+		addresses = append(addresses, address)
+	}
+	return addresses, nil
 }
 
 // maxNodeName caps the node's name: Events carry it in a field of this size.

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -112,5 +114,28 @@ func TestAgentRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestListenAddresses(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"":                              nil,
+		":9547":                         {":9547"},
+		"10.0.0.1:9547,127.0.0.1:9547":  {"10.0.0.1:9547", "127.0.0.1:9547"},
+		"fd00::1:9547,localhost:0":      {"[fd00::1]:9547", "localhost:0"},
+		"[fd00::1]:9547,127.0.0.1:9547": {"[fd00::1]:9547", "127.0.0.1:9547"},
+	} {
+		options := agentOptions{listen: text}
+		got, err := options.addresses()
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%q: error %v, addresses (-want +got):\n%s", text, err, diff)
+		}
+	}
+	for _, text := range []string{"9547", "10.0.0.1", ",", ":9547,"} {
+		options := agentOptions{listen: text}
+		if got, err := options.addresses(); err == nil {
+			t.Errorf("%q: %v", text, got)
+		}
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/nsaudit/nsaudit/agent/report"
 )
 
@@ -31,8 +33,8 @@ var errNotListening = errors.New("serve HTTP: no address to listen on yet")
 
 // Config is what a Server works with.
 type Config struct {
-	// Address is where to listen, such as ":9808"; port 0 takes a free one.
-	Address string
+	// Addresses are where to listen, such as ":9808"; port 0 takes a free one.
+	Addresses []string
 	// Metrics serves /metrics.
 	Metrics http.Handler
 	// Live are the checks of /livez, and Ready those of /readyz.
@@ -45,18 +47,18 @@ type Config struct {
 
 // Server is the agent's HTTP server.
 type Server struct {
-	address  string
-	logger   *slog.Logger
-	server   *http.Server
-	listener net.Listener
+	addresses []string
+	logger    *slog.Logger
+	server    *http.Server
+	listeners []net.Listener
 }
 
 // New returns a server that holds no resources until Listen.
 func New(config Config) *Server {
 	logger := cmp.Or(config.Logger, slog.New(slog.DiscardHandler))
 	return &Server{
-		address: config.Address,
-		logger:  logger,
+		addresses: config.Addresses,
+		logger:    logger,
 		server: &http.Server{
 			Handler:           newHandler(config),
 			ReadHeaderTimeout: headerTimeout,
@@ -92,43 +94,59 @@ func guard(next http.Handler) http.Handler {
 	})
 }
 
-// Listen binds the address, so that one that is taken is known before the agent starts.
+// Listen binds the addresses, so that one that is taken is known before the agent starts.
 func (s *Server) Listen(ctx context.Context) error {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.address)
-	if err != nil {
-		return fmt.Errorf("serve HTTP on %q: %w: choose another address with --listen-address", s.address, err)
+	for _, address := range s.addresses {
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		if err != nil {
+			err = fmt.Errorf("serve HTTP on %q: %w: choose another address with --listen-address", address, err)
+			return errors.Join(err, s.closeListeners())
+		}
+		s.listeners = append(s.listeners, listener)
 	}
-	s.listener = listener
 	return nil
 }
 
-// Address returns where the server listens, with the port that it has; before Listen it is
-// Config.Address.
-func (s *Server) Address() string {
-	if s.listener == nil {
-		return s.address
+func (s *Server) closeListeners() error {
+	var errs []error
+	for _, listener := range s.listeners {
+		errs = append(errs, listener.Close())
 	}
-	return s.listener.Addr().String()
+	s.listeners = nil
+	return errors.Join(errs...)
+}
+
+// Addresses returns where the server listens, with the ports that it has; before Listen they
+// are Config.Addresses.
+func (s *Server) Addresses() []string {
+	if s.listeners == nil {
+		return s.addresses
+	}
+	addresses := make([]string, len(s.listeners))
+	for i, listener := range s.listeners {
+		addresses[i] = listener.Addr().String()
+	}
+	return addresses
 }
 
 // Serve answers requests until the context ends, then lets those that are under way end
 // within five seconds. The error is for a server that could not go on.
 func (s *Server) Serve(ctx context.Context) error {
-	if s.listener == nil {
+	if s.listeners == nil {
 		return errNotListening
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- s.server.Serve(s.listener) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve HTTP on %s: %w", s.Address(), err)
-	case <-ctx.Done():
+	group, ctx := errgroup.WithContext(ctx)
+	for _, listener := range s.listeners {
+		group.Go(func() error {
+			if err := s.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve HTTP on %s: %w", listener.Addr(), err)
+			}
+			return nil
+		})
 	}
+	<-ctx.Done() // The caller's end, or the first listener's.
 	s.stop(context.WithoutCancel(ctx))
-	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve HTTP on %s: %w", s.Address(), err)
-	}
-	return nil
+	return group.Wait()
 }
 
 // stop ends the server: in good order, or else at once.

@@ -50,10 +50,10 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// listening returns a server on a free port of this machine.
+// listening returns a server on two free ports of this machine.
 func listening(t *testing.T, config Config) *Server {
 	t.Helper()
-	config.Address = "127.0.0.1:0"
+	config.Addresses = []string{"127.0.0.1:0", "127.0.0.1:0"}
 	config.Node = func() *report.Node { return nil }
 	if config.Metrics == nil {
 		config.Metrics = http.NotFoundHandler()
@@ -80,7 +80,7 @@ func serve(t *testing.T, server *Server) (stop func() error) {
 // fetch reads a page and closes its connection.
 func fetch(server *Server, path string) (string, error) {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Get("http://" + server.Address() + path)
+	response, err := client.Get("http://" + server.Addresses()[0] + path)
 	if err != nil {
 		return "", err
 	}
@@ -104,13 +104,31 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestServeOnEach asks at each of the addresses.
+func TestServeOnEach(t *testing.T) {
+	t.Parallel()
+	server := listening(t, Config{})
+	stop := serve(t, server)
+	for _, address := range server.Addresses() {
+		response, err := http.Get("http://" + address + "/livez")
+		if err != nil || response.StatusCode != http.StatusOK {
+			t.Errorf("%s: %v, error %v", address, response, err)
+			continue
+		}
+		_ = response.Body.Close()
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestPortTaken checks that the error helps.
 func TestPortTaken(t *testing.T) {
 	t.Parallel()
 	first := listening(t, Config{})
 	defer func() { _ = serve(t, first)() }()
-	err := New(Config{Address: first.Address(), Metrics: http.NotFoundHandler()}).Listen(t.Context())
-	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), first.Address()) || !strings.Contains(err.Error(), "--listen-address") {
+	err := New(Config{Addresses: first.Addresses(), Metrics: http.NotFoundHandler()}).Listen(t.Context())
+	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), first.Addresses()[0]) || !strings.Contains(err.Error(), "--listen-address") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -118,7 +136,7 @@ func TestPortTaken(t *testing.T) {
 func TestListenRefuses(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"no port", "127.0.0.1:70000", "192.0.2.1:0"} {
-		err := New(Config{Address: address, Metrics: http.NotFoundHandler()}).Listen(t.Context())
+		err := New(Config{Addresses: []string{address}, Metrics: http.NotFoundHandler()}).Listen(t.Context())
 		if err == nil || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "--listen-address") {
 			t.Errorf("%q: error %v", address, err)
 		}
@@ -127,21 +145,21 @@ func TestListenRefuses(t *testing.T) {
 
 func TestServeWithoutListen(t *testing.T) {
 	t.Parallel()
-	server := New(Config{Address: "localhost:1", Metrics: http.NotFoundHandler()})
+	server := New(Config{Addresses: []string{"localhost:1"}, Metrics: http.NotFoundHandler()})
 	if err := server.Serve(t.Context()); !errors.Is(err, errNotListening) {
 		t.Errorf("error %v", err)
 	}
-	if server.Address() != "localhost:1" {
-		t.Errorf("address %q", server.Address())
+	if server.Addresses()[0] != "localhost:1" {
+		t.Errorf("address %q", server.Addresses()[0])
 	}
 }
 
-// TestServeFails takes the listener away from a server.
+// TestServeFails takes one of two listeners away from a server.
 func TestServeFails(t *testing.T) {
 	t.Parallel()
 	server := listening(t, Config{})
-	_ = server.listener.Close()
-	if err := server.Serve(t.Context()); !errors.Is(err, net.ErrClosed) || !strings.Contains(err.Error(), server.Address()) {
+	_ = server.listeners[0].Close()
+	if err := server.Serve(t.Context()); !errors.Is(err, net.ErrClosed) || !strings.Contains(err.Error(), server.Addresses()[0]) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -42,7 +42,7 @@ func servePipe(t *testing.T) (client net.Conn, stop func() error) {
 	listener := &pipeListener{make(chan net.Conn, 1), make(chan struct{})}
 	listener.conn <- conn
 	server := New(Config{Node: func() *report.Node { return nil }, Metrics: http.NotFoundHandler()})
-	server.listener = listener
+	server.listeners = []net.Listener{listener}
 	return client, serve(t, server)
 }
 
