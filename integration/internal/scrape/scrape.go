@@ -1,0 +1,57 @@
+// Package scrape reads the agent's metrics as Prometheus does, for the tests that run an
+// agent.
+package scrape
+
+import (
+	"strings"
+	"testing"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+// Page is what an agent shows at /metrics.
+type Page map[string]*dto.MetricFamily
+
+// Finding is a finding that has a series of its own.
+type Finding struct{ Namespace, Pod, Container, Reason string }
+
+// Parse reads a page, which has to be what Prometheus takes.
+func Parse(t testing.TB, text string) Page {
+	t.Helper()
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	page, err := parser.TextToMetricFamilies(strings.NewReader(text))
+	if err != nil {
+		t.Fatalf("the metrics: %v in:\n%s", err, text)
+	}
+	return page
+}
+
+// Findings returns the findings in the order of the page.
+func (p Page) Findings() []Finding {
+	var findings []Finding
+	for _, series := range p["nsaudit_finding_info"].GetMetric() {
+		labels := labelsOf(series)
+		findings = append(findings, Finding{labels["namespace"], labels["pod"], labels["container"], labels["reason"]})
+	}
+	return findings
+}
+
+// FullScans returns how many full scans have ended.
+func (p Page) FullScans() uint64 {
+	for _, series := range p["nsaudit_scan_duration_seconds"].GetMetric() {
+		if labelsOf(series)["scan"] == "full" {
+			return series.GetHistogram().GetSampleCount()
+		}
+	}
+	return 0
+}
+
+func labelsOf(series *dto.Metric) map[string]string {
+	labels := make(map[string]string)
+	for _, pair := range series.GetLabel() {
+		labels[pair.GetName()] = pair.GetValue()
+	}
+	return labels
+}
