@@ -201,7 +201,7 @@ deps-vmtest: deps-integration ## Install what the tests in virtual machines need
 
 .PHONY: deps-cluster
 deps-cluster: deps-integration ## Install what the cluster needs, podman too unless docker runs
-	@$(setup)/packages mmdebstrap:mmdebstrap gcc:gcc :libc6-dev :libseccomp-dev
+	@$(setup)/packages mmdebstrap:mmdebstrap gcc:gcc pkg-config:pkgconf :libc6-dev :libseccomp-dev
 	@docker info >/dev/null 2>&1 || $(setup)/packages podman:podman runc:runc
 
 .PHONY: help

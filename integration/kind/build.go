@@ -93,7 +93,9 @@ func linkerFlags(version string) (string, error) {
 // buildRunc returns the directory of runc. Debian's is too old for pods with user namespaces. It is static, with C code
 // and libseccomp in it, to run on whatever the node is made of.
 func buildRunc(ctx context.Context, store workshop.Cache) (string, error) {
-	if err := workshop.Need(workshop.Program{Name: "gcc", Package: "gcc libc6-dev libseccomp-dev"}); err != nil {
+	if err := workshop.Need(
+		workshop.Program{Name: "gcc", Package: "gcc libc6-dev libseccomp-dev"}, workshop.Program{Name: "pkg-config", Package: "pkgconf"},
+	); err != nil {
 		return "", err
 	}
 	recipe, err := goRecipe(ctx, runcModule)
