@@ -10,28 +10,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // Inodes of the namespaces in these tests: the host's have one digit.
 const (
-	hostNet, hostPIDNS, hostIPCNS = 1, 2, 3
+	hostNet, hostPIDNS, hostIPCNS = nstest.HostNet, nstest.HostPID, nstest.HostIPC
 	podNet, podPID, podIPC        = 101, 102, 103
 )
 
-func id(ino uint64) nsinspect.ID { return nsinspect.ID{Dev: 4, Ino: ino} }
-
-func group(threads int, net, pid, ipc uint64, tids ...int) nsinspect.ThreadGroup {
-	g := nsinspect.ThreadGroup{Threads: threads, TIDs: tids}
-	g.Namespaces.Set(nsinspect.Net, id(net))
-	g.Namespaces.Set(nsinspect.PID, id(pid))
-	g.Namespaces.Set(nsinspect.IPC, id(ipc))
-	return g
-}
-
 // process is a process with one thread.
 func process(pid int, net, pidns, ipc uint64) Process {
-	return Process{PID: pid, Command: "sleep", Groups: []nsinspect.ThreadGroup{group(1, net, pidns, ipc)}}
+	return Process{PID: pid, Command: "sleep", Groups: []nsinspect.ThreadGroup{nstest.Group(1, net, pidns, ipc)}}
 }
 
 func isolated(pid int) Process { return process(pid, podNet, podPID, podIPC) }
@@ -58,12 +49,7 @@ func byPod(kinds ...nsinspect.Kind) inventory.Declaration {
 }
 
 func snapshotOf(containers ...Container) *Snapshot {
-	s := &Snapshot{Node: "n", Containers: containers}
-	s.Host = nsinspect.HostReference{Reference: nsinspect.ByPID1, PID: 1}
-	s.Host.Namespaces.Set(nsinspect.Net, id(hostNet))
-	s.Host.Namespaces.Set(nsinspect.PID, id(hostPIDNS))
-	s.Host.Namespaces.Set(nsinspect.IPC, id(hostIPCNS))
-	return s
+	return &Snapshot{Node: "n", Host: nstest.Host(), Containers: containers}
 }
 
 // lines puts findings into lines: container, reason, declarer, and the evidence.
@@ -133,7 +119,7 @@ func TestJudge(t *testing.T) {
 		"one stray thread": {
 			containers: []Container{container("main", byPod(), Process{
 				PID: 11, Groups: []nsinspect.ThreadGroup{
-					group(59, podNet, podPID, podIPC, 11, 12), group(1, hostNet, podPID, podIPC, 40),
+					nstest.Group(59, podNet, podPID, podIPC, 11, 12), nstest.Group(1, hostNet, podPID, podIPC, 40),
 				},
 			})},
 			want: []string{"main-id UndeclaredHostNetwork nobody net:1 11/1[40]"},

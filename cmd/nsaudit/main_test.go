@@ -17,6 +17,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report/text"
+	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -95,22 +96,17 @@ func TestUsageErrors(t *testing.T) {
 // saved writes a snapshot with one container that shares the host's network.
 func saved(t *testing.T, declared inventory.Declaration, unknown ...audit.Gap) string {
 	t.Helper()
-	group := nsinspect.ThreadGroup{Threads: 1}
-	s := &audit.Snapshot{Node: "n", Duration: time.Millisecond, Host: nsinspect.HostReference{Reference: nsinspect.ByPID1, PID: 1}}
-	s.Inventory.Source = inventory.FromContainerd
-	for i, kind := range []nsinspect.Kind{nsinspect.Net, nsinspect.PID, nsinspect.IPC} {
-		s.Host.Namespaces.Set(kind, nsinspect.ID{Dev: 4, Ino: uint64(i + 1)})
-		group.Namespaces.Set(kind, nsinspect.ID{Dev: 4, Ino: uint64(i*100 + 1)})
+	group := nstest.Sharing(nsinspect.Net)
+	if declared.By == "" { // A clean one.
+		group, declared.By = nstest.Sharing(), inventory.BySpec
 	}
+	s := &audit.Snapshot{Node: "n", Duration: time.Millisecond, Host: nstest.Host()}
+	s.Inventory.Source = inventory.FromContainerd
 	s.Containers = []audit.Container{{
 		Container: inventory.Container{ID: "web", RuntimeNamespace: "default", Status: inventory.Running, Declared: declared},
 		Processes: []audit.Process{{PID: 11, Command: "web", Groups: []nsinspect.ThreadGroup{group}}},
 		Unknown:   unknown,
 	}}
-	if declared.By == "" { // A clean one.
-		s.Containers[0].Processes[0].Groups[0].Namespaces.Set(nsinspect.Net, nsinspect.ID{Dev: 4, Ino: 99})
-		s.Containers[0].Declared.By = inventory.BySpec
-	}
 	path := filepath.Join(t.TempDir(), "snapshot.json")
 	if err := saveSnapshot(path, s); err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -54,12 +55,12 @@ func goldenNode() *report.Node {
 	hostile.Name = "x\ny"
 	return nodeOf(
 		inPod("host-network", "a", []nsinspect.Kind{nsinspect.Net}, inHostNet(11, "sleep")),
-		inPod("host-pid-and-ipc", "b", []nsinspect.Kind{nsinspect.PID, nsinspect.IPC}, process(21, "sleep", group(1, 101, 2, 3))),
+		inPod("host-pid-and-ipc", "b", []nsinspect.Kind{nsinspect.PID, nsinspect.IPC}, process(21, "sleep", nstest.Group(1, 101, 2, 3))),
 		inPod("normal", "c", nil,
-			process(31, "", group(1, 101, 102, 103)),
-			process(32, "a\nb\x1b[31m", group(59, 101, 102, 103, 32, 33), group(1, 1, 102, 103, 40)),
+			process(31, "", nstest.Group(1, 101, 102, 103)),
+			process(32, "a\nb\x1b[31m", nstest.Group(59, 101, 102, 103, 32, 33), nstest.Group(1, 1, 102, 103, 40)),
 			inHostNet(33, "one"), inHostNet(34, "two"), inHostNet(35, "three")),
-		inPod("mistaken", "9", []nsinspect.Kind{nsinspect.Net}, process(71, "", group(1, 301, 302, 303))),
+		inPod("mistaken", "9", []nsinspect.Kind{nsinspect.Net}, process(71, "", nstest.Group(1, 301, 302, 303))),
 		pause("starting", "d", []nsinspect.Kind{nsinspect.Net}, inHostNet(91, "pause")),
 		pause("intruded", "7", nil, inHostNet(92, "sh")),
 		joined, bySpec, foreign, unnamed, hostile,
@@ -94,7 +95,7 @@ func TestWhichFindingsGetAnEvent(t *testing.T) {
 		containers []audit.Container
 		want       []string
 	}{
-		"nothing": {containers: []audit.Container{inPod("p", "a", nil, process(11, "", group(1, 101, 102, 103)))}},
+		"nothing": {containers: []audit.Container{inPod("p", "a", nil, process(11, "", nstest.Group(1, 101, 102, 103)))}},
 		"declared": {
 			containers: []audit.Container{inPod("p", "a", net, inHostNet(11, ""))},
 			want:       []string{"Normal HostNetworkShared Pod/p spec.containers{main}"},
@@ -104,12 +105,12 @@ func TestWhichFindingsGetAnEvent(t *testing.T) {
 			want:       []string{"Warning UndeclaredHostNetwork Pod/p spec.containers{main}"},
 		},
 		"declared but not in effect": {
-			containers: []audit.Container{inPod("p", "a", net, process(11, "", group(1, 101, 102, 103)))},
+			containers: []audit.Container{inPod("p", "a", net, process(11, "", nstest.Group(1, 101, 102, 103)))},
 			want:       []string{"Warning HostNetworkNotInEffect Pod/p spec.containers{main}"},
 		},
 		"a sandbox that declares it": {containers: []audit.Container{pause("p", "a", net, inHostNet(11, ""))}},
 		"a sandbox that declares it in vain": {
-			containers: []audit.Container{pause("p", "a", net, process(11, "", group(1, 101, 102, 103)))},
+			containers: []audit.Container{pause("p", "a", net, process(11, "", nstest.Group(1, 101, 102, 103)))},
 		},
 		"a sandbox that does not declare it": {
 			containers: []audit.Container{pause("p", "a", nil, inHostNet(11, ""))},

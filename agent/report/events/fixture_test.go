@@ -10,6 +10,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -17,24 +18,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const nodeName = "node-1"
 
-func id(ino uint64) nsinspect.ID { return nsinspect.ID{Dev: 4, Ino: ino} }
-
-// group is threads in namespaces; the host's have inodes of one digit.
-func group(threads int, net, pid, ipc uint64, tids ...int) nsinspect.ThreadGroup {
-	g := nsinspect.ThreadGroup{Threads: threads, TIDs: tids}
-	g.Namespaces.Set(nsinspect.Net, id(net))
-	g.Namespaces.Set(nsinspect.PID, id(pid))
-	g.Namespaces.Set(nsinspect.IPC, id(ipc))
-	return g
-}
-
 func process(pid int, command string, groups ...nsinspect.ThreadGroup) audit.Process {
 	return audit.Process{PID: pid, Command: command, Groups: groups}
 }
 
 // inHostNet is a process in the host's network namespace alone.
 func inHostNet(pid int, command string) audit.Process {
-	return process(pid, command, group(1, 1, 102, 103))
+	return process(pid, command, nstest.Group(1, 1, 102, 103))
 }
 
 func containerID(letter string) string { return strings.Repeat(letter, 64) }
@@ -73,11 +63,7 @@ func bare(name string, processes ...audit.Process) audit.Container {
 }
 
 func nodeOf(containers ...audit.Container) *report.Node {
-	s := &audit.Snapshot{Node: nodeName, Time: time.Date(2026, 11, 23, 20, 45, 0, 0, time.UTC), Containers: containers}
-	s.Host = nsinspect.HostReference{Reference: nsinspect.ByPID1, PID: 1}
-	s.Host.Namespaces.Set(nsinspect.Net, id(1))
-	s.Host.Namespaces.Set(nsinspect.PID, id(2))
-	s.Host.Namespaces.Set(nsinspect.IPC, id(3))
+	s := &audit.Snapshot{Node: nodeName, Time: time.Date(2026, 11, 23, 20, 45, 0, 0, time.UTC), Host: nstest.Host(), Containers: containers}
 	return report.NewNode(s)
 }
 

@@ -11,21 +11,18 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // nodeWith is a node on which one process of each container is in the host's network.
 func nodeWith(containers ...inventory.Container) *report.Node {
-	snapshot := &audit.Snapshot{Host: nsinspect.HostReference{Reference: nsinspect.ByPID1, PID: 1}}
-	for i, kind := range []nsinspect.Kind{nsinspect.Net, nsinspect.PID, nsinspect.IPC} {
-		snapshot.Host.Namespaces.Set(kind, nsinspect.ID{Dev: 4, Ino: uint64(i + 1)})
-	}
-	group := nsinspect.ThreadGroup{Threads: 1}
-	group.Namespaces.Set(nsinspect.Net, nsinspect.ID{Dev: 4, Ino: 1})
+	snapshot := &audit.Snapshot{Host: nstest.Host()}
+	groups := []nsinspect.ThreadGroup{nstest.Sharing(nsinspect.Net)}
 	for _, container := range containers {
 		snapshot.Containers = append(snapshot.Containers, audit.Container{
 			Container: container,
-			Processes: []audit.Process{{PID: 7, Command: "a\x1b[31mb", Groups: []nsinspect.ThreadGroup{group}}},
+			Processes: []audit.Process{{PID: 7, Command: "a\x1b[31mb", Groups: groups}},
 		})
 	}
 	return report.NewNode(snapshot)

@@ -20,6 +20,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -40,26 +41,14 @@ func full() Config {
 
 // snapshot has a host and the containers.
 func snapshot(containers ...audit.Container) *audit.Snapshot {
-	s := &audit.Snapshot{Containers: containers, Coverage: audit.Coverage{Processes: 312, Threads: 70}}
-	s.Host = nsinspect.HostReference{Reference: nsinspect.ByPID1, PID: 1}
-	for _, kind := range []nsinspect.Kind{nsinspect.Net, nsinspect.PID, nsinspect.IPC} {
-		s.Host.Namespaces.Set(kind, nsinspect.ID{Dev: 4, Ino: 1})
-	}
-	return s
+	return &audit.Snapshot{Host: nstest.Host(), Containers: containers, Coverage: audit.Coverage{Processes: 312, Threads: 70}}
 }
 
 // container shares the kinds with the host.
 func container(id string, declared inventory.Declaration, kinds ...nsinspect.Kind) audit.Container {
-	group := nsinspect.ThreadGroup{Threads: 1}
-	for _, kind := range []nsinspect.Kind{nsinspect.Net, nsinspect.PID, nsinspect.IPC} {
-		group.Namespaces.Set(kind, nsinspect.ID{Dev: 4, Ino: 101})
-	}
-	for _, kind := range kinds {
-		group.Namespaces.Set(kind, nsinspect.ID{Dev: 4, Ino: 1})
-	}
 	return audit.Container{
 		Container: inventory.Container{ID: id, RuntimeNamespace: "k8s.io", Declared: declared},
-		Processes: []audit.Process{{PID: 10, Groups: []nsinspect.ThreadGroup{group}}},
+		Processes: []audit.Process{{PID: 10, Groups: []nsinspect.ThreadGroup{nstest.Sharing(kinds...)}}},
 	}
 }
 

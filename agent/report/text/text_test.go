@@ -12,6 +12,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -20,14 +21,6 @@ var update = flag.Bool("update", false, "write the golden files")
 // goldenSnapshot has one of everything: pods of the chapter, an intruder with a hostile
 // name, a stray thread, a container without a pod, one of an unknown runtime, gaps.
 func goldenSnapshot() *audit.Snapshot {
-	id := func(ino uint64) nsinspect.ID { return nsinspect.ID{Dev: 4, Ino: ino} }
-	group := func(threads int, net, pid, ipc uint64, tids ...int) nsinspect.ThreadGroup {
-		g := nsinspect.ThreadGroup{Threads: threads, TIDs: tids}
-		g.Namespaces.Set(nsinspect.Net, id(net))
-		g.Namespaces.Set(nsinspect.PID, id(pid))
-		g.Namespaces.Set(nsinspect.IPC, id(ipc))
-		return g
-	}
 	process := func(pid int, command string, groups ...nsinspect.ThreadGroup) audit.Process {
 		return audit.Process{PID: pid, Command: command, Groups: groups}
 	}
@@ -45,30 +38,27 @@ func goldenSnapshot() *audit.Snapshot {
 	}
 	s := &audit.Snapshot{
 		Node: "node-1", Time: time.Date(2026, 11, 23, 20, 45, 0, 0, time.UTC), Duration: 35 * time.Millisecond,
+		Host:      nstest.Host(),
 		Inventory: inventory.Inventory{Source: inventory.FromContainerd, Address: "/run/containerd/containerd.sock", Version: "v2.4.2"},
 		Coverage:  audit.Coverage{Processes: 312, Threads: 70, Vanished: 2, Denied: 1, Transient: 1, Gaps: []audit.Gap{{Cause: audit.CauseRead, Reason: "process 77: something broke"}}},
 	}
-	s.Host = nsinspect.HostReference{Reference: nsinspect.ByPID1, PID: 1}
-	for kind, ino := range map[nsinspect.Kind]uint64{nsinspect.Net: 1, nsinspect.PID: 2, nsinspect.IPC: 3} {
-		s.Host.Namespaces.Set(kind, id(ino))
-	}
-	outside := pod("", "d", nil, process(41, "sh", group(1, 1, 102, 103)))
+	outside := pod("", "d", nil, process(41, "sh", nstest.Group(1, 1, 102, 103)))
 	outside.RuntimeNamespace, outside.ID, outside.Name, outside.Pod = "default", "web-1", "", nil
 	outside.Declared = inventory.Declaration{By: inventory.BySpec, Joined: map[nsinspect.Kind]string{nsinspect.Net: "/proc/1/ns/net"}}
 	foreign := audit.Container{
 		Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: string(bytes.Repeat([]byte("e"), 64)), Runtime: "podman"}, "containerd does not know this container"),
-		Processes: []audit.Process{process(51, "nginx", group(4, 1, 2, 3))},
+		Processes: []audit.Process{process(51, "nginx", nstest.Group(4, 1, 2, 3))},
 	}
-	hung := pod("slow", "f", nil, process(61, "", group(1, 201, 202, 203)))
+	hung := pod("slow", "f", nil, process(61, "", nstest.Group(1, 201, 202, 203)))
 	hung.Unknown = []audit.Gap{{Cause: audit.CauseRuntime, Reason: "its shim does not answer containerd, so its task is not known"}}
 	s.Containers = []audit.Container{
-		pod("pod-with-host-network", "a", []nsinspect.Kind{nsinspect.Net}, process(11, "sleep", group(1, 1, 102, 103))),
-		pod("pod-with-host-pid-and-ipc", "b", []nsinspect.Kind{nsinspect.PID, nsinspect.IPC}, process(21, "sleep", group(1, 101, 2, 3))),
+		pod("pod-with-host-network", "a", []nsinspect.Kind{nsinspect.Net}, process(11, "sleep", nstest.Group(1, 1, 102, 103))),
+		pod("pod-with-host-pid-and-ipc", "b", []nsinspect.Kind{nsinspect.PID, nsinspect.IPC}, process(21, "sleep", nstest.Group(1, 101, 2, 3))),
 		pod("normal", "c", nil,
-			process(31, "", group(1, 101, 102, 103)),
-			process(32, "a\nb\x1b[31m", group(59, 101, 102, 103, 32, 33), group(1, 1, 102, 103, 40))),
+			process(31, "", nstest.Group(1, 101, 102, 103)),
+			process(32, "a\nb\x1b[31m", nstest.Group(59, 101, 102, 103, 32, 33), nstest.Group(1, 1, 102, 103, 40))),
 		outside, foreign, hung,
-		pod("mistaken", "9", []nsinspect.Kind{nsinspect.Net}, process(71, "", group(1, 301, 302, 303))),
+		pod("mistaken", "9", []nsinspect.Kind{nsinspect.Net}, process(71, "", nstest.Group(1, 301, 302, 303))),
 	}
 	return s
 }

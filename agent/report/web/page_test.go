@@ -17,6 +17,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -24,27 +25,21 @@ var update = flag.Bool("update", false, "write the golden files")
 
 // snapshot has a host and the containers.
 func snapshot(containers ...audit.Container) *audit.Snapshot {
-	s := &audit.Snapshot{
+	return &audit.Snapshot{
 		Node: "node-1", Time: time.Date(2026, 11, 23, 20, 45, 0, 0, time.UTC),
-		Containers: containers, Coverage: audit.Coverage{Processes: 312},
+		Host: nstest.Host(), Containers: containers, Coverage: audit.Coverage{Processes: 312},
 	}
-	s.Host = nsinspect.HostReference{Reference: nsinspect.ByPID1, PID: 1}
-	for _, kind := range []nsinspect.Kind{nsinspect.Net, nsinspect.PID, nsinspect.IPC} {
-		s.Host.Namespaces.Set(kind, nsinspect.ID{Dev: 4, Ino: 1})
-	}
-	return s
 }
 
 // container is in the host's network, with one process of each of the names.
 func container(pod, name string, declared inventory.Declaration, commands ...string) audit.Container {
-	group := nsinspect.ThreadGroup{Threads: 1}
-	group.Namespaces.Set(nsinspect.Net, nsinspect.ID{Dev: 4, Ino: 1})
+	groups := []nsinspect.ThreadGroup{nstest.Sharing(nsinspect.Net)}
 	c := audit.Container{Container: inventory.Container{
 		ID: name + "-id", RuntimeNamespace: "k8s.io", Name: name, Declared: declared,
 		Pod: &inventory.Pod{Namespace: "default", Name: pod, UID: "uid-" + pod},
 	}}
 	for i, command := range commands {
-		c.Processes = append(c.Processes, audit.Process{PID: 11 + i, Command: command, Groups: []nsinspect.ThreadGroup{group}})
+		c.Processes = append(c.Processes, audit.Process{PID: 11 + i, Command: command, Groups: groups})
 	}
 	return c
 }

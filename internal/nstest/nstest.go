@@ -1,0 +1,54 @@
+// Package nstest has the namespaces of a host and of its containers, for the tests of what
+// judges them and of what shows the verdicts.
+package nstest
+
+import "github.com/nsaudit/nsaudit/nsinspect"
+
+// Inodes of the host's namespaces.
+const (
+	HostNet = 1
+	HostPID = 2
+	HostIPC = 3
+)
+
+// Inodes of a container's own namespaces.
+const (
+	ownNet = 101
+	ownPID = 102
+	ownIPC = 103
+)
+
+// ID is the identity of the namespace with an inode.
+func ID(ino uint64) nsinspect.ID { return nsinspect.ID{Dev: 4, Ino: ino} }
+
+// Host is the host, known by its process 1.
+func Host() nsinspect.HostReference {
+	host := nsinspect.HostReference{Reference: nsinspect.ByPID1, PID: 1}
+	host.Namespaces = namespaces(HostNet, HostPID, HostIPC)
+	return host
+}
+
+// Group is threads in the namespaces with these inodes.
+func Group(threads int, net, pid, ipc uint64, tids ...int) nsinspect.ThreadGroup {
+	return nsinspect.ThreadGroup{Namespaces: namespaces(net, pid, ipc), Threads: threads, TIDs: tids}
+}
+
+// Sharing is a process's only thread, in the host's namespaces of these kinds and in its
+// container's own otherwise.
+func Sharing(kinds ...nsinspect.Kind) nsinspect.ThreadGroup {
+	group := Group(1, ownNet, ownPID, ownIPC)
+	host := Host()
+	for _, kind := range kinds {
+		id, _ := host.Namespaces.Get(kind)
+		group.Namespaces.Set(kind, id)
+	}
+	return group
+}
+
+func namespaces(net, pid, ipc uint64) nsinspect.Namespaces {
+	var all nsinspect.Namespaces
+	all.Set(nsinspect.Net, ID(net))
+	all.Set(nsinspect.PID, ID(pid))
+	all.Set(nsinspect.IPC, ID(ipc))
+	return all
+}
