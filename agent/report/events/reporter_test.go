@@ -1,0 +1,102 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+)
+
+func TestNew(t *testing.T) {
+	t.Parallel()
+	_, client := serve(t)
+	logger := newAgent(t, client).logger
+	tests := map[string]Config{
+		"no node":          {Client: client, Logger: logger},
+		"hostile node":     {Client: client, Logger: logger, Node: "../x"},
+		"short TTL":        {Client: client, Logger: logger, Node: nodeName, TTL: time.Second},
+		"negative TTL":     {Client: client, Logger: logger, Node: nodeName, TTL: -time.Hour},
+		"without a client": {Logger: logger, Node: nodeName},
+		"without a logger": {Client: client, Node: nodeName},
+	}
+	for name, config := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := New(config); err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}
+
+func TestFlush(t *testing.T) {
+	t.Parallel()
+	api, client := serve(t)
+	agent := newAgent(t, client)
+	agent.Report(nodeOf(hostNet("a")))
+	if err := agent.Flush(t.Context()); err != nil {
+		t.Fatalf("before run: %v", err)
+	}
+	api.want(t, podEvent+"1")
+	stop := agent.run(t)
+	stop()
+	agent.Report(nodeOf(hostNet("a"), bare("b", inHostNet(12, "sh"))))
+	if err := agent.Flush(t.Context()); err != nil {
+		t.Fatalf("after run: %v", err)
+	}
+	api.want(t, podEvent+"1", "default Node/node-1 UndeclaredHostNetwork ×1")
+}
+
+func TestFlushIsBounded(t *testing.T) {
+	t.Parallel()
+	api, client := serve(t)
+	api.setRefuse(func(request) error { return apierrors.NewForbidden(eventResource, "", errors.New("no")) })
+	agent := newAgent(t, client)
+	agent.Report(nodeOf(hostNet("a")))
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	err := agent.Flush(ctx)
+	for _, want := range []string{"1 are pending", "grant the agent's service account"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, without %q", err, want)
+		}
+	}
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the error is not that the time is over: %v", err)
+	}
+}
+
+func TestOverflow(t *testing.T) {
+	t.Parallel()
+	api, client := serve(t)
+	agent := newAgent(t, client)
+	agent.limit = 2
+	var many []audit.Container
+	for _, name := range []string{"a", "b", "c", "d"} {
+		many = append(many, bare(name, inHostNet(12, "sh")))
+	}
+	agent.Report(nodeOf(many...))
+	agent.Report(nodeOf(many...))
+	if agent.Overflow() != 2 || agent.Pending() != 2 {
+		t.Errorf("overflow %d and pending %d, want 2 and 2", agent.Overflow(), agent.Pending())
+	}
+	if got := agent.logged(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "too many findings") {
+		t.Errorf("log:\n%s", got)
+	}
+	if err := agent.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// Those that are delivered and gone make room.
+	agent.Report(nodeOf(many[2:]...))
+	if agent.Overflow() != 0 || agent.Pending() != 2 {
+		t.Errorf("overflow %d and pending %d, want 0 and 2", agent.Overflow(), agent.Pending())
+	}
+	if got := len(api.lines()); got != 2 {
+		t.Errorf("%d events, want 2", got)
+	}
+}
