@@ -2,7 +2,6 @@ package events
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -33,9 +32,17 @@ func (r *Reporter) Flush(ctx context.Context) error {
 		select {
 		case <-r.progress:
 		case <-ctx.Done():
-			return fmt.Errorf("flush events: %d are pending: %w", pending, errors.Join(ctx.Err(), r.Err()))
+			return unsent(pending, ctx.Err(), r.Err())
 		}
 	}
+}
+
+// unsent names the end last that people can do something about, if one is known.
+func unsent(pending int, ended, problem error) error {
+	if problem == nil {
+		return fmt.Errorf("flush events: %d are pending: %w", pending, ended)
+	}
+	return fmt.Errorf("flush events: %d are pending (%w): %w", pending, ended, problem)
 }
 
 // start lets workers deliver until the context ends or the function that it returns is

@@ -29,7 +29,7 @@ func (e *deliveryError) remedy() string {
 	var status apierrors.APIStatus
 	switch {
 	case apierrors.IsUnauthorized(e.err):
-		return "; check that the agent's service account exists and its token is mounted"
+		return "; check that the agent's service account exists and its token is mounted, or that the credentials of its kubeconfig are valid"
 	case consequenceOf(e.err) != again:
 		return ""
 	case apierrors.IsForbidden(e.err):
