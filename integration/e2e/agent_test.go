@@ -75,10 +75,11 @@ func testIsolated(t *testing.T, c cluster) {
 		pod(c, "marker", "hostIPC: true", ""))
 	ready(t, ns)
 	do(t, "debug", "-n", ns, "normal", "--image=alpine", "--image-pull-policy=IfNotPresent", "--target=main", "--profile=general", "--", "/bin/sleep", "9999")
+	do(t, "wait", "-n", ns, "pod/normal", "--for=jsonpath={.status.ephemeralContainerStatuses[0].state.running}", "--timeout=50s")
 	// The marker shows that the agent has looked; a full scan sees the others again.
 	want := []string{"Normal HostIPCShared Pod/marker spec.containers{main}"}
 	eventually(t, "events", soon, want, func() []string { return events(t, ns) })
-	time.Sleep(nextScan)
+	scanned(t, c.worker())
 	eventually(t, "events after a full scan", 0, want, func() []string { return events(t, ns) })
 	eventually(t, "series", 0, []string{"marker HostIPCShared"}, func() []string { return series(t, c.worker(), ns) })
 }

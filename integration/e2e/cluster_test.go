@@ -5,11 +5,13 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+
+	"github.com/nsaudit/nsaudit/integration/internal/scrape"
 )
 
 // cluster is the kind cluster: its nodes are containers of an engine.
@@ -45,14 +49,34 @@ func (c cluster) worker() string       { return c.Nodes[1] }
 // in runs a program on a node.
 func (c cluster) in(t *testing.T, node string, command ...string) string {
 	t.Helper()
+	return c.engine(t, append([]string{"exec", node}, command...)...)
+}
+
+// engine runs a command of the engine, which has to succeed.
+func (c cluster) engine(t *testing.T, args ...string) string {
+	t.Helper()
+	out, code := c.try(t, args...)
+	if code != 0 {
+		t.Fatalf("%s %s: exit code %d\n%s", c.Engine, strings.Join(args, " "), code, out)
+	}
+	return out
+}
+
+// try runs a command of the engine, and returns what it printed and its exit code.
+func (c cluster) try(t *testing.T, args ...string) (out string, code int) {
+	t.Helper()
 	// Not the test's context: that one has ended when the cleanup runs.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, c.Engine, append([]string{"exec", node}, command...)...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("on %s: %s: %v\n%s", node, strings.Join(command, " "), err, out)
+	text, err := exec.CommandContext(ctx, c.Engine, args...).CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || ctx.Err() != nil) {
+		t.Fatalf("%s %s: %v\n%s", c.Engine, strings.Join(args, " "), err, text)
 	}
-	return string(out)
+	if exit != nil {
+		code = exit.ExitCode()
+	}
+	return string(text), code
 }
 
 // do runs kubectl, which must have nothing to complain about.
@@ -149,26 +173,34 @@ func agentOn(t *testing.T, node string) corev1.Pod {
 	return list.Items[0]
 }
 
+// metrics returns what the agent on a node shows to Prometheus.
+func metrics(t *testing.T, node string) string {
+	t.Helper()
+	return do(t, "get", "--raw", "/api/v1/namespaces/nsaudit/pods/"+agentOn(t, node).Name+":9547/proxy/metrics")
+}
+
 // series returns the findings that the agent on a node has series of, each as its pod and
 // its reason, of one Kubernetes namespace.
 func series(t *testing.T, node, namespace string) []string {
 	t.Helper()
-	page := do(t, "get", "--raw", "/api/v1/namespaces/nsaudit/pods/"+agentOn(t, node).Name+":9547/proxy/metrics")
 	var found []string
-	for line := range strings.Lines(page) {
-		if strings.HasPrefix(line, "nsaudit_finding_info{") && strings.Contains(line, `namespace="`+namespace+`"`) {
-			found = append(found, label(line, "pod")+" "+label(line, "reason"))
+	for _, f := range scrape.Parse(t, metrics(t, node)).Findings() {
+		if f.Namespace == namespace {
+			found = append(found, f.Pod+" "+f.Reason)
 		}
 	}
 	slices.Sort(found)
 	return found
 }
 
-// label returns the value of a label without escapes.
-func label(line, name string) string {
-	_, rest, _ := strings.Cut(line, name+`="`)
-	value, _, _ := strings.Cut(rest, `"`)
-	return value
+// scanned waits until the agent on a node has ended another full scan.
+func scanned(t *testing.T, node string) {
+	t.Helper()
+	scans := func() uint64 { return scrape.Parse(t, metrics(t, node)).FullScans() }
+	before := scans()
+	eventually(t, "another full scan", nextScan, []string{"true"}, func() []string {
+		return []string{strconv.FormatBool(scans() > before)}
+	})
 }
 
 // eventually waits for an answer, and fails with the difference to the latest one.
