@@ -10,10 +10,12 @@ import (
 	"time"
 )
 
-// soon is long enough for a container that starts, and for a full scan.
+// Soon is long enough for a look at a container that has started, nextScan for a full scan,
+// and podStart for the kubelet to start a pod.
 const (
 	soon     = 15 * time.Second
 	nextScan = 60 * time.Second
+	podStart = 50 * time.Second
 )
 
 // TestAgent deploys the agent, of the image that is loaded into the nodes, and looks at
@@ -34,6 +36,7 @@ func TestAgent(t *testing.T) {
 		{"processes that nobody declared", testIntruder},
 		{"a container beside Kubernetes", testBesideKubernetes},
 		{"static pods", testStatic},
+		{"how long an event takes", testLatency},
 		{"a pod that is deleted and made again", testRecreated},
 		{"the agent is killed", testAgentKilled},
 		{"containerd is restarted", testContainerdRestarted},
