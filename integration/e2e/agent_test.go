@@ -37,6 +37,8 @@ func TestAgent(t *testing.T) {
 		{"a container beside Kubernetes", testBesideKubernetes},
 		{"static pods", testStatic},
 		{"how long an event takes", testLatency},
+		{"a pod that says that it is another", testDisguised},
+		{"an API server that refuses", testRefused},
 		{"a pod that is deleted and made again", testRecreated},
 		{"the agent is killed", testAgentKilled},
 		{"containerd is restarted", testContainerdRestarted},

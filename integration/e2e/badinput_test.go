@@ -1,0 +1,154 @@
+//go:build integration
+
+package e2e_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// testDisguised has a pod whose labels and annotations are those that containerd and the
+// kubelet tell pods and pause containers apart by, and more of them than fits anywhere else.
+func testDisguised(t *testing.T, c cluster) {
+	ns := namespace(t)
+	disguise := map[string]string{
+		"io.kubernetes.pod.name":       "other",
+		"io.kubernetes.pod.namespace":  "kube-system",
+		"io.kubernetes.pod.uid":        "00000000-0000-0000-0000-000000000000",
+		"io.kubernetes.container.name": "other",
+		"io.cri-containerd.kind":       "sandbox",
+	}
+	annotations := map[string]string{
+		"io.kubernetes.cri.container-type":    "sandbox",
+		"io.kubernetes.cri.sandbox-name":      "other",
+		"io.kubernetes.cri.sandbox-namespace": "kube-system",
+		"io.kubernetes.cri.sandbox-id":        "../../x",
+		"nsaudit.io/control":                  "\x00\x1b[2J\r\n\"} 1\u202e",
+		"nsaudit.io/huge":                     strings.Repeat("x\n", 100<<10),
+	}
+	create(t, ns, &corev1.Pod{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{Name: "disguised", Labels: disguise, Annotations: annotations},
+		Spec: corev1.PodSpec{
+			NodeName: c.worker(), HostIPC: true, TerminationGracePeriodSeconds: new(int64),
+			Containers: []corev1.Container{{
+				Name: "main", Image: "alpine", ImagePullPolicy: corev1.PullIfNotPresent, Command: []string{"/bin/sleep", "9999999"},
+			}},
+		},
+	})
+	ready(t, ns)
+	wantEvents := []string{"Normal HostIPCShared Pod/disguised spec.containers{main}"}
+	wantSeries := []string{"disguised HostIPCShared"}
+	eventually(t, "events", soon, wantEvents, func() []string { return events(t, ns) })
+	eventually(t, "series", soon, wantSeries, func() []string { return series(t, c.worker(), ns) })
+	scanned(t, c.worker())
+	eventually(t, "events after a full scan", 0, wantEvents, func() []string { return events(t, ns) })
+	eventually(t, "series after a full scan", 0, wantSeries, func() []string { return series(t, c.worker(), ns) })
+	problems, err := promlint.New(strings.NewReader(metrics(t, c.worker()))).Lint()
+	if err != nil || len(problems) > 0 {
+		t.Errorf("the metrics: %v, %v", err, problems)
+	}
+}
+
+// create gives an object to the API server that is too large for kubectl apply, which
+// keeps a copy of it in an annotation.
+func create(t *testing.T, namespace string, object any) {
+	t.Helper()
+	text, err := json.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "object.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	do(t, "create", "-n", namespace, "-f", file)
+}
+
+// A copy of the agent on the worker, and what the API server's certificate is checked with
+// there.
+const (
+	copyOnNode = "/root/e2e-nsaudit"
+	caOnNode   = "/etc/kubernetes/pki/ca.crt"
+)
+
+// testRefused runs an agent of its own on the worker, which has findings to report to an API
+// server that does not take them. It has to fail, and to say why and what to do about it.
+func testRefused(t *testing.T, c cluster) {
+	ns := namespace(t)
+	apply(t, ns, pod(c, "found", "hostIPC: true", ""))
+	ready(t, ns)
+	c.engine(t, "cp", "../../bin/nsaudit", c.worker()+":"+copyOnNode)
+	t.Cleanup(func() { c.in(t, c.worker(), "rm", "-f", copyOnNode) })
+	server := strings.TrimSpace(c.in(t, c.worker(), "sed", "-n", "s/^ *server: //p", "/etc/kubernetes/kubelet.conf"))
+
+	good := token(t, "nsaudit", "nsaudit")
+	do(t, "create", "serviceaccount", "-n", ns, "powerless")
+	do(t, "create", "serviceaccount", "-n", ns, "gone")
+	orphan := token(t, ns, "gone")
+	do(t, "delete", "serviceaccount", "-n", ns, "gone")
+	// That the other runs fail says something only if this one does not.
+	if out, code := once(t, c, server, good); code != 0 {
+		t.Fatalf("with a good token: exit code %d\n%s", code, out)
+	}
+	for name, test := range map[string]struct {
+		server, token string
+		want          []string
+	}{
+		"a broken token":                     {server, good[:len(good)-8], []string{"Unauthorized", remedyToken}},
+		"a token of an account that is gone": {server, orphan, []string{"Unauthorized", remedyToken}},
+		"an account without rights": {server, token(t, ns, "powerless"), []string{
+			`User "system:serviceaccount:` + ns + `:powerless" cannot create resource "events" in API group "events.k8s.io"`,
+			"grant the agent's service account the verbs create and patch on events",
+		}},
+		"nobody listens": {"https://127.0.0.1:9", good, []string{"connection refused", "check that the agent can reach the API server"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out, code := once(t, c, test.server, test.token)
+			if code != 1 {
+				t.Errorf("exit code %d, want 1", code)
+			}
+			_, message, _ := strings.Cut(out, "\nnsaudit: ")
+			t.Logf("nsaudit: %s", message)
+			for _, want := range append(test.want, "create events.events.k8s.io in namespace") {
+				if !strings.Contains(message, want) {
+					t.Errorf("it does not say %q:\n%s", want, out)
+				}
+			}
+		})
+	}
+}
+
+// remedyToken is what there is to do about a token that the API server does not know.
+const remedyToken = "check that the agent's service account exists and its token is mounted, or that the credentials of its kubeconfig are valid"
+
+func token(t *testing.T, namespace, account string) string {
+	t.Helper()
+	return strings.TrimSpace(do(t, "create", "token", "-n", namespace, account, "--duration=10m"))
+}
+
+// once runs one look on the worker, which is reported with a token to a server.
+func once(t *testing.T, c cluster, server, token string) (out string, code int) {
+	t.Helper()
+	const script = `
+file=$(mktemp)
+trap 'rm -f "$file"' EXIT
+cat >"$file" <<EOF
+apiVersion: v1
+kind: Config
+clusters: [{name: e2e, cluster: {server: "$1", certificate-authority: ` + caOnNode + `}}]
+users: [{name: e2e, user: {token: "$2"}}]
+contexts: [{name: e2e, context: {cluster: e2e, user: e2e}}]
+current-context: e2e
+EOF
+` + copyOnNode + ` agent --once --listen-address= --kubeconfig "$file" --node-name "$3"`
+	return c.try(t, "exec", c.worker(), "/bin/sh", "-c", script, "sh", server, token, c.worker())
+}
