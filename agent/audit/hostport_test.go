@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -18,9 +19,7 @@ func tcp(port uint16) inventory.Port {
 
 // listens is a TCP socket on all addresses.
 func listens(port uint16, pids ...int) Socket {
-	socket := Socket{Socket: nsinspect.Socket{
-		Protocol: nsinspect.TCP, Address: netip.AddrPortFrom(netip.IPv6Unspecified(), port), DualStack: true, Inode: uint64(port),
-	}}
+	socket := Socket{Socket: nstest.Listener(port)}
 	for _, pid := range pids {
 		socket.Holders = append(socket.Holders, Holder{PID: pid, Command: "server"})
 	}
@@ -29,13 +28,7 @@ func listens(port uint16, pids ...int) Socket {
 
 // leads is a forward to the pod.
 func leads(port uint16, shadows ...Socket) Forward {
-	return Forward{
-		Forward: nsinspect.Forward{
-			Protocol: nsinspect.TCP, HostPort: port, LastPort: port, Target: netip.MustParseAddrPort("10.244.1.5:8080"),
-			Way: nsinspect.ByNftables, Table: "ip cni_hostport", Chain: "hostports",
-		},
-		Shadows: shadows,
-	}
+	return Forward{Forward: nstest.Forward(port), Shadows: shadows}
 }
 
 // podOf returns a pause container and a container that declare ports.

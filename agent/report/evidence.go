@@ -109,12 +109,12 @@ func PortName(port *audit.PortEvidence) string {
 // maxPortProcesses is how many processes are named with a port.
 const maxPortProcesses = 2
 
-// PortText tells what leads to a port: "9000/TCP to 10.244.1.5:8080 by DNAT (iptables-nft)"
-// or "8443/TCP of pid 12 (nginx)".
+// PortText tells where a port leads: "9000/TCP -> 10.244.1.5:8080 (DNAT, iptables-nft ip
+// nat)" or "8443/TCP of pid 12 (nginx)".
 func PortText(port audit.PortEvidence) string {
 	text := PortName(&port)
 	if rule := port.Rule; rule != nil {
-		text += fmt.Sprintf(" to %s by DNAT (%s, %s)", rule.Target, rule.Way, rule.Table)
+		text += fmt.Sprintf(" -> %s (DNAT, %s %s)", rule.Target, rule.Way, rule.Table)
 	}
 	if len(port.Processes) > 0 {
 		text += " of " + ProcessesText(port.Processes, 0, maxPortProcesses)

@@ -1,8 +1,12 @@
-// Package nstest has the namespaces of a host and of its containers, for the tests of what
-// judges them and of what shows the verdicts.
+// Package nstest has the namespaces and ports of a host and of its containers, for the tests
+// of what judges them and of what shows the verdicts.
 package nstest
 
-import "github.com/nsaudit/nsaudit/nsinspect"
+import (
+	"net/netip"
+
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
 
 // Inodes of the host's namespaces.
 const (
@@ -43,6 +47,22 @@ func Sharing(kinds ...nsinspect.Kind) nsinspect.ThreadGroup {
 		group.Namespaces.Set(kind, id)
 	}
 	return group
+}
+
+// Listener is a socket on a TCP port of all of the host's addresses.
+func Listener(port uint16) nsinspect.Socket {
+	return nsinspect.Socket{
+		Protocol: nsinspect.TCP, Address: netip.AddrPortFrom(netip.IPv6Unspecified(), port), DualStack: true,
+		Inode: uint64(port),
+	}
+}
+
+// Forward is a rule that sends a TCP port of all of the host's addresses on to a pod.
+func Forward(port uint16) nsinspect.Forward {
+	return nsinspect.Forward{
+		Protocol: nsinspect.TCP, HostPort: port, LastPort: port, Target: netip.MustParseAddrPort("10.244.1.5:8080"),
+		Way: nsinspect.ByIptablesNft, Table: "ip nat", Chain: "CNI-DN-0123456789abcdef01234",
+	}
 }
 
 func namespaces(net, pid, ipc uint64) nsinspect.Namespaces {

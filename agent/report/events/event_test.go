@@ -64,7 +64,32 @@ func goldenNode() *report.Node {
 		pause("starting", "d", []nsinspect.Kind{nsinspect.Net}, inHostNet(91, "pause")),
 		pause("intruded", "7", nil, inHostNet(92, "sh")),
 		joined, bySpec, foreign, unnamed, hostile,
+		behindPorts("forwarded", "1", []inventory.Port{tcpPort(9000), tcpPort(22)}, nil,
+			forward(9000), forward(22, socket(22, "sshd"))),
+		behindPorts("missing", "2", []inventory.Port{tcpPort(9000)}, nil),
+		behindPorts("many", "3", nil, []audit.Socket{
+			socket(8001, "a\nb"), socket(8002, "nc"), socket(8003, "nc"), socket(8004, "nc"), socket(8005, "nc"), socket(8006, "nc"),
+		}),
 	)
+}
+
+// behindPorts is a pod's container that ports of the host lead to.
+func behindPorts(name, letter string, declared []inventory.Port, sockets []audit.Socket, forwards ...audit.Forward) audit.Container {
+	c := inPod(name, letter, nil, process(91, "server", nstest.Sharing()))
+	c.Declared.Ports, c.Sockets, c.Forwards = declared, sockets, forwards
+	return c
+}
+
+func tcpPort(number uint16) inventory.Port {
+	return inventory.Port{Protocol: nsinspect.TCP, HostPort: number, ContainerPort: 8080}
+}
+
+func socket(port uint16, command string) audit.Socket {
+	return audit.Socket{Socket: nstest.Listener(port), Holders: []audit.Holder{{PID: 812, Command: command}}}
+}
+
+func forward(port uint16, shadows ...audit.Socket) audit.Forward {
+	return audit.Forward{Forward: nstest.Forward(port), Shadows: shadows}
 }
 
 func TestGolden(t *testing.T) {
@@ -107,6 +132,24 @@ func TestWhichFindingsGetAnEvent(t *testing.T) {
 		"declared but not in effect": {
 			containers: []audit.Container{inPod("p", "a", net, process(11, "", nstest.Group(1, 101, 102, 103)))},
 			want:       []string{"Warning HostNetworkNotInEffect Pod/p spec.containers{main}"},
+		},
+		"ports that are declared, are not, and lead nowhere": {
+			containers: []audit.Container{
+				behindPorts("p", "a", []inventory.Port{tcpPort(9000)}, nil, forward(9000), forward(9001)),
+				behindPorts("q", "b", []inventory.Port{tcpPort(9002)}, nil),
+			},
+			want: []string{
+				"Warning UndeclaredHostPort Pod/p spec.containers{main}",
+				"Warning HostPortNotInEffect Pod/q spec.containers{main}",
+				"Normal HostPortBound Pod/p spec.containers{main}",
+			},
+		},
+		"a declared port that is taken from a process of the host": {
+			containers: []audit.Container{behindPorts("p", "a", []inventory.Port{tcpPort(22)}, nil, forward(22, socket(22, "sshd")))},
+			want: []string{
+				"Warning HostPortShadowsListener Pod/p spec.containers{main}",
+				"Normal HostPortBound Pod/p spec.containers{main}",
+			},
 		},
 		"a sandbox that declares it": {containers: []audit.Container{pause("p", "a", net, inHostNet(11, ""))}},
 		"a sandbox that declares it in vain": {

@@ -63,7 +63,7 @@ func bare(name string, processes ...audit.Process) audit.Container {
 }
 
 func nodeOf(containers ...audit.Container) *report.Node {
-	s := &audit.Snapshot{Node: nodeName, Time: time.Date(2026, 11, 23, 20, 45, 0, 0, time.UTC), Host: nstest.Host(), Containers: containers}
+	s := &audit.Snapshot{Node: nodeName, Time: time.Date(2026, 11, 23, 20, 45, 0, 0, time.UTC), Host: nstest.Host(), Containers: containers, Ports: &audit.PortCoverage{}}
 	return report.NewNode(s)
 }
 

@@ -2,9 +2,11 @@ package events
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // maxNamedPorts is how many ports a note names: as many as fit beside the rest of it.
@@ -16,11 +18,19 @@ func portVerdict(finding *audit.Finding, evidence *audit.Evidence, container *au
 	ports := portWord(evidence) + " " + report.PortsText(evidence, maxNamedPorts)
 	switch finding.Reason {
 	case audit.HostPortNotInEffect:
-		return fmt.Sprintf("does not receive what comes to host %s, though %s declares that.", ports, declarer(finding))
+		return fmt.Sprintf("does not receive what comes to host %s, though %s declares that: %s.", ports, declarer(finding), missing(container))
 	case audit.HostPortShadows:
 		return fmt.Sprintf("receives what comes to host %s, before %s, which listens there in vain.", ports, shadowed(evidence))
 	}
 	return fmt.Sprintf("receives what comes to host %s, %s.", ports, declaration(finding, container))
+}
+
+// missing says what would have to be there.
+func missing(container *audit.Container) string {
+	if slices.Contains(container.Declared.Host, nsinspect.Net) {
+		return "none of its processes listens there"
+	}
+	return "no rule of the host forwards it"
 }
 
 func portWord(evidence *audit.Evidence) string {

@@ -75,10 +75,15 @@ func goldenNode() *report.Node {
 	pause.Sandbox = true
 	hung := podContainer("slow", "main", "dada", byPod())
 	hung.Unknown = []audit.Gap{{Cause: audit.CauseRuntime, Reason: "its shim does not answer"}}
+	forwarded := podContainer("kubia", "main", "9000", byPod())
+	forwarded.Declared.Ports = []inventory.Port{{Protocol: nsinspect.TCP, HostPort: 9000}, {Protocol: nsinspect.UDP, HostPort: 53}}
+	forwarded.Forwards = []audit.Forward{{Forward: nstest.Forward(9000)}}
+	forwarded.Sockets = []audit.Socket{{Socket: nstest.Listener(8081)}}
 	s := snapshot(
 		podContainer("proxy", "main", "aaaa", byPod(nsinspect.Net), nsinspect.Net),
-		outside, foreign, unnamed, pause, hung,
+		outside, foreign, unnamed, pause, hung, forwarded,
 	)
+	s.Ports = &audit.PortCoverage{Sockets: 12, Forwards: 1, Rules: 31}
 	s.Coverage.Gaps = []audit.Gap{{Cause: audit.CauseRead, Reason: "something broke"}}
 	return report.NewNode(s)
 }

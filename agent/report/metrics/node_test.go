@@ -15,6 +15,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -153,7 +154,7 @@ func TestPartialScrape(t *testing.T) {
 	e := New(config)
 	e.registry.MustRegister(broken{prometheus.NewDesc("nsaudit_broken", "", nil, nil)})
 	e.Report(goldenNode())
-	if page := scrape(t, e); !strings.Contains(page, "nsaudit_containers 6") {
+	if page := scrape(t, e); !strings.Contains(page, "nsaudit_containers 7") {
 		t.Errorf("page:\n%s", page)
 	}
 	if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "broken") {
@@ -163,5 +164,24 @@ func TestPartialScrape(t *testing.T) {
 	e.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if !strings.Contains(w.Body.String(), `promhttp_metric_handler_errors_total{cause="gathering"} 1`) {
 		t.Errorf("the failed scrape was not counted:\n%s", w.Body)
+	}
+}
+
+// TestPortsAreCapped has more ports than may have a series.
+func TestPortsAreCapped(t *testing.T) {
+	t.Parallel()
+	c := podContainer("p", "main", "a", byPod())
+	for port := uint16(8000); port < 8100; port++ {
+		c.Sockets = append(c.Sockets, audit.Socket{Socket: nstest.Listener(port)})
+	}
+	s := snapshot(c)
+	s.Ports = &audit.PortCoverage{Sockets: 100}
+	e := New(Config{MaxFindings: 10})
+	e.Report(report.NewNode(s))
+	if got := gather(t, e, "nsaudit_host_port_info"); len(got) != 10 {
+		t.Errorf("%d series, want the cap", len(got))
+	}
+	if got := gather(t, e, "nsaudit_host_port_info_omitted"); len(got) != 1 || got[0] != " 90" {
+		t.Errorf("omitted: %q", got)
 	}
 }

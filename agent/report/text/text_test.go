@@ -51,13 +51,25 @@ func goldenSnapshot() *audit.Snapshot {
 	}
 	hung := pod("slow", "f", nil, process(61, "", nstest.Group(1, 201, 202, 203)))
 	hung.Unknown = []audit.Gap{{Cause: audit.CauseRuntime, Reason: "its shim does not answer containerd, so its task is not known"}}
+	forwarded := pod("kubia-hostport", "1", nil, process(81, "", nstest.Sharing()))
+	forwarded.Declared.Ports = []inventory.Port{{Protocol: nsinspect.TCP, HostPort: 9000, ContainerPort: 8080}, {Protocol: nsinspect.TCP, HostPort: 22}, {Protocol: nsinspect.UDP, HostPort: 53}}
+	forwarded.Forwards = []audit.Forward{
+		{Forward: nstest.Forward(9000)},
+		{Forward: nstest.Forward(22), Shadows: []audit.Socket{{Socket: nstest.Listener(22), Holders: []audit.Holder{{PID: 812, Command: "sshd"}}}}},
+	}
+	listening := pod("listening", "2", nil, process(82, "", nstest.Sharing()))
+	listening.Sockets = []audit.Socket{{Socket: nstest.Listener(8081), Holders: []audit.Holder{{PID: 82, Command: "a\nb\x1b[31m"}}}}
+	s.Ports = &audit.PortCoverage{
+		Sockets: 12, Forwards: 2, Rules: 31, Ways: map[nsinspect.Protocol]string{nsinspect.TCP: nsinspect.BySockDiag},
+		Absent: []nsinspect.Protocol{nsinspect.SCTP},
+	}
 	s.Containers = []audit.Container{
 		pod("pod-with-host-network", "a", []nsinspect.Kind{nsinspect.Net}, process(11, "sleep", nstest.Group(1, 1, 102, 103))),
 		pod("pod-with-host-pid-and-ipc", "b", []nsinspect.Kind{nsinspect.PID, nsinspect.IPC}, process(21, "sleep", nstest.Group(1, 101, 2, 3))),
 		pod("normal", "c", nil,
 			process(31, "", nstest.Group(1, 101, 102, 103)),
 			process(32, "a\nb\x1b[31m", nstest.Group(59, 101, 102, 103, 32, 33), nstest.Group(1, 1, 102, 103, 40))),
-		outside, foreign, hung,
+		outside, foreign, hung, forwarded, listening,
 		pod("mistaken", "9", []nsinspect.Kind{nsinspect.Net}, process(71, "", nstest.Group(1, 301, 302, 303))),
 	}
 	return s
