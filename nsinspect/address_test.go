@@ -68,7 +68,7 @@ func TestAddresses(t *testing.T) {
 		"with IPv6 only":    {v6: podIfInet6, want: []string{"fd00::7"}},
 		"without either":    {},
 		"too many":          {v6: many.String(), wantErr: ErrTooLarge},
-		"too many routes":   {v4: podFibTrie + strings.Repeat("\n", maxAddressBytes), v6: podIfInet6, want: []string{"10.244.1.7", "169.254.20.10", "fd00::7"}, wantErr: ErrTooLarge},
+		"too many routes":   {v4: podFibTrie + strings.Repeat(strings.Repeat(" ", 1023)+"\n", maxAddressBytes>>10), v6: podIfInet6, want: []string{"10.244.1.7", "169.254.20.10", "fd00::7"}, wantErr: ErrTooLarge},
 		"an endless line":   {v4: strings.Repeat(" ", 1<<20), v6: podIfInet6, want: []string{"fd00::7"}, wantErr: errAny},
 		"a malformed leaf":  {v4: "|-- 10.0.0\n/32 host LOCAL\n", v6: podIfInet6, want: []string{"fd00::7"}, wantErr: errAny},
 		"a leaf of IPv6":    {v4: "|-- ::2\n/32 host LOCAL\n", wantErr: errAny},

@@ -42,6 +42,9 @@ func (fs *FS) CgroupTree(host HostReference) (*CgroupTree, error) {
 // cgroupTree opens the tree that this process sees.
 func (p *Process) cgroupTree() (*CgroupTree, error) {
 	dir, err := openDir(p.fd, "root/"+cgroupMount)
+	if errors.Is(err, unix.ENOENT) && !p.ended("") {
+		return nil, fmt.Errorf("%w: /%s is missing", ErrNoCgroup2, cgroupMount)
+	}
 	if err != nil {
 		return nil, classify(fmt.Sprintf("open /%s of process %d", cgroupMount, p.pid), err)
 	}

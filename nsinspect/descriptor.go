@@ -160,7 +160,7 @@ func (d *descriptors) info(name string) error {
 	}
 	mount, inode, ok := parseDescriptorInfo(buf[:n])
 	if !ok {
-		return fmt.Errorf("malformed information about descriptor %s", name)
+		return fmt.Errorf("there is no inode in the information about descriptor %s: %w", name, ErrDenied)
 	}
 	if mount == d.mount {
 		d.visit(inode)

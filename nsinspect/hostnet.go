@@ -76,17 +76,21 @@ func (fs *FS) inHostNetwork(host HostReference, open func() error) error {
 // the pool, which it must not after it was in another namespace.
 //
 // The first thread of a process never ends: it would stay there, and be what others see of
-// this process. So it is only held while another thread works.
-func onLostThread(work func()) {
+// this process.
+func onLostThread(work func()) { onThreadBut(unix.Getpid(), work) }
+
+// onThreadBut is onLostThread with the id of the first thread, which is only held while
+// another thread works.
+func onThreadBut(first int, work func()) {
 	runtime.LockOSThread()
-	if unix.Gettid() != unix.Getpid() {
+	if unix.Gettid() != first {
 		work()
 		return
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		onLostThread(work)
+		onThreadBut(first, work)
 	}()
 	<-done
 	runtime.UnlockOSThread()

@@ -1,0 +1,208 @@
+package nsinspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+// listen listens on loopback for the time of the test.
+func listen(t *testing.T) netip.AddrPort {
+	t.Helper()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	return netip.MustParseAddrPort(listener.Addr().String())
+}
+
+// inodesOf returns the sockets that a process holds, sorted.
+func inodesOf(t *testing.T, process *Process) ([]uint64, int, error) {
+	t.Helper()
+	var inodes []uint64
+	seen, err := process.SocketInodes(t.Context(), func(inode uint64) { inodes = append(inodes, inode) }, 100)
+	slices.Sort(inodes)
+	return inodes, seen, err
+}
+
+func TestSocketInodes(t *testing.T) {
+	fake := newFakeProc(t)
+	fake.add(fakeProcess{pid: 5})
+	for fd, target := range []string{"socket:[42]", "/dev/null", "socket:[7]", "anon_inode:[eventpoll]", "/tmp/socket:[8]", "socket:[]", "socket:[9", "pipe:[10]"} {
+		fake.mkdir("proc/5/fd")
+		fake.link(target, fmt.Sprintf("proc/5/fd/%d", fd))
+	}
+	inodes, seen, err := inodesOf(t, fake.openProcess(5))
+	if diff := cmp.Diff([]uint64{7, 42}, inodes); diff != "" || seen != 8 || err != nil {
+		t.Errorf("saw %d descriptors, %v -want +got:\n%s", seen, err, diff)
+	}
+}
+
+// Those of a process are capped, or it could keep the auditor busy for long.
+func TestSocketInodesAreCapped(t *testing.T) {
+	fake := newFakeProc(t)
+	fake.add(fakeProcess{pid: 5})
+	fake.mkdir("proc/5/fd")
+	const all = 5
+	for fd := range all {
+		fake.link(fmt.Sprintf("socket:[%d]", 100+fd), fmt.Sprintf("proc/5/fd/%d", fd))
+	}
+	for _, limit := range []int{all - 1, all} {
+		visited := 0
+		seen, err := fake.openProcess(5).SocketInodes(t.Context(), func(uint64) { visited++ }, limit)
+		if tooLarge := errors.Is(err, ErrTooLarge); tooLarge != (limit < all) || seen != limit || visited != limit {
+			t.Errorf("limit %d: saw %d, visited %d, %v", limit, seen, visited, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := fake.openProcess(5).SocketInodes(ctx, func(uint64) {}, all); !errors.Is(err, context.Canceled) {
+		t.Errorf("SocketInodes = %v, want %v", err, context.Canceled)
+	}
+}
+
+// Where the descriptors may not be listed, the information about them may.
+func TestSocketInodesByInfo(t *testing.T) {
+	sockets, err := socketMount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fake := newFakeProc(t)
+	fake.mkdir("forbidden/fd")
+	info := func(process, fd int, mount uint64, inode string) {
+		fake.write(fmt.Sprintf("proc/%d/fdinfo/%d", process, fd), fmt.Sprintf("pos:\t0\nflags:\t02\nmnt_id:\t%d\n%sscm_fds: 0\n", mount, inode))
+	}
+	for _, pid := range []int{5, 6, 7} {
+		fake.add(fakeProcess{pid: pid})
+		forbid(fake, fmt.Sprintf("proc/%d/fd", pid))
+	}
+	info(5, 0, sockets, "ino:\t42\n")
+	info(5, 1, sockets+1, "ino:\t43\n")
+	info(5, 2, sockets, "ino:\t7\n")
+	info(6, 0, sockets, "") // As before Linux 5.14.
+	forbid(fake, "proc/7/fdinfo")
+	fake.mkdir("forbidden/fdinfo")
+	process, old, closed := fake.openProcess(5), fake.openProcess(6), fake.openProcess(7)
+	fake.withoutRights(func() {
+		inodes, seen, err := inodesOf(t, process)
+		if diff := cmp.Diff([]uint64{7, 42}, inodes); diff != "" || seen != 3 || err != nil {
+			t.Errorf("saw %d descriptors, %v -want +got:\n%s", seen, err, diff)
+		}
+		if inodes, seen, err := inodesOf(t, old); !errors.Is(err, ErrDenied) {
+			t.Errorf("inodes %v of %d descriptors without inodes: %v, want %v", inodes, seen, err, ErrDenied)
+		}
+		if inodes, seen, err := inodesOf(t, closed); !errors.Is(err, ErrDenied) {
+			t.Errorf("inodes %v of %d descriptors: %v, want %v", inodes, seen, err, ErrDenied)
+		}
+	})
+}
+
+// A leader that ended has no descriptors; what its threads hold stays open.
+func TestSocketInodesOfEndedLeader(t *testing.T) {
+	tests := map[string]struct {
+		process fakeProcess
+		holders map[int]uint64
+		want    []uint64
+	}{
+		"a living leader":   {fakeProcess{others: []fakeThread{{tid: 6}}}, map[int]uint64{6: 42}, nil},
+		"an ended leader":   {fakeProcess{stat: zombieStat, others: []fakeThread{{tid: 6}}}, map[int]uint64{6: 42}, []uint64{42}},
+		"an ended thread":   {fakeProcess{stat: zombieStat, others: []fakeThread{{tid: 6, stat: zombieStat}, {tid: 7}}}, map[int]uint64{7: 42}, []uint64{42}},
+		"a zombie":          {fakeProcess{stat: zombieStat}, nil, nil},
+		"all threads ended": {fakeProcess{stat: zombieStat, others: []fakeThread{{tid: 6, stat: zombieStat}}}, nil, nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			fake := newFakeProc(t)
+			test.process.pid = 5
+			fake.add(test.process)
+			fake.mkdir("proc/5/fd")
+			for tid, inode := range test.holders {
+				dir := fmt.Sprintf("proc/5/task/%d/fd", tid)
+				fake.mkdir(dir)
+				fake.link(fmt.Sprintf("socket:[%d]", inode), dir+"/3")
+			}
+			inodes, seen, err := inodesOf(t, fake.openProcess(5))
+			if diff := cmp.Diff(test.want, inodes); diff != "" || seen != len(test.want) || err != nil {
+				t.Errorf("saw %d descriptors, %v -want +got:\n%s", seen, err, diff)
+			}
+		})
+	}
+	fake := newFakeProc(t)
+	fake.add(fakeProcess{pid: 5})
+	if _, seen, err := inodesOf(t, fake.openProcess(5)); !errors.Is(err, ErrVanished) {
+		t.Errorf("%d descriptors of a process that is gone: %v, want %v", seen, err, ErrVanished)
+	}
+}
+
+// Both ways find this process's own sockets, by the kernel's own texts.
+func TestOwnSocketInodes(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeFD(fd)
+	var stat unix.Stat_t
+	if err := unix.Fstat(fd, &stat); err != nil {
+		t.Fatal(err)
+	}
+	fs, err := NewFS(DefaultRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fs.Close()
+	process, err := fs.Open(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer process.Close()
+	if inodes, seen, err := inodesOf(t, process); err != nil || !slices.Contains(inodes, stat.Ino) {
+		t.Errorf("socket %d is not among %v of %d descriptors, %v", stat.Ino, inodes, seen, err)
+	}
+	var inodes []uint64
+	d := descriptors{visit: func(inode uint64) { inodes = append(inodes, inode) }, limit: 1000}
+	if d.dir, err = openDir(process.fd, "fdinfo"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.infos(t.Context()); err != nil || !slices.Contains(inodes, stat.Ino) {
+		t.Errorf("socket %d is not among %v of %d descriptors, %v", stat.Ino, inodes, d.seen, err)
+	}
+}
+
+func FuzzParseDescriptorInfo(f *testing.F) {
+	f.Add([]byte("pos:\t0\nflags:\t02000002\nmnt_id:\t10\nino:\t105898\nscm_fds: 0\n"), uint64(10), uint64(105898))
+	f.Add([]byte("pos:\t0\nflags:\t02000002\nmnt_id:\t17\n"), uint64(0), uint64(0))
+	f.Add([]byte("pos:\t0\nflags:\t02000002\nmnt_id:\t17\ntfd:        3 events:       1f data:                3  pos:0 ino:19da8 sdev:9\n"), uint64(0), uint64(1)<<63)
+	f.Fuzz(func(t *testing.T, text []byte, mount, inode uint64) {
+		if _, _, ok := parseDescriptorInfo(text); ok && len(text) < len("mnt_id:1\nino:1\n") {
+			t.Errorf("%q has both", text)
+		}
+		whole := fmt.Appendf(nil, "pos:\t%d\nflags:\t0100000\nmnt_id:\t%d\nino:\t%d\n%s", inode, mount, inode, text)
+		if gotMount, gotInode, ok := parseDescriptorInfo(whole); !ok || gotMount != mount || gotInode != inode {
+			t.Errorf("%q is of mount %d and inode %d, %t", whole, gotMount, gotInode, ok)
+		}
+	})
+}
+
+func FuzzParseSocketLink(f *testing.F) {
+	f.Add([]byte("socket:[42]"), uint64(42))
+	f.Add([]byte("/socket:[42]"), uint64(0))
+	f.Add([]byte("socket:[-1]"), uint64(1)<<63)
+	f.Fuzz(func(t *testing.T, link []byte, inode uint64) {
+		if got, ok := parseSocketLink(link); ok && !slices.Contains(link, '[') {
+			t.Errorf("%q is socket %d", link, got)
+		}
+		if got, ok := parseSocketLink([]byte("socket:[" + strconv.FormatUint(inode, 10) + "]")); !ok || got != inode {
+			t.Errorf("socket %d is %d, %t", inode, got, ok)
+		}
+	})
+}

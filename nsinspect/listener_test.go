@@ -1,0 +1,232 @@
+package nsinspect
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// fakeHost makes process 5 the host reference of a fake procfs, with these tables below its
+// net directory. No namespace can be entered by files that are none of the kernel's.
+func fakeHost(t *testing.T, tables map[string]string) (*fakeProc, *FS, HostReference) {
+	t.Helper()
+	fake := newFakeProc(t)
+	fake.add(fakeProcess{pid: 5, ns: allKinds("host"), cgroup: "0::/\n"})
+	fake.write("proc/5/net/dev", "")
+	for name, table := range tables {
+		fake.write("proc/5/net/"+name, table)
+	}
+	fs := fake.open()
+	host, err := fs.HostReference(HostCandidate{ByHostPID, 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fake, fs, host
+}
+
+func allTables() map[string]string {
+	return map[string]string{
+		"tcp": tcpTable, "tcp6": tcp6Table, "udp": udpTable, "udp6": heading(tcp6Table), "raw": rawTable, "raw6": heading(rawTable),
+		"udplite": heading(udpTable), "udplite6": heading(tcp6Table), "sctp/eps": epsTable,
+	}
+}
+
+func addressesOf(table SocketTable) map[Protocol][]string {
+	all := make(map[Protocol][]string)
+	for _, socket := range table.Sockets {
+		all[socket.Protocol] = append(all[socket.Protocol], socket.Address.String())
+	}
+	return all
+}
+
+func TestSocketsByProcNet(t *testing.T) {
+	_, fs, host := fakeHost(t, allTables())
+	table, err := fs.Sockets(t.Context(), host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[Protocol][]string{
+		TCP:  {"0.0.0.0:2024", "[fd00::5]:18081", "127.0.0.1:18082", "[::1]:18083", "127.0.0.1:40973"},
+		UDP:  {"127.0.0.1:53", "0.0.0.0:4789"},
+		SCTP: {"0.0.0.0:2905", "192.0.2.1:2906", "[fd00::1]:2906"},
+		Raw:  {"0.0.0.0:1"},
+	}
+	if diff := cmp.Diff(want, addressesOf(table)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if len(table.Absent) > 0 || len(table.Failed) > 0 || table.Truncated || table.NoSockDiag == nil {
+		t.Errorf("table %+v", table)
+	}
+	for _, protocol := range Protocols() {
+		if way := table.Ways[protocol]; way != ByProcNet {
+			t.Errorf("%s was read by %q, want %q", protocol, way, ByProcNet)
+		}
+	}
+	sorted := slices.IsSortedFunc(table.Sockets, func(a, b Socket) int {
+		return slices.Index(Protocols(), a.Protocol) - slices.Index(Protocols(), b.Protocol)
+	})
+	if !sorted {
+		t.Errorf("the protocols are not in order: %+v", table.Sockets)
+	}
+}
+
+func TestSocketsOfSomeProtocols(t *testing.T) {
+	const broken = "heading\nbroken\n"
+	tests := map[string]struct {
+		change func(tables map[string]string)
+		absent []Protocol
+		failed []Protocol
+		// missing are the protocols that nothing could be read of.
+		missing []Protocol
+	}{
+		"all": {change: func(map[string]string) {}},
+		"without modules": {
+			change: func(tables map[string]string) {
+				delete(tables, "sctp/eps")
+				delete(tables, "udplite")
+				delete(tables, "udplite6")
+			},
+			absent: []Protocol{SCTP, UDPLite}, missing: []Protocol{SCTP, UDPLite},
+		},
+		"without IPv6": {change: func(tables map[string]string) {
+			for _, name := range []string{"tcp6", "udp6", "raw6", "udplite6"} {
+				delete(tables, name)
+			}
+		}},
+		"a broken table":           {change: func(tables map[string]string) { tables["udplite"] = broken }, failed: []Protocol{UDPLite}, missing: []Protocol{UDPLite}},
+		"half of the table broken": {change: func(tables map[string]string) { tables["tcp6"] = broken }, failed: []Protocol{TCP}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			tables := allTables()
+			test.change(tables)
+			_, fs, host := fakeHost(t, tables)
+			table, err := fs.Sockets(t.Context(), host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.absent, table.Absent); diff != "" {
+				t.Errorf("absent -want +got:\n%s", diff)
+			}
+			var failed, missing []Protocol
+			for _, protocol := range Protocols() {
+				if table.Failed[protocol] != nil {
+					failed = append(failed, protocol)
+				}
+				if table.Ways[protocol] == "" {
+					missing = append(missing, protocol)
+				}
+			}
+			if diff := cmp.Diff(test.failed, failed); diff != "" {
+				t.Errorf("failed -want +got:\n%s", diff)
+			}
+			if diff := cmp.Diff(test.missing, missing); diff != "" {
+				t.Errorf("not read -want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// A reference that is not the host any more shows another namespace's sockets.
+func TestSocketsOfAnother(t *testing.T) {
+	tests := map[string]struct {
+		change func(fake *fakeProc)
+		want   error
+	}{
+		"it moved": {func(fake *fakeProc) {
+			fake.write("namespaces/elsewhere", "")
+			fake.remove("proc/5/ns/net")
+			fake.link("../../../namespaces/elsewhere", "proc/5/ns/net")
+		}, ErrVanished},
+		"its pid is another's": {func(fake *fakeProc) {
+			fake.remove("proc/5")
+			fake.add(fakeProcess{pid: 5, ns: allKinds("other")})
+			fake.write("proc/5/net/tcp", tcpTable)
+		}, ErrVanished},
+		"it ended":        {func(fake *fakeProc) { fake.remove("proc/5") }, ErrVanished},
+		"it is a zombie":  {func(fake *fakeProc) { fake.remove("proc/5/net") }, ErrVanished},
+		"it is forbidden": {func(fake *fakeProc) { forbid(fake, "proc/5/ns/net") }, ErrDenied},
+		"its tables are":  {func(fake *fakeProc) { forbid(fake, "proc/5/net") }, ErrDenied},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			fake, fs, host := fakeHost(t, allTables())
+			test.change(fake)
+			fake.withoutRights(func() {
+				if table, err := fs.Sockets(t.Context(), host); !errors.Is(err, test.want) || len(table.Sockets) > 0 {
+					t.Errorf("Sockets = %+v, %v, want %v", table, err, test.want)
+				}
+			})
+		})
+	}
+}
+
+// forbid replaces a file by a link to one that can't be reached withoutRights.
+func forbid(fake *fakeProc, name string) {
+	fake.t.Helper()
+	fake.remove(name)
+	fake.link(strings.Repeat("../", strings.Count(name, "/"))+"forbidden/"+filepath.Base(name), name)
+}
+
+func TestSocketsNeedAHost(t *testing.T) {
+	_, fs, _ := fakeHost(t, nil)
+	if table, err := fs.Sockets(t.Context(), HostReference{Reference: ByNone}); !errors.Is(err, errNoHost) {
+		t.Errorf("Sockets = %+v, %v, want %v", table, err, errNoHost)
+	}
+}
+
+func TestSocketsEndWithTheirContext(t *testing.T) {
+	_, fs, host := fakeHost(t, allTables())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if table, err := fs.Sockets(ctx, host); !errors.Is(err, context.Canceled) {
+		t.Errorf("Sockets = %+v, %v, want %v", table, err, context.Canceled)
+	}
+}
+
+// Sockets that come and go can be shown twice.
+func TestSortDropsWhatIsTwice(t *testing.T) {
+	one, other := socketOf(TCP, "0.0.0.0:80", 1, 0), socketOf(TCP, "0.0.0.0:80", 2, 0)
+	table := SocketTable{Sockets: []Socket{other, one, other}}
+	table.sort()
+	if diff := cmp.Diff([]Socket{one, other}, table.Sockets, compareAddresses()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// The kernel's own tables, through both ways: whoever may ask sock_diag about this process's
+// network may read its files too. Other processes come and go, so only our own is looked for.
+func TestSocketsOfThisProcess(t *testing.T) {
+	listener := listen(t)
+	fs, err := NewFS(DefaultRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fs.Close()
+	host, err := fs.HostReference(HostCandidate{ByHostPID, os.Getpid()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := fs.Sockets(t.Context(), host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(table.Sockets, func(s Socket) bool { return s.Address == listener && s.UID == uint32(os.Getuid()) && s.Inode != 0 }) {
+		t.Errorf("%v is not in %+v", listener, table)
+	}
+	files := &procNet{fs: fs, host: host}
+	defer files.close()
+	var found socketList
+	if err := files.list(t.Context(), TCP, &found); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(found.sockets, func(s Socket) bool { return s.Address == listener }) {
+		t.Errorf("%v is not in %+v", listener, found)
+	}
+}
