@@ -77,20 +77,22 @@ func (fs *FS) inHostNetwork(host HostReference, open func() error) error {
 //
 // The first thread of a process never ends: it would stay there, and be what others see of
 // this process.
-func onLostThread(work func()) { onThreadBut(unix.Getpid(), work) }
+func onLostThread(work func()) {
+	onThreadUnless(func(tid int) bool { return tid == unix.Getpid() }, work)
+}
 
-// onThreadBut is onLostThread with the id of the first thread, which is only held while
-// another thread works.
-func onThreadBut(first int, work func()) {
+// onThreadUnless is onLostThread but for any threads that must stay. They are only held while
+// another works.
+func onThreadUnless(stays func(tid int) bool, work func()) {
 	runtime.LockOSThread()
-	if unix.Gettid() != first {
+	if !stays(unix.Gettid()) {
 		work()
 		return
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		onThreadBut(first, work)
+		onThreadUnless(stays, work)
 	}()
 	<-done
 	runtime.UnlockOSThread()
