@@ -12,6 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// dumpBuffer is the size of the buffer for each part of a dump. The kernel fills parts as large
+// as the reader's last buffer, up to 32 KiB (net/netlink/af_netlink.c, netlink_dump). That is
+// not about speed alone: an object that fits into no part ends the dump of rules without an
+// error, and the library by itself would leave it at some 4 KiB.
+const dumpBuffer = 32 << 10
+
 // errNoHost is the answer where there is no host reference.
 var errNoHost = errors.New("there is no host reference")
 
@@ -25,7 +31,7 @@ func (fs *FS) dialHost(ctx context.Context, host HostReference, protocol int) (*
 	var conn *netlink.Conn
 	err := fs.inHostNetwork(host, func() error {
 		var err error
-		conn, err = netlink.Dial(protocol, nil)
+		conn, err = netlink.Dial(protocol, &netlink.Config{MessageBufferSize: dumpBuffer})
 		return err
 	})
 	if err != nil {

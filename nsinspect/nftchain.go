@@ -25,12 +25,12 @@ func decodeBaseChain(message nftMessage) (nftObject, bool) {
 	}
 	number, ok := number(attribute(hook, unix.NFTA_HOOK_HOOKNUM))
 	switch {
-	case !ok || cString(kind) != "nat":
+	case !ok || cString(kind) != "nat" || chain.familyName() == "":
 		return nftObject{}, false
 	case number != unix.NF_INET_PRE_ROUTING && number != unix.NF_INET_LOCAL_OUT:
 		return nftObject{}, false
 	}
-	return chain, chain.familyName() != ""
+	return chain, true
 }
 
 // familyName is the family as nft writes it, for those that know NAT by address.

@@ -227,7 +227,9 @@ func (r *forwardReader) take(chain nftObject, rule *nftRule, b branch) error {
 		next = b.found[rule.jumpBy-1].chain
 	}
 	if to := (nftObject{chain.family, chain.table, next}); next != "" && !servesServices(to) {
-		r.queue = append(r.queue, visit{to, b.match})
+		if rules, known := r.rules[to]; !known || len(rules) > 0 {
+			r.queue = append(r.queue, visit{to, b.match})
+		}
 	}
 	if rule.target == nil {
 		rule.ignored = rule.ignored || rule.unknown

@@ -74,9 +74,9 @@ func (d *ruleDecoder) ports(first, last uint16) bool {
 
 // Parts of struct xt_sctp_info (include/uapi/linux/netfilter/xt_sctp.h).
 const (
-	xtSCTPSize     = 68
-	xtSCTPFlags    = 60
-	xtSCTPInvFlags = 64
+	xtSCTPSize     = 292
+	xtSCTPFlags    = 284
+	xtSCTPInvFlags = 288
 	xtSCTPDstPorts = 2
 )
 

@@ -20,7 +20,8 @@ const (
 // on to another address: DNAT. Rules that implement Services are none.
 type Forward struct {
 	Protocol Protocol `json:"protocol"`
-	// HostAddress is the address of the host that it is about; the zero value stands for all.
+	// HostAddress is the address of the host that it is about; the zero value stands for all
+	// of the target's family.
 	HostAddress netip.Addr `json:"hostAddress,omitzero"`
 	// HostPort is the first port and LastPort the last, which mostly is the same.
 	HostPort uint16 `json:"hostPort"`
