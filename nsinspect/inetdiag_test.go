@@ -76,7 +76,7 @@ func diagMessage(family uint8, port uint16, attributes ...[]byte) []byte {
 }
 
 // attribute makes a struct nlattr, padded as the kernel does (netlink(7)).
-func attribute(kind uint16, value []byte) []byte {
+func diagAttribute(kind uint16, value []byte) []byte {
 	data := make([]byte, 4, 4+len(value)+3)
 	binary.NativeEndian.PutUint16(data, uint16(4+len(value))) //nolint:gosec // Values are short.
 	binary.NativeEndian.PutUint16(data[2:], kind)
@@ -101,7 +101,7 @@ func sockaddr(address string) []byte {
 // An SCTP socket listens on each of its addresses.
 func TestAddDiagMessageOfSCTP(t *testing.T) {
 	locals := append(append(sockaddr("192.0.2.1"), sockaddr("fd00::1")...), sockaddr("::")...)
-	message := diagMessage(unix.AF_INET6, 2905, attribute(diagV6Only, []byte{0}), attribute(diagLocals, locals))
+	message := diagMessage(unix.AF_INET6, 2905, diagAttribute(diagV6Only, []byte{0}), diagAttribute(diagLocals, locals))
 	var found socketList
 	if err := addDiagMessage(&found, SCTP, message); err != nil {
 		t.Fatal(err)
@@ -122,9 +122,9 @@ func TestAddDiagMessageRefuses(t *testing.T) {
 		"nothing":                      {},
 		"half a message":               whole[:len(whole)-1],
 		"another family":               diagMessage(unix.AF_UNIX, 80),
-		"an attribute cut off":         diagMessage(unix.AF_INET, 80, attribute(diagCgroupID, make([]byte, 8))[:8]),
-		"a cgroup of half the size":    diagMessage(unix.AF_INET, 80, attribute(diagCgroupID, make([]byte, 4))),
-		"a flag of more than its size": diagMessage(unix.AF_INET6, 80, attribute(diagV6Only, make([]byte, 2))),
+		"an attribute cut off":         diagMessage(unix.AF_INET, 80, diagAttribute(diagCgroupID, make([]byte, 8))[:8]),
+		"a cgroup of half the size":    diagMessage(unix.AF_INET, 80, diagAttribute(diagCgroupID, make([]byte, 4))),
+		"a flag of more than its size": diagMessage(unix.AF_INET6, 80, diagAttribute(diagV6Only, make([]byte, 2))),
 	}
 	for name, message := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -169,8 +169,8 @@ func FuzzAddDiagMessage(f *testing.F) {
 	for _, text := range []string{tcp4Loopback, tcp6Dual, udp6Mapped} {
 		f.Add(unhex(f, text))
 	}
-	f.Add(diagMessage(unix.AF_INET, 2905, attribute(diagLocals, sockaddr("192.0.2.1"))))
-	f.Add(diagMessage(unix.AF_INET6, 2905, attribute(diagLocals, sockaddr("::1")[:10])))
+	f.Add(diagMessage(unix.AF_INET, 2905, diagAttribute(diagLocals, sockaddr("192.0.2.1"))))
+	f.Add(diagMessage(unix.AF_INET6, 2905, diagAttribute(diagLocals, sockaddr("::1")[:10])))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var found socketList
 		err := addDiagMessage(&found, SCTP, data)
