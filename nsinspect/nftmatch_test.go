@@ -1,7 +1,6 @@
 package nsinspect
 
 import (
-	"encoding/hex"
 	"net/netip"
 	"slices"
 	"strings"
@@ -122,15 +121,6 @@ func TestCloseRanges(t *testing.T) {
 			}
 		})
 	}
-}
-
-func unhex(t *testing.T, text string) []byte {
-	t.Helper()
-	data, err := hex.DecodeString(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
 }
 
 // User data are bytes of whoever made the rule.
