@@ -92,9 +92,10 @@ func (d *ruleDecoder) expression(name string, data []byte) {
 	case "counter", "log", "limit", "quota", "connlimit", "last", "objref", "dynset", "masq", "redir", "notrack":
 		// They read registers at most.
 	case "match":
-		d.xtMatch(data)
+		d.xtMatch(decodeXT(data))
 	case "target":
-		d.xtTarget(data)
+		d.rule.way = ByIptablesNft
+		d.xtTarget(decodeXT(data))
 	case "meta", "payload", "bitwise":
 		if !d.load(name, data) {
 			d.registers = registers{}

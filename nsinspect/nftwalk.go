@@ -36,6 +36,9 @@ type visit struct {
 // nodes, never leave the kernel.
 type forwardReader struct {
 	source nftSource
+	// decode decodes what the source says of a rule, and says whether that sends packets
+	// elsewhere.
+	decode func(family byte, message []byte) (nftRule, bool)
 	limits forwardLimits
 	table  ForwardTable
 	capped bool
@@ -53,6 +56,7 @@ type forwardReader struct {
 func newForwardReader(source nftSource, limits forwardLimits) *forwardReader {
 	return &forwardReader{
 		source:   source,
+		decode:   decodeRule,
 		limits:   limits,
 		rules:    make(map[nftObject][]nftRule),
 		sets:     make(map[nftObject][]setElement),
@@ -83,6 +87,11 @@ func (r *forwardReader) read(ctx context.Context) error {
 		}
 		return nil
 	})
+	return r.walk(ctx, err)
+}
+
+// walk takes packets through the chains in the queue, unless an error came before.
+func (r *forwardReader) walk(ctx context.Context, err error) error {
 	for err == nil && len(r.queue) > 0 {
 		next := r.queue[0]
 		r.queue = r.queue[1:]
@@ -136,7 +145,7 @@ func (r *forwardReader) rulesOf(ctx context.Context, chain nftObject) ([]nftRule
 		if err := r.count(&r.table.Rules, r.limits.rules, "rules in the chains for NAT"); err != nil {
 			return err
 		}
-		if rule, ok := decodeRule(chain.family, message.attributes); ok {
+		if rule, ok := r.decode(chain.family, message.attributes); ok {
 			rules = append(rules, rule)
 		}
 		return nil

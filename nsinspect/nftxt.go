@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// xtExtension is a match or a target of iptables inside of a rule of nf_tables (nft_compat).
+// xtExtension is a match or a target of iptables, be it inside of a rule of nf_tables
+// (nft_compat) or of its own.
 type xtExtension struct {
 	name     string
 	revision uint32
@@ -34,8 +35,7 @@ func decodeXT(data []byte) xtExtension {
 }
 
 // xtMatch narrows the match by the extensions that tell ports, and keeps the comment.
-func (d *ruleDecoder) xtMatch(data []byte) {
-	x := decodeXT(data)
+func (d *ruleDecoder) xtMatch(x xtExtension) {
 	ok := true
 	switch x.name {
 	case "comment":
@@ -126,12 +126,10 @@ func (d *ruleDecoder) xtMultiport(x xtExtension) {
 }
 
 // xtTarget takes in the target DNAT. Others, such as REDIRECT, lead to no other address.
-func (d *ruleDecoder) xtTarget(data []byte) {
-	x := decodeXT(data)
+func (d *ruleDecoder) xtTarget(x xtExtension) {
 	if x.name != "DNAT" {
 		return
 	}
-	d.rule.way = ByIptablesNft
 	// Revision 0 has a number of ranges, by which the decoder allocates; it is always 1.
 	one := binary.NativeEndian.AppendUint32(nil, 1)
 	if x.revision == 0 && !bytes.HasPrefix(x.info, one) {
