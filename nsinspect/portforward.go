@@ -3,8 +3,10 @@ package nsinspect
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -14,6 +16,8 @@ const (
 	ByNftables = "nftables"
 	// ByIptablesNft is a rule that iptables made in nf_tables.
 	ByIptablesNft = "iptables-nft"
+	// ByIptablesLegacy is a rule of iptables as it was before nf_tables.
+	ByIptablesLegacy = "iptables-legacy"
 )
 
 // Forward is a rule of the host's packet filter that sends what comes to a port of the host
@@ -59,21 +63,50 @@ const (
 )
 
 // Forwards returns the forwards that the rules for NAT of the host's network namespace make,
-// in nf_tables: those of the CNI plugin portmap, of Docker, Podman and kindnet, and any other
-// of their form. Rules are looked at one by one: a rule may stand behind another that takes
-// its packets away.
+// in nf_tables and in legacy iptables: those of the CNI plugin portmap, of Docker, Podman and
+// kindnet, and any other of their form. Rules are looked at one by one: a rule may stand
+// behind another that takes its packets away.
 //
-// It takes CAP_NET_ADMIN in that namespace (net/netfilter/nfnetlink.c, nfnetlink_rcv):
-// [ErrDenied] without. Asking makes the kernel load nf_tables where that is a module.
+// It takes CAP_NET_ADMIN in that namespace (net/netfilter/nfnetlink.c, nfnetlink_rcv;
+// net/ipv4/netfilter/ip_tables.c, do_ipt_get_ctl): [ErrDenied] without. Asking makes the
+// kernel load nf_tables where that is a module, but never legacy iptables.
+//
+// What could be read of legacy iptables comes with an error about nf_tables, and an error
+// about legacy iptables alone is in Unread.
 func (fs *FS) Forwards(ctx context.Context, host HostReference) (ForwardTable, error) {
+	if _, ok := host.Namespaces.Get(Net); !ok {
+		return ForwardTable{}, errNoHost
+	}
+	table, err := fs.nativeForwards(ctx, host)
+	// The time is another: rules without end in the one must not hide those in the other.
+	limited, cancel := context.WithTimeout(ctx, maxForwardTime)
+	defer cancel()
+	failures := fs.legacyForwards(limited, host, &table)
+	if ctx.Err() != nil {
+		return ForwardTable{}, fmt.Errorf("read the packet filter's rules: %w", ctx.Err())
+	}
+	slices.SortFunc(table.Forwards, compareForwards)
+	for _, failure := range failures {
+		switch {
+		case err != nil:
+			err = fmt.Errorf("%w; %w", err, failure)
+		case errors.Is(failure, context.DeadlineExceeded):
+			table.unread("%v: it took longer than %s", failure, maxForwardTime)
+		default:
+			table.unread("%v", failure)
+		}
+	}
+	return table, err
+}
+
+// nativeForwards returns the forwards in nf_tables.
+func (fs *FS) nativeForwards(ctx context.Context, host HostReference) (ForwardTable, error) {
 	limited, cancel := context.WithTimeout(ctx, maxForwardTime)
 	defer cancel()
 	table, err := fs.nftForwards(limited, host)
 	switch {
 	case err == nil:
-	case ctx.Err() != nil:
-		return ForwardTable{}, fmt.Errorf("read the packet filter's rules: %w", ctx.Err())
-	case limited.Err() != nil:
+	case ctx.Err() == nil && limited.Err() != nil:
 		table.unread("reading the packet filter's rules took longer than %s: the rest was not read", maxForwardTime)
 	default:
 		return ForwardTable{}, err
@@ -92,6 +125,7 @@ func compareForwards(a, b Forward) int {
 		cmp.Compare(a.Owner, b.Owner),
 		cmp.Compare(a.Table, b.Table),
 		cmp.Compare(a.Chain, b.Chain),
+		cmp.Compare(a.Way, b.Way),
 	)
 }
 

@@ -1,0 +1,83 @@
+package nsinspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// errLayout says that entries have another layout in programs like this.
+var errLayout = errors.New("a 32-bit program can't read it")
+
+// legacyForwards adds the forwards in legacy iptables to those of nf_tables, and returns what
+// failed.
+func (fs *FS) legacyForwards(ctx context.Context, host HostReference, table *ForwardTable) []error {
+	var failures []error
+	for _, family := range legacyFamilies() {
+		found, err := fs.legacyFamilyForwards(ctx, host, &family)
+		table.add(&found)
+		if err != nil {
+			name := nftObject{family: family.family, table: natTable}.tableName()
+			failures = append(failures, fmt.Errorf("read the table %q of legacy iptables: %w", name, err))
+		}
+	}
+	return failures
+}
+
+func (fs *FS) legacyFamilyForwards(ctx context.Context, host HostReference, family *legacyFamily) (ForwardTable, error) {
+	dump, err := fs.askLegacy(ctx, host, family)
+	if errors.Is(err, errAbsent) {
+		return ForwardTable{}, nil
+	}
+	if err != nil {
+		return ForwardTable{}, err
+	}
+	table, err := parseLegacy(family, &dump)
+	if err != nil {
+		return ForwardTable{}, err
+	}
+	reader := newForwardReader(table, defaultForwardLimits())
+	reader.decode, reader.queue = table.decode, table.queue
+	err = reader.walk(ctx, nil)
+	return reader.result(), err
+}
+
+// askLegacy is readLegacy with an end: the kernel answers under a lock that all network
+// namespaces share, and holds it while it writes to the memory of whoever asked. A process
+// that never takes the answer would hold up all others, and no signal ends their waiting. What is
+// left behind here ends with that; there is never more than one.
+func (fs *FS) askLegacy(ctx context.Context, host HostReference, family *legacyFamily) (legacyDump, error) {
+	if strconv.IntSize == 32 {
+		return legacyDump{}, errLayout
+	}
+	select {
+	case fs.legacy <- struct{}{}:
+	case <-ctx.Done():
+		return legacyDump{}, ctx.Err()
+	}
+	type answer struct {
+		dump legacyDump
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		dump, err := fs.readLegacy(host, family)
+		<-fs.legacy
+		answers <- answer{dump, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.dump, a.err
+	case <-ctx.Done():
+		return legacyDump{}, ctx.Err()
+	}
+}
+
+// add adds what was read elsewhere.
+func (t *ForwardTable) add(other *ForwardTable) {
+	t.Forwards = append(t.Forwards, other.Forwards...)
+	t.Rules += other.Rules
+	t.Ignored += other.Ignored
+	t.Unread = append(t.Unread, other.Unread...)
+}

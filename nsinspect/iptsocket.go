@@ -1,0 +1,170 @@
+package nsinspect
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options of getsockopt for legacy iptables, the same for both families
+// (include/uapi/linux/netfilter_ipv4/ip_tables.h, netfilter_ipv6/ip6_tables.h).
+const (
+	iptGetInfo    = 64
+	iptGetEntries = 65
+)
+
+// Sizes of what the options fill, on 64-bit kernels: struct xt_getinfo and the head of struct
+// ipt_get_entries, which begins with a name as long as that of the former.
+const (
+	iptNameSize    = 32
+	iptInfoSize    = 84
+	iptEntriesHead = 40
+)
+
+// maxLegacyBytes caps a table. It holds some 150,000 rules as kube-proxy writes them, or
+// 440,000 of the shortest.
+const maxLegacyBytes = 64 << 20
+
+// maxNamesBytes caps the list of tables, of which the kernel knows five.
+const maxNamesBytes = 4 << 10
+
+// errTableChanges says that a table was never the same for as long as it took to read it.
+var errTableChanges = errors.New("it changes all the time")
+
+// legacyFamily is a half of legacy iptables: that of IPv4 or of IPv6.
+type legacyFamily struct {
+	family        byte
+	domain, level int
+	// names is the file below /proc/PID/net that lists the tables.
+	names  string
+	layout entryLayout
+}
+
+func legacyFamilies() [2]legacyFamily {
+	return [2]legacyFamily{
+		{unix.NFPROTO_IPV4, unix.AF_INET, unix.SOL_IP, "ip_tables_names", ipv4Layout()},
+		{unix.NFPROTO_IPV6, unix.AF_INET6, unix.SOL_IPV6, "ip6_tables_names", ipv6Layout()},
+	}
+}
+
+// natTable is the name of the table for NAT.
+const natTable = "nat"
+
+// has says whether the host's network namespace has the table for NAT. To ask for one that
+// is not there makes the kernel load and fill it. The error is errAbsent where the kernel has
+// no legacy iptables.
+func (f *legacyFamily) has(files *procNet) (bool, error) {
+	file, err := files.open(f.names)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = file.Close() }() // It was only read from.
+	text, err := io.ReadAll(io.LimitReader(file, maxNamesBytes+1))
+	if err == nil && len(text) > maxNamesBytes {
+		err = fmt.Errorf("%w of %d bytes", ErrTooLarge, maxNamesBytes)
+	}
+	return slices.Contains(strings.Split(string(text), "\n"), natTable), err
+}
+
+// legacyDump is a table as the kernel gives it: struct xt_getinfo and the entries.
+type legacyDump struct {
+	info    [iptInfoSize]byte
+	entries []byte
+}
+
+// readLegacy reads the table for NAT of the host's network namespace. The error is errAbsent
+// where there is none.
+func (fs *FS) readLegacy(host HostReference, family *legacyFamily) (legacyDump, error) {
+	files := &procNet{fs: fs, host: host}
+	defer files.close()
+	if ok, err := family.has(files); err != nil || !ok {
+		if err == nil {
+			err = errAbsent
+		}
+		return legacyDump{}, err
+	}
+	fd := -1
+	err := fs.inHostNetwork(host, func() error {
+		var err error
+		// Of a raw socket, which the manuals speak of, it takes nothing but a right.
+		fd, err = unix.Socket(family.domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return legacyDump{}, fmt.Errorf("open a socket in the host's network namespace: %w", err)
+	}
+	defer closeFD(fd)
+	for range maxForwardAttempts {
+		dump, err := readDump(fd, family.level)
+		if !errors.Is(err, unix.EAGAIN) {
+			return dump, legacyError(err)
+		}
+	}
+	return legacyDump{}, errTableChanges
+}
+
+// readDump reads the table for NAT once. The error is EAGAIN where it changed meanwhile.
+func readDump(fd, level int) (legacyDump, error) {
+	var dump, after legacyDump
+	if err := getInfo(fd, level, &dump.info); err != nil {
+		return legacyDump{}, err
+	}
+	size := int64(decodeInfo(&dump.info).size)
+	if size > maxLegacyBytes {
+		return legacyDump{}, fmt.Errorf("%w of %d bytes", ErrTooLarge, maxLegacyBytes)
+	}
+	buffer := make([]byte, iptEntriesHead+size)
+	copy(buffer, natTable)
+	binary.NativeEndian.PutUint32(buffer[iptNameSize:], uint32(size))
+	if err := getsockopt(fd, level, iptGetEntries, buffer); err != nil {
+		return legacyDump{}, err
+	}
+	// Another of the same size may have other chains.
+	if err := getInfo(fd, level, &after.info); err != nil {
+		return legacyDump{}, err
+	}
+	if after.info != dump.info {
+		return legacyDump{}, unix.EAGAIN
+	}
+	dump.entries = buffer[iptEntriesHead:]
+	return dump, nil
+}
+
+func getInfo(fd, level int, info *[iptInfoSize]byte) error {
+	*info = [iptInfoSize]byte{}
+	copy(info[:], natTable)
+	return getsockopt(fd, level, iptGetInfo, info[:])
+}
+
+// getsockopt fills a buffer, as getsockopt(2). The package unix has it for single values only.
+func getsockopt(fd, level, option int, buffer []byte) error {
+	length := uint32(len(buffer))
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(option),
+		uintptr(unsafe.Pointer(&buffer[0])), uintptr(unsafe.Pointer(&length)), 0)
+	if errno != 0 {
+		return errno
+	}
+	if int(length) != len(buffer) {
+		return fmt.Errorf("the kernel filled %d of %d bytes", length, len(buffer))
+	}
+	return nil
+}
+
+// legacyError says what an error of getsockopt means.
+func legacyError(err error) error {
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return classify("ask for its rules, which takes CAP_NET_ADMIN", err)
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOPROTOOPT):
+		return errAbsent // It, or all of legacy iptables, was unloaded just now.
+	case err != nil:
+		return fmt.Errorf("ask for its rules: %w", err)
+	}
+	return nil
+}
