@@ -111,6 +111,12 @@ func (s *Scanner) walk(ctx context.Context, w *walk) error {
 			return fmt.Errorf("look again at undeclared sharing: %w", err)
 		}
 	}
+	if len(w.starting) > 0 {
+		s.config.Progress("wait for programs that are being started")
+		if err := w.awaitPrograms(ctx, s.config.Settle); err != nil {
+			return fmt.Errorf("wait for programs that are being started: %w", err)
+		}
+	}
 	s.config.Progress("read the host's ports")
 	if err := w.ports(ctx, &s.config); err != nil {
 		return fmt.Errorf("read the host's ports: %w", err)

@@ -11,11 +11,12 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// maxSuspects caps the handles that are kept open for the second look. Suspects beyond it
-// are reported without one.
+// maxSuspects caps the handles that are kept open for the second look, of suspects and of
+// processes that have just started each. Those beyond it are reported without one.
 const maxSuspects = 512
 
-// suspect is a process that shares what its container did not declare, kept open.
+// suspect is a process that is looked at again, kept open: mostly one that shares what its
+// container did not declare.
 type suspect struct {
 	process   *nsinspect.Process
 	container *audit.Container

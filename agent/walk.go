@@ -34,9 +34,11 @@ type walk struct {
 	// misplaced are the containers whose init process is not in their cgroup.
 	misplaced map[inventory.Key]bool
 	suspects  []suspect
-	recorded  int
-	sockets   sockets
-	forwards  forwards
+	// starting are processes that share something, by the name of the runtime's own.
+	starting []suspect
+	recorded int
+	sockets  sockets
+	forwards forwards
 }
 
 func newWalk(fs *nsinspect.FS, snapshot *audit.Snapshot) *walk {
@@ -55,7 +57,7 @@ func newWalk(fs *nsinspect.FS, snapshot *audit.Snapshot) *walk {
 }
 
 func (w *walk) close() {
-	for _, suspect := range w.suspects {
+	for _, suspect := range slices.Concat(w.suspects, w.starting) {
 		suspect.process.Close()
 	}
 }
@@ -187,9 +189,13 @@ func (w *walk) visit(ctx context.Context, process *nsinspect.Process) error {
 	if process.PID() == container.PID {
 		container.Age, _ = process.Age() // 0 stands for a container that may still be starting.
 	}
-	if len(w.undeclared(container, record)) > 0 && len(w.suspects) < maxSuspects {
+	switch {
+	case len(w.undeclared(container, record)) > 0 && len(w.suspects) < maxSuspects:
 		keep = true
 		w.suspects = append(w.suspects, suspect{process, container})
+	case record.Command == runcInit && len(w.starting) < maxSuspects:
+		keep = true
+		w.starting = append(w.starting, suspect{process, container})
 	}
 	return nil
 }

@@ -63,6 +63,12 @@ func TestAgent(t *testing.T) {
 	if code, why := a.get(t, "/readyz"); code != http.StatusOK || a.metrics(t).FullScans() != scans+1 {
 		t.Errorf("/readyz is %d, after %d full scans, and %d before:\n%s", code, a.metrics(t).FullScans(), scans, why)
 	}
+	// It was told so early that runc may not have made way for them.
+	for _, line := range a.lines(t) {
+		if line.Message == "finding" && !strings.HasSuffix(line.Processes, "(sleep)") {
+			t.Errorf("the process of %s is named %q, want sleep", line.Pod, line.Processes)
+		}
+	}
 }
 
 // stopPod ends a pod as the kubelet does.
@@ -130,6 +136,7 @@ type line struct {
 	Address        string
 	Pod, Container string
 	Reason         string
+	Processes      string
 }
 
 func (a *agent) lines(t *testing.T) []line {

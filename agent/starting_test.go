@@ -1,0 +1,56 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// TestStartingProgram has a process that is seen while it is still runc's own, and what
+// becomes of it then.
+func TestStartingProgram(t *testing.T) {
+	t.Parallel()
+	const pid = 42
+	comm := func(fs *nsinspect.FS) string { return filepath.Join(fs.Root(), fmt.Sprint(pid), "comm") }
+	tests := map[string]struct {
+		then    func(fs *nsinspect.FS) error
+		command string
+		took    time.Duration
+	}{
+		"the program takes over": {
+			func(fs *nsinspect.FS) error { return os.WriteFile(comm(fs), []byte("sleep\n"), 0o600) },
+			"sleep", startPause,
+		},
+		"it ends":  {func(fs *nsinspect.FS) error { return os.Remove(comm(fs)) }, runcInit, startPause},
+		"it stays": {func(*nsinspect.FS) error { return nil }, runcInit, DefaultSettle},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fs := procfs(t, map[int]string{pid: "/kubepods/" + hexID("a")})
+			must(t, os.WriteFile(comm(fs), []byte(runcInit+"\n"), 0o600))
+			synctest.Test(t, func(t *testing.T) {
+				config := ScannerConfig{
+					Procfs: fs, Settle: DefaultSettle, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}},
+					Source: answers{list: []inventory.Container{named("a", inventory.Running, pid)}},
+				}
+				config.Progress = func(stage string) {
+					if stage == "wait for programs that are being started" {
+						must(t, test.then(fs))
+					}
+				}
+				snapshot, err := NewScanner(config).Scan(t.Context())
+				must(t, err)
+				if got := snapshot.Containers[0].Processes[0].Command; got != test.command || snapshot.Duration != test.took {
+					t.Errorf("command %q after %s, want %q after %s", got, snapshot.Duration, test.command, test.took)
+				}
+			})
+		})
+	}
+}
