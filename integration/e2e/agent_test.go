@@ -36,6 +36,7 @@ func TestAgent(t *testing.T) {
 		{"processes that nobody declared", testIntruder},
 		{"a container beside Kubernetes", testBesideKubernetes},
 		{"static pods", testStatic},
+		{"ports of the host", testHostPorts},
 		{"how long an event takes", testLatency},
 		{"a pod that says that it is another", testDisguised},
 		{"an API server that refuses", testRefused},
@@ -57,19 +58,29 @@ func testChapter(t *testing.T, c cluster) {
 		"Normal HostIPCShared Pod/pod-with-host-pid-and-ipc spec.containers{main}",
 		"Normal HostNetworkShared Pod/pod-with-host-network spec.containers{main}",
 		"Normal HostPIDShared Pod/pod-with-host-pid-and-ipc spec.containers{main}",
+		"Normal HostPortBound Pod/kubia-hostport spec.containers{kubia}",
 	}, func() []string { return events(t, ns) })
+	testChapterPort(t, c, ns)
+	eventually(t, "ports", soon, []string{"kubia-hostport 9000/TCP DNAT HostPortBound pod"}, func() []string { return ports(t, c.worker(), ns) })
 	eventually(t, "series", soon, []string{
+		"kubia-hostport HostPortBound",
 		"pod-with-host-network HostNetworkShared",
 		"pod-with-host-pid-and-ipc HostIPCShared",
 		"pod-with-host-pid-and-ipc HostPIDShared",
 	}, func() []string { return series(t, c.worker(), ns) })
-	described := do(t, "describe", "pod", "-n", ns, "pod-with-host-network")
-	listed := do(t, "get", "events", "-n", ns, "--field-selector", "reason=HostNetworkShared")
-	for what, text := range map[string]string{"describe": described, "get events": listed} {
-		if !strings.Contains(text, "Container main shares the host's network namespace net:[") || !strings.Contains(text, "(sleep)") {
-			t.Errorf("kubectl %s does not show the event:\n%s", what, text)
+	shows := func(what, text string, parts ...string) {
+		for _, part := range parts {
+			if !strings.Contains(text, part) {
+				t.Errorf("kubectl %s does not show %q:\n%s", what, part, text)
+			}
 		}
 	}
+	shared := []string{"Container main shares the host's network namespace net:[", "(sleep)"}
+	shows("describe", do(t, "describe", "pod", "-n", ns, "pod-with-host-network"), shared...)
+	shows("get events", do(t, "get", "events", "-n", ns, "--field-selector", "reason=HostNetworkShared"), shared...)
+	port := []string{"Container kubia receives what comes to host port 9000/TCP -> 10.244.", ":8080 (DNAT, ", ", as its pod declares."}
+	shows("describe", do(t, "describe", "pod", "-n", ns, "kubia-hostport"), port...)
+	shows("get events", do(t, "get", "events", "-n", ns, "--field-selector", "reason=HostPortBound"), port...)
 }
 
 func testIsolated(t *testing.T, c cluster) {

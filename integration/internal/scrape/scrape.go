@@ -17,6 +17,9 @@ type Page map[string]*dto.MetricFamily
 // Finding is a finding that has a series of its own.
 type Finding struct{ Namespace, Pod, Container, Reason string }
 
+// Port is a port of the host that has a series of its own.
+type Port struct{ Namespace, Pod, Protocol, Address, Port, Way, Reason, DeclaredBy string }
+
 // Parse reads a page, which has to be what Prometheus takes.
 func Parse(t testing.TB, text string) Page {
 	t.Helper()
@@ -36,6 +39,20 @@ func (p Page) Findings() []Finding {
 		findings = append(findings, Finding{labels["namespace"], labels["pod"], labels["container"], labels["reason"]})
 	}
 	return findings
+}
+
+// Ports returns the ports in the order of the page.
+func (p Page) Ports() []Port {
+	var ports []Port
+	for _, series := range p["nsaudit_host_port_info"].GetMetric() {
+		labels := labelsOf(series)
+		ports = append(ports, Port{
+			Namespace: labels["namespace"], Pod: labels["pod"],
+			Protocol: labels["protocol"], Address: labels["host_address"], Port: labels["host_port"],
+			Way: labels["way"], Reason: labels["reason"], DeclaredBy: labels["declared_by"],
+		})
+	}
+	return ports
 }
 
 // FullScans returns how many full scans have ended.
