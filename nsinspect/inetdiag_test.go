@@ -51,7 +51,7 @@ func TestAddDiagMessage(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			var found socketList
+			found := newSocketList()
 			if err := addDiagMessage(&found, test.protocol, unhex(t, test.message)); err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +102,7 @@ func sockaddr(address string) []byte {
 func TestAddDiagMessageOfSCTP(t *testing.T) {
 	locals := append(append(sockaddr("192.0.2.1"), sockaddr("fd00::1")...), sockaddr("::")...)
 	message := diagMessage(unix.AF_INET6, 2905, diagAttribute(diagV6Only, []byte{0}), diagAttribute(diagLocals, locals))
-	var found socketList
+	found := newSocketList()
 	if err := addDiagMessage(&found, SCTP, message); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestAddDiagMessageRefuses(t *testing.T) {
 	}
 	for name, message := range tests {
 		t.Run(name, func(t *testing.T) {
-			var found socketList
+			found := newSocketList()
 			if err := addDiagMessage(&found, TCP, message); err == nil || len(found.sockets) > 0 {
 				t.Errorf("addDiagMessage = %v, found %+v", err, found.sockets)
 			}
@@ -138,20 +138,21 @@ func TestAddDiagMessageRefuses(t *testing.T) {
 
 // A socket without a port takes in nothing.
 func TestAddDiagMessageWithoutPort(t *testing.T) {
-	var found socketList
+	found := newSocketList()
 	if err := addDiagMessage(&found, UDP, diagMessage(unix.AF_INET, 0)); err != nil || len(found.sockets) > 0 {
 		t.Errorf("addDiagMessage = %v, found %+v", err, found.sockets)
 	}
 }
 
 func TestSocketListIsCapped(t *testing.T) {
-	var found socketList
-	for range maxSockets {
+	found := newSocketList()
+	found.limit = 10
+	for range found.limit {
 		if !found.add(Socket{Protocol: TCP}) {
 			t.Fatalf("no room after %d sockets", len(found.sockets))
 		}
 	}
-	if found.truncated || found.add(Socket{Protocol: TCP}) || !found.truncated || len(found.sockets) != maxSockets {
+	if found.truncated || found.add(Socket{Protocol: TCP}) || !found.truncated || len(found.sockets) != found.limit {
 		t.Errorf("%d sockets, truncated: %t", len(found.sockets), found.truncated)
 	}
 }
@@ -172,7 +173,7 @@ func FuzzAddDiagMessage(f *testing.F) {
 	f.Add(diagMessage(unix.AF_INET, 2905, diagAttribute(diagLocals, sockaddr("192.0.2.1"))))
 	f.Add(diagMessage(unix.AF_INET6, 2905, diagAttribute(diagLocals, sockaddr("::1")[:10])))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var found socketList
+		found := newSocketList()
 		err := addDiagMessage(&found, SCTP, data)
 		if err != nil && len(found.sockets) > 0 {
 			t.Errorf("%d sockets with the error %v", len(found.sockets), err)

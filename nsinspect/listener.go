@@ -121,13 +121,13 @@ func (t *SocketTable) read(ctx context.Context, protocol Protocol, diag *sockDia
 	diagErr := t.NoSockDiag
 	// For raw sockets the kernel would load raw_diag, which little else does.
 	if diagErr == nil && protocol != Raw {
-		var found socketList
+		found := newSocketList()
 		if diagErr = diag.list(ctx, protocol, &found); diagErr == nil {
 			t.add(protocol, BySockDiag, found)
 			return
 		}
 	}
-	var found socketList
+	found := newSocketList()
 	err := files.list(ctx, protocol, &found)
 	switch {
 	case err == nil:
@@ -176,15 +176,18 @@ func (t *SocketTable) sort() {
 	t.Sockets = slices.Compact(t.Sockets)
 }
 
-// socketList collects the sockets of one protocol up to the cap.
+// socketList collects the sockets of one protocol up to the limit.
 type socketList struct {
+	limit     int
 	sockets   []Socket
 	truncated bool
 }
 
+func newSocketList() socketList { return socketList{limit: maxSockets} }
+
 // add says whether there is room for more.
 func (l *socketList) add(socket Socket) bool {
-	if len(l.sockets) == maxSockets {
+	if len(l.sockets) == l.limit {
 		l.truncated = true
 		return false
 	}

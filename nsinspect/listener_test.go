@@ -222,7 +222,7 @@ func TestSocketsOfThisProcess(t *testing.T) {
 	}
 	files := &procNet{fs: fs, host: host}
 	defer files.close()
-	var found socketList
+	found := newSocketList()
 	if err := files.list(t.Context(), TCP, &found); err != nil {
 		t.Fatal(err)
 	}

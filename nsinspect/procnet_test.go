@@ -76,7 +76,7 @@ func TestReadTable(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			var found socketList
+			found := newSocketList()
 			err := readTable(t.Context(), strings.NewReader(test.table), test.protocol, &found)
 			if (err != nil) != test.wantErr {
 				t.Errorf("readTable: %v, want an error: %t", err, test.wantErr)
@@ -118,11 +118,11 @@ func TestParseSocketRowRefuses(t *testing.T) {
 func TestReadTableIsCapped(t *testing.T) {
 	connected := strings.Split(udpTable, "\n")[2] + "\n"
 	table := heading(udpTable) + strings.Repeat(connected, maxRows) + strings.Split(udpTable, "\n")[1]
-	var found socketList
+	found := newSocketList()
 	if err := readTable(t.Context(), strings.NewReader(table), UDP, &found); err != nil || !found.truncated || len(found.sockets) > 0 {
 		t.Errorf("readTable = %v, found %+v", err, found)
 	}
-	found = socketList{}
+	found = newSocketList()
 	table = heading(udpTable) + strings.Repeat(strings.Split(udpTable, "\n")[1]+"\n", maxSockets+1)
 	if err := readTable(t.Context(), strings.NewReader(table), UDP, &found); err != nil || !found.truncated || len(found.sockets) != maxSockets {
 		t.Errorf("readTable = %v, found %d, truncated: %t", err, len(found.sockets), found.truncated)
@@ -140,7 +140,7 @@ func FuzzReadTable(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, table []byte) {
 		for _, protocol := range Protocols() {
-			var found socketList
+			found := newSocketList()
 			err := readTable(t.Context(), bytes.NewReader(table), protocol, &found)
 			rows := bufio.NewScanner(bytes.NewReader(table))
 			words := 0

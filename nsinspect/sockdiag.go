@@ -68,7 +68,7 @@ func (d *sockDiag) close() {
 // all of it.
 func (d *sockDiag) list(ctx context.Context, protocol Protocol, found *socketList) error {
 	for _, family := range [...]uint8{unix.AF_INET, unix.AF_INET6} {
-		if err := d.dump(ctx, protocol, family, found); err != nil {
+		if err := d.dump(ctx, protocol, diagProtocolOf(protocol), family, found); err != nil {
 			return fmt.Errorf("ask sock_diag for the sockets of %s: %w", protocol, err)
 		}
 		if found.truncated {
@@ -79,16 +79,16 @@ func (d *sockDiag) list(ctx context.Context, protocol Protocol, found *socketLis
 }
 
 // dump adds the sockets of one family, as they come in.
-func (d *sockDiag) dump(ctx context.Context, protocol Protocol, family uint8, found *socketList) error {
+func (d *sockDiag) dump(ctx context.Context, protocol Protocol, question diagProtocol, family uint8, found *socketList) error {
 	if err := d.connect(ctx); err != nil {
 		return err
 	}
-	question := diagProtocolOf(protocol)
 	_, err := d.conn.Send(netlink.Message{
 		Header: netlink.Header{Type: unix.SOCK_DIAG_BY_FAMILY, Flags: netlink.Request | netlink.Dump},
 		Data:   diagRequest(family, question),
 	})
 	if err != nil {
+		d.close()
 		return err
 	}
 	for message, err := range d.conn.ReceiveIter() {
