@@ -47,6 +47,17 @@ func hierarchies(t *testing.T) []hierarchy {
 	return list
 }
 
+// v2 is the hierarchy of cgroup v2.
+func v2(t *testing.T) hierarchy {
+	t.Helper()
+	all := hierarchies(t)
+	if last := all[len(all)-1]; last.name == "v2" {
+		return last
+	}
+	t.Fatal("cgroup v2 is not mounted: mount -t cgroup2 none /sys/fs/cgroup/unified")
+	return hierarchy{}
+}
+
 // newID makes a container's id.
 func newID(t *testing.T) string {
 	t.Helper()

@@ -31,6 +31,11 @@ type role struct {
 	Join    []string `json:",omitempty"`
 	// Command is the name that the process gives itself.
 	Command string `json:",omitempty"`
+	// PID and Pids are other processes, IDs are cgroups, and Path is a file: see the parts.
+	PID  int      `json:",omitempty"`
+	IDs  []uint64 `json:",omitempty"`
+	Pids []int    `json:",omitempty"`
+	Path string   `json:",omitempty"`
 	// Mount are options to mount another procfs with, over the usual one.
 	Mount string `json:",omitempty"`
 	// UID is the user that Then is started as.
@@ -68,19 +73,31 @@ func play(text string) error {
 		}
 	}
 	part, ok := map[string]func(role) error{
-		"block":       block,
-		"threads":     odd,
-		"end leader":  endLeader,
-		"become":      become,
-		"become late": becomeLate,
-		"start":       start,
-		"relay":       relay,
-		"storm":       storm,
-		"zombie":      zombie,
-		"exit late":   exitLate,
-		"scan":        scanAndPrint,
-		"reuse pid":   reusePID,
-		"mount":       mountAndStart,
+		"block":             block,
+		"threads":           odd,
+		"end leader":        endLeader,
+		"become":            become,
+		"become late":       becomeLate,
+		"start":             start,
+		"relay":             relay,
+		"storm":             storm,
+		"zombie":            zombie,
+		"exit late":         exitLate,
+		"scan":              scanAndPrint,
+		"reuse pid":         reusePID,
+		"mount":             mountAndStart,
+		"hold":              holdSockets,
+		"flood":             floodSockets,
+		"hand over":         handOver,
+		"take over":         takeOver,
+		"leave with":        leaveWith,
+		"end holding":       endHolding,
+		"hold unprivileged": holdUnprivileged,
+		"sockets":           listAndPrint,
+		"descriptors":       printDescriptors,
+		"cgroup2":           mountCgroup2AndBlock,
+		"resolve":           resolveAndPrint,
+		"addresses":         haveAddresses,
 	}[r.Do]
 	if !ok {
 		return fmt.Errorf("there is no role %q", r.Do)

@@ -1,0 +1,417 @@
+//go:build integration
+
+package namespaces_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// referenceTo lets a process stand for the host.
+func referenceTo(fs *nsinspect.FS, pid int) (nsinspect.HostReference, error) {
+	return fs.HostReference(nsinspect.HostCandidate{Reference: nsinspect.ByHostPID, PID: pid})
+}
+
+// listing is what a process sees of the host's sockets.
+type listing struct {
+	nsinspect.SocketTable
+	// Failures and Without are the errors as texts.
+	Failures map[nsinspect.Protocol]string
+	Without  string
+	// Elsewhere are the threads of the reader that are not where it started.
+	Elsewhere []string
+	Err       string
+}
+
+// listSockets lists the sockets of the process that stands for the host.
+func listSockets(ctx context.Context, pid int) (listing, error) {
+	fs, err := nsinspect.NewFS(nsinspect.DefaultRoot)
+	if err != nil {
+		return listing{}, err
+	}
+	defer fs.Close()
+	host, err := referenceTo(fs, pid)
+	if err != nil {
+		return listing{}, err
+	}
+	table, err := fs.Sockets(ctx, host)
+	if err != nil {
+		return listing{}, err
+	}
+	l := listing{SocketTable: table, Failures: make(map[nsinspect.Protocol]string)}
+	for protocol, err := range table.Failed {
+		l.Failures[protocol] = err.Error()
+	}
+	if table.NoSockDiag != nil {
+		l.Without = table.NoSockDiag.Error()
+	}
+	l.Failed, l.NoSockDiag = nil, nil
+	own, err := os.Readlink("/proc/thread-self/ns/net")
+	if err != nil {
+		return listing{}, err
+	}
+	// A thread that was elsewhere takes a moment to end.
+	err = eventually("the threads to come home", func() bool {
+		l.Elsewhere = threadsElsewhere(own)
+		return len(l.Elsewhere) == 0
+	})
+	return l, err
+}
+
+// threadsElsewhere names the threads of this process that are in another network namespace.
+func threadsElsewhere(own string) []string {
+	links, err := filepath.Glob("/proc/self/task/*/ns/net")
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var elsewhere []string
+	for _, link := range append(links, "/proc/self/ns/net") {
+		if target, err := os.Readlink(link); err == nil && target != own {
+			elsewhere = append(elsewhere, link)
+		}
+	}
+	return elsewhere
+}
+
+// listAndPrint lists the sockets of process PID, as whoever this process is.
+func listAndPrint(r role) error {
+	l, err := listSockets(context.Background(), r.PID)
+	if err != nil {
+		l.Err = err.Error()
+		for _, outcome := range []error{nsinspect.ErrDenied, nsinspect.ErrVanished} {
+			if errors.Is(err, outcome) {
+				l.Err = outcome.Error()
+			}
+		}
+	}
+	return printAndBlock(l)
+}
+
+func decode[T any](t *testing.T, text string) T {
+	t.Helper()
+	var value T
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
+		t.Fatalf("decode %.200q: %v", text, err)
+	}
+	return value
+}
+
+// compareSockets compares sockets in any order, without their cgroups.
+func compareSockets() cmp.Options {
+	return cmp.Options{
+		cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
+		cmpopts.IgnoreFields(nsinspect.Socket{}, "Cgroup"),
+		cmpopts.SortSlices(func(a, b nsinspect.Socket) bool { return a.Inode < b.Inode }),
+	}
+}
+
+// withoutSysAdmin starts a role with every right of root but that to enter namespaces.
+func withoutSysAdmin() []string { return []string{"setpriv", "--bounding-set", "-sys_admin"} }
+
+// Every kind of socket is seen as it is, from wherever, in whichever way.
+func TestSockets(t *testing.T) {
+	openProcfs(t)
+	holder := launch(t, launchOptions{role: role{Do: "hold"}, flags: unix.CLONE_NEWNET})
+	all := decode[[]nsinspect.Socket](t, holder.ready())
+	// From procfs nobody knows whether IPv4 is taken in as well.
+	undual := slices.Clone(all)
+	for i := range undual {
+		undual[i].DualStack = false
+	}
+	bySockDiag := map[nsinspect.Protocol]string{
+		nsinspect.TCP: nsinspect.BySockDiag, nsinspect.UDP: nsinspect.BySockDiag, nsinspect.UDPLite: nsinspect.BySockDiag, nsinspect.Raw: nsinspect.ByProcNet,
+	}
+	byProcNet := make(map[nsinspect.Protocol]string)
+	for protocol := range bySockDiag {
+		byProcNet[protocol] = nsinspect.ByProcNet
+	}
+	joins := []string{nsPath(holder.pid, "net")}
+	list := role{Do: "sockets", PID: holder.pid}
+	tests := map[string]struct {
+		options launchOptions
+		want    []nsinspect.Socket
+		ways    map[nsinspect.Protocol]string
+	}{
+		"from the same namespace":    {launchOptions{role: role{Do: "become", Join: joins, Then: &list}}, all, bySockDiag},
+		"from another":               {launchOptions{role: list}, all, bySockDiag},
+		"from another of a pod":      {launchOptions{role: list, flags: unix.CLONE_NEWNET | unix.CLONE_NEWNS}, all, bySockDiag},
+		"without the right to enter": {launchOptions{role: list, flags: unix.CLONE_NEWNET, through: withoutSysAdmin()}, undual, byProcNet},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			l := decode[listing](t, launch(t, test.options).ready())
+			if l.Err != "" || len(l.Failures) > 0 || l.Truncated || len(l.Elsewhere) > 0 {
+				t.Fatalf("listing %+v", l)
+			}
+			if diff := cmp.Diff(test.want, l.Sockets, compareSockets()); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			for protocol, way := range test.ways {
+				if !slices.Contains(l.Absent, protocol) && l.Ways[protocol] != way {
+					t.Errorf("%s was read by %q, want %q", protocol, l.Ways[protocol], way)
+				}
+			}
+			if denied := l.Without != ""; denied != (test.ways[nsinspect.TCP] == nsinspect.ByProcNet) {
+				t.Errorf("without sock_diag: %q", l.Without)
+			}
+		})
+	}
+}
+
+// Who may not look at the reference knows nothing, which is not that nobody listens.
+func TestSocketsWithoutRights(t *testing.T) {
+	openProcfs(t)
+	holder := launch(t, launchOptions{role: role{Do: "hold"}, flags: unix.CLONE_NEWNET})
+	holder.ready()
+	l := decode[listing](t, launch(t, launchOptions{role: role{Do: "sockets", PID: holder.pid}, uid: nobody}).ready())
+	if l.Err != nsinspect.ErrDenied.Error() || len(l.Sockets) > 0 {
+		t.Errorf("listing %+v, want %v", l, nsinspect.ErrDenied)
+	}
+}
+
+// sock_diag says in which cgroup a socket was made.
+func TestSocketsTellTheirCgroup(t *testing.T) {
+	fs := openProcfs(t)
+	_, dir := v2(t).container(t)
+	holder := launch(t, launchOptions{role: role{Do: "hold"}, flags: unix.CLONE_NEWNET, cgroup: dir})
+	holder.ready()
+	var stat unix.Stat_t
+	if err := unix.Stat(dir, &stat); err != nil {
+		t.Fatal(err)
+	}
+	host, err := referenceTo(fs, holder.pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := fs.Sockets(t.Context(), host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, socket := range table.Sockets {
+		if socket.Protocol != nsinspect.Raw && socket.Cgroup != stat.Ino {
+			t.Errorf("%s %v was made in cgroup %d, want %d", socket.Protocol, socket.Address, socket.Cgroup, stat.Ino)
+		}
+	}
+}
+
+// A dump of many messages is read whole, and by both ways to the same end.
+func TestManySockets(t *testing.T) {
+	openProcfs(t)
+	const many = 10_000
+	holder := launch(t, launchOptions{role: role{Do: "flood", N: many}, flags: unix.CLONE_NEWNET})
+	holder.ready()
+	list := role{Do: "sockets", PID: holder.pid}
+	entered := decode[listing](t, launch(t, launchOptions{role: list}).ready())
+	read := decode[listing](t, launch(t, launchOptions{role: list, through: withoutSysAdmin()}).ready())
+	if entered.Ways[nsinspect.TCP] != nsinspect.BySockDiag || read.Ways[nsinspect.TCP] != nsinspect.ByProcNet {
+		t.Fatalf("read by %v and %v", entered.Ways, read.Ways)
+	}
+	if len(entered.Sockets) != many || entered.Truncated || read.Truncated {
+		t.Errorf("%d sockets, truncated: %t and %t", len(entered.Sockets), entered.Truncated, read.Truncated)
+	}
+	if diff := cmp.Diff(entered.Sockets, read.Sockets, compareSockets()); diff != "" {
+		t.Errorf("-sock_diag +procfs:\n%s", diff)
+	}
+}
+
+// Going into other namespaces, often and from everywhere, leaves no thread there, not even the
+// first of the process, which can't end.
+func TestSocketsLeaveNoThreadBehind(t *testing.T) {
+	fs := openProcfs(t)
+	holder := launch(t, launchOptions{role: role{Do: "hold"}, flags: unix.CLONE_NEWNET})
+	holder.ready()
+	host, err := referenceTo(fs, holder.pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := os.Readlink("/proc/thread-self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const looks, atOnce = 25, 8
+	done := make(chan error)
+	for range atOnce {
+		go func() {
+			var err error
+			for range looks {
+				_, lookErr := fs.Sockets(context.Background(), host)
+				err = errors.Join(err, lookErr)
+			}
+			done <- err
+		}()
+	}
+	for range atOnce {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if err := eventually("the threads to come home", func() bool { return len(threadsElsewhere(own)) == 0 }); err != nil {
+		t.Errorf("%v: %q", err, threadsElsewhere(own))
+	}
+}
+
+// A socket stays in the network in which it was made, whoever holds it.
+func TestSocketHeldOutside(t *testing.T) {
+	fs := openProcfs(t)
+	handed := func(t *testing.T) (reference, holder int, inode uint64) {
+		t.Helper()
+		path := filepath.Join(t.TempDir(), "s")
+		taker := launch(t, launchOptions{role: role{Do: "take over", Path: path}, flags: unix.CLONE_NEWNET})
+		taker.ready()
+		giver := launch(t, launchOptions{role: role{Do: "hand over", Path: path}, flags: unix.CLONE_NEWNET})
+		number := giver.number()
+		giver.send()
+		giver.ready()
+		if got := taker.number(); got != 1 {
+			t.Fatalf("%d descriptors were handed over", got)
+		}
+		return giver.pid, taker.pid, uint64(number) //nolint:gosec // An inode.
+	}
+	left := func(t *testing.T) (reference, holder int, inode uint64) {
+		t.Helper()
+		host := launch(t, launchOptions{role: role{Do: "block"}, flags: unix.CLONE_NEWNET})
+		host.ready()
+		leaver := launch(t, launchOptions{role: role{
+			Do: "become", Join: []string{nsPath(host.pid, "net")},
+			Then: &role{Do: "leave with", Unshare: unix.CLONE_NEWNET, Then: &role{Do: "block"}},
+		}})
+		number := leaver.toNumber(leaver.await("inode"))
+		leaver.ready()
+		return host.pid, leaver.pid, uint64(number) //nolint:gosec // An inode.
+	}
+	for name, arrange := range map[string]func(*testing.T) (int, int, uint64){"handed over": handed, "left with": left} {
+		t.Run(name, func(t *testing.T) {
+			reference, holder, inode := arrange(t)
+			host, err := referenceTo(fs, reference)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if idOf(t, namespacesOf(t, fs, holder), nsinspect.Net) == idOf(t, host.Namespaces, nsinspect.Net) {
+				t.Fatal("the holder is in the host's network")
+			}
+			table, err := fs.Sockets(t.Context(), host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(table.Sockets) != 1 || table.Sockets[0].Inode != inode {
+				t.Errorf("sockets %+v, want one, %d", table.Sockets, inode)
+			}
+			for pid, holds := range map[int]bool{holder: true, reference: false} {
+				inodes, _ := socketInodes(t, openProcess(t, fs, pid))
+				if slices.Contains(inodes, inode) != holds {
+					t.Errorf("process %d holds %v, want socket %d: %t", pid, inodes, inode, holds)
+				}
+			}
+		})
+	}
+}
+
+// socketInodes returns the sockets among the descriptors of a process, sorted.
+func socketInodes(t *testing.T, process *nsinspect.Process) ([]uint64, int) {
+	t.Helper()
+	var inodes []uint64
+	seen, err := process.SocketInodes(t.Context(), func(inode uint64) { inodes = append(inodes, inode) }, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(inodes)
+	return inodes, seen
+}
+
+// What an ended leader held its threads hold on.
+func TestSocketOfEndedLeader(t *testing.T) {
+	fs := openProcfs(t)
+	p := launch(t, launchOptions{role: role{Do: "end holding"}})
+	inode, err := strconv.ParseUint(p.await("inode"), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.ready()
+	if inodes, seen := socketInodes(t, openProcess(t, fs, p.pid)); !slices.Contains(inodes, inode) {
+		t.Errorf("socket %d is not among %v of %d descriptors", inode, inodes, seen)
+	}
+}
+
+// descriptorList is what a process sees of another's descriptors.
+type descriptorList struct {
+	Inodes []uint64
+	Seen   int
+	Err    string
+}
+
+// printDescriptors prints the sockets that process PID holds, as whoever this process is.
+func printDescriptors(r role) error {
+	fs, err := nsinspect.NewFS(nsinspect.DefaultRoot)
+	if err != nil {
+		return err
+	}
+	defer fs.Close()
+	process, err := fs.Open(r.PID)
+	if err != nil {
+		return err
+	}
+	defer process.Close()
+	var list descriptorList
+	list.Seen, err = process.SocketInodes(context.Background(), func(inode uint64) { list.Inodes = append(list.Inodes, inode) }, 1000)
+	slices.Sort(list.Inodes)
+	switch {
+	case errors.Is(err, nsinspect.ErrDenied):
+		list.Err = nsinspect.ErrDenied.Error()
+	case err != nil:
+		list.Err = err.Error()
+	}
+	return printAndBlock(list)
+}
+
+// The right to trace is enough to learn of another user's sockets.
+func TestDescriptorsByRights(t *testing.T) {
+	fs := openProcfs(t)
+	owner := launch(t, launchOptions{role: role{Do: "hold unprivileged"}, uid: 1000})
+	owner.ready()
+	inodes, seen := socketInodes(t, openProcess(t, fs, owner.pid))
+	if len(inodes) == 0 {
+		t.Fatalf("no socket among %d descriptors", seen)
+	}
+	all := descriptorList{Inodes: inodes, Seen: seen}
+	denied := descriptorList{Err: nsinspect.ErrDenied.Error()}
+	for rights, want := range map[string]descriptorList{
+		"-all,+sys_ptrace":                  all,
+		"-all,+sys_ptrace,+dac_read_search": all,
+		"-all,+dac_read_search":             denied,
+		"-all":                              denied,
+	} {
+		reader := launch(t, launchOptions{role: role{Do: "descriptors", PID: owner.pid}, through: []string{"setpriv", "--bounding-set", rights}})
+		got := decode[descriptorList](t, reader.ready())
+		if rights == "-all,+dac_read_search" {
+			got.Seen = 0 // They may be listed, but not looked at.
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("with %s -want +got:\n%s", rights, diff)
+		}
+	}
+}
+
+// holdUnprivileged has a socket of every family that anyone may make.
+func holdUnprivileged(role) error {
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6, unix.AF_UNIX} {
+		if _, err := unix.Socket(family, unix.SOCK_STREAM, 0); err != nil {
+			return fmt.Errorf("make a socket of family %d: %w", family, err)
+		}
+	}
+	ready("")
+	return awaitEnd()
+}
