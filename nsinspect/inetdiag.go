@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/netip"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -57,38 +56,73 @@ func addDiagMessage(found *socketList, protocol Protocol, data []byte) error {
 	if !ok {
 		return errMalformedDiag
 	}
-	attributes, err := netlink.NewAttributeDecoder(data[diagMessageSize:])
+	attributes, err := parseDiagAttributes(data[diagMessageSize:])
 	if err != nil {
 		return err
 	}
-	var onlyV6 bool
-	var addresses []netip.Addr
-	for attributes.Next() {
-		switch attributes.Type() {
-		case diagV6Only:
-			onlyV6 = attributes.Uint8() != 0
-		case diagCgroupID:
-			socket.Cgroup = attributes.Uint64()
-		case diagLocals:
-			addresses = sctpAddresses(attributes.Bytes())
-		}
-	}
-	if err := attributes.Err(); err != nil {
-		return err
-	}
+	socket.Cgroup = attributes.cgroup
+	addresses := attributes.addresses
 	if len(addresses) == 0 {
 		addresses = append(addresses, address)
 	}
 	port := binary.BigEndian.Uint16(data[diagPortAt:])
 	for _, address := range addresses {
 		socket.Address = netip.AddrPortFrom(address, port)
-		socket.DualStack = address == netip.IPv6Unspecified() && !onlyV6
+		socket.DualStack = address == netip.IPv6Unspecified() && !attributes.onlyV6
 		// The kernel gives a UDP socket its place in the table along with its port.
 		if port != 0 && !found.add(socket) {
 			return nil
 		}
 	}
 	return nil
+}
+
+// diagAttributes is what is used of the attributes of an answer.
+type diagAttributes struct {
+	onlyV6    bool
+	cgroup    uint64
+	addresses []netip.Addr
+}
+
+func parseDiagAttributes(data []byte) (diagAttributes, error) {
+	var a diagAttributes
+	for len(data) > 0 {
+		kind, value, rest, ok := cutAttribute(data)
+		if !ok {
+			return diagAttributes{}, errMalformedDiag
+		}
+		data = rest
+		switch kind {
+		case diagV6Only:
+			if len(value) != 1 {
+				return diagAttributes{}, errMalformedDiag
+			}
+			a.onlyV6 = value[0] != 0
+		case diagCgroupID:
+			if len(value) != 8 {
+				return diagAttributes{}, errMalformedDiag
+			}
+			a.cgroup = binary.NativeEndian.Uint64(value)
+		case diagLocals:
+			a.addresses = sctpAddresses(value)
+		}
+	}
+	return a, nil
+}
+
+// cutAttribute decodes the first struct nlattr (netlink(7)), without copying its value.
+func cutAttribute(data []byte) (kind uint16, value, rest []byte, ok bool) {
+	const headerSize, alignment = 4, 4
+	if len(data) < headerSize {
+		return 0, nil, nil, false
+	}
+	length := int(binary.NativeEndian.Uint16(data))
+	if length < headerSize || length > len(data) {
+		return 0, nil, nil, false
+	}
+	// The kernel pads the last one as well, but the message may end without.
+	padded := min((length+alignment-1)&^(alignment-1), len(data))
+	return binary.NativeEndian.Uint16(data[2:]), data[headerSize:length], data[padded:], true
 }
 
 // diagAddress reads an address of a family.
