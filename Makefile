@@ -119,8 +119,8 @@ fuzz: ## Each fuzz target for FUZZTIME
 	done
 
 .PHONY: bench
-bench: need-root ## What a scan of 100, 1,000 and 10,000 processes costs, in 3 minutes (root)
-	@$(setup)/packages strace:strace lsns:util-linux
+bench: need-root ## What a scan of 100, 1,000 and 10,000 processes costs, and of sockets, in 3 minutes (root)
+	@$(setup)/packages strace:strace lsns:util-linux ss:iproute2
 	go test -tags integration -timeout 30m -run '^$$' -bench . $(ARGS) ./integration/bench
 
 .PHONY: coverage

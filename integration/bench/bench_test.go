@@ -11,6 +11,9 @@ import (
 // threadCount is of the process with many threads.
 const threadCount = 1000
 
+// listenerCount is of each network.
+const listenerCount = 100
+
 // maxTraced is how many processes a look under strace has at most: with more it takes minutes and says the same.
 const maxTraced = 1000
 
@@ -29,6 +32,29 @@ func BenchmarkScan(b *testing.B) {
 			}
 			report(b, t.results, t.unit)
 			tables = append(tables, t)
+		})
+	}
+}
+
+// BenchmarkListeners looks for the sockets of a network that take in what others send: alone, and among thousands that are
+// connected.
+func BenchmarkListeners(b *testing.B) {
+	for _, sockets := range []int{listenerCount, 10_000} {
+		b.Run(strconv.Itoa(sockets), func(b *testing.B) {
+			n := newNode(b)
+			pid := n.sockets(b, listenerCount, (sockets-listenerCount)/2)
+			err := n.inNetworkOf(pid, func() {
+				t := table{unit: "listener", results: measure(b, listenerWays(pid), listenerCount)}
+				t.title = fmt.Sprintf("%d listeners among %d sockets of TCP; median of %d rounds", listenerCount, sockets, b.N*minRounds)
+				if err := countSyscalls(b, t.results, listenerCount, onceHolderEnv+"="+strconv.Itoa(pid)); err != nil {
+					t.notes = append(t.notes, err.Error())
+				}
+				report(b, t.results, t.unit)
+				tables = append(tables, t)
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
 		})
 	}
 }

@@ -1,6 +1,7 @@
 // Package bench measures what one scan costs on nodes with 100, 1,000 and 10,000 processes, and on a process with a
 // thousand threads, next to three other ways to learn about the same namespaces: the bare system calls in a loop,
-// github.com/prometheus/procfs, and lsns.
+// github.com/prometheus/procfs, and lsns. It does the same for the listeners of a network with 100 and 10,000 sockets,
+// next to ss in place of lsns.
 //
 // The processes are real ones, in cgroups that look like Docker's and in network, pid and ipc namespaces that each
 // container has for itself. They live in a pid namespace that the benchmarks make for themselves, with a procfs of its

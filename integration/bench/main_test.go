@@ -27,6 +27,10 @@ const (
 	oncePIDEnv = "NSAUDIT_BENCH_ONCE_PID"
 	// threadsEnv is how many threads to have until the end.
 	threadsEnv = "NSAUDIT_BENCH_THREADS"
+	// socketsEnv is how many listeners and how many connections to have until the end.
+	socketsEnv = "NSAUDIT_BENCH_SOCKETS"
+	// onceHolderEnv is the process whose network onceEnv looks for listeners in.
+	onceHolderEnv = "NSAUDIT_BENCH_ONCE_HOLDER"
 )
 
 // needRoot is the remedy where there is no node to measure.
@@ -36,6 +40,8 @@ func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv(threadsEnv) != "":
 		haveThreads()
+	case os.Getenv(socketsEnv) != "":
+		exitOn(haveSockets(os.Getenv(socketsEnv)))
 	case os.Getenv(onceEnv) != "":
 		exitOn(runOnce(os.Getenv(onceEnv)))
 	case os.Getenv(nodeEnv) != "":

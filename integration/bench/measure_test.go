@@ -108,7 +108,7 @@ func report(b *testing.B, results []result, unit string) {
 	b.Helper()
 	b.ReportMetric(0, "ns/op")
 	for _, r := range results {
-		name := strings.NewReplacer("prometheus/", "", " with ", "+", " loop", "").Replace(r.way.name)
+		name := strings.NewReplacer("prometheus/", "", " with ", "+", " loop", "", " ", "").Replace(r.way.name)
 		b.ReportMetric(r.nanoseconds, fmt.Sprintf("%s-ns/%s", name, unit))
 		if r.way.name != bareWay {
 			b.ReportMetric(r.ratio, name+"-x-bare")

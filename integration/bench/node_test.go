@@ -81,19 +81,25 @@ func (n *node) fill(b *testing.B, processes int) {
 // threads starts a container with one process of at least so many threads, and returns its pid.
 func (n *node) threads(b *testing.B, count int) int {
 	b.Helper()
+	return n.self(b, fmt.Sprintf("%d threads", count), threadsEnv+"="+strconv.Itoa(count))
+}
+
+// self starts a container with the test binary in a role, and returns its pid once it has what it is there for.
+func (n *node) self(b *testing.B, what, role string) int {
+	b.Helper()
 	read, write, err := os.Pipe()
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer read.Close()
 	err = n.away(func() error {
-		return n.start(own, n.cgroup(), write.Fd(), []string{threadsEnv + "=" + strconv.Itoa(count)}, "/proc/self/exe")
+		return n.start(own, n.cgroup(), write.Fd(), []string{role}, "/proc/self/exe")
 	})
 	if err := errors.Join(err, write.Close()); err != nil {
-		b.Fatalf("start a process with threads: %v", err)
+		b.Fatalf("start a process with %s: %v", what, err)
 	}
 	if _, err := io.ReadFull(read, make([]byte, 1)); err != nil {
-		b.Fatalf("wait for %d threads: %v", count, err)
+		b.Fatalf("wait for %s: %v", what, err)
 	}
 	return n.pids[len(n.pids)-1]
 }

@@ -26,16 +26,16 @@ func countSyscalls(b *testing.B, results []result, count int, env ...string) err
 	if err != nil {
 		return err
 	}
-	nothing, err := strace(b, env, self, "nothing")
+	nothing, err := strace(b, env, "nothing", self)
 	if err != nil {
 		return err
 	}
 	for i := range results {
-		program, name, base := self, results[i].way.name, nothing
-		if results[i].way.apart {
-			program, base = name, 0 // The few dozen calls of its loader remain in it.
+		command, name, base := []string{self}, results[i].way.name, nothing
+		if results[i].way.command != nil {
+			command, base = results[i].way.command, 0 // The few dozen calls of its loader remain in it.
 		}
-		total, err := strace(b, env, program, name)
+		total, err := strace(b, env, name, command...)
 		if err != nil {
 			return err
 		}
@@ -44,11 +44,12 @@ func countSyscalls(b *testing.B, results []result, count int, env ...string) err
 	return nil
 }
 
-// strace runs a program, which is the test binary or lsns, and returns the total of its system calls.
-func strace(b *testing.B, env []string, program, once string) (int, error) {
+// strace runs a command, which is the test binary or another program, and returns the total of its system calls.
+func strace(b *testing.B, env []string, once string, command ...string) (int, error) {
 	b.Helper()
 	file := filepath.Join(b.TempDir(), "counts")
-	cmd := exec.Command("strace", "-f", "-c", "-U", "calls,name", "-e", "trace=%file,%desc", "-o", file, program)
+	options := []string{"-f", "-c", "-U", "calls,name", "-e", "trace=%file,%desc,%net", "-o", file}
+	cmd := exec.Command("strace", append(options, command...)...)
 	cmd.Env = append(append(os.Environ(), env...), onceEnv+"="+once)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -31,7 +31,7 @@ func printTables(w io.Writer) {
 		fmt.Fprintln(w, "| --- | ---: | ---: | ---: | ---: | ---: |")
 		for _, r := range t.results {
 			fmt.Fprintf(w, "| %s | %.1f | %.2f | %s | %s | %s |\n", r.way.name, r.nanoseconds/1e3, r.ratio,
-				number(r.allocs, "%.1f", !r.way.apart), number(r.bytes, "%.0f", !r.way.apart), number(r.syscalls, "%.1f", r.syscalls >= 0))
+				number(r.allocs, "%.1f", r.way.command == nil), number(r.bytes, "%.0f", r.way.command == nil), number(r.syscalls, "%.1f", r.syscalls >= 0))
 		}
 		if len(t.notes) > 0 {
 			fmt.Fprintf(w, "\n%s\n", strings.Join(t.notes, "\n"))

@@ -16,9 +16,9 @@ import (
 // threadWays look at the threads of one process. lsns has none: it looks at processes only.
 func threadWays(pid int) []way {
 	return []way{
-		{nsauditWay, false, func(ctx context.Context) (int, error) { return survey(ctx, pid) }},
-		{bareWay, false, func(context.Context) (int, error) { return bareThreads(pid) }},
-		{procfsWay, false, func(context.Context) (int, error) { return libraryThreads(pid) }},
+		{nsauditWay, nil, func(ctx context.Context) (int, error) { return survey(ctx, pid) }},
+		{bareWay, nil, func(context.Context) (int, error) { return bareThreads(pid) }},
+		{procfsWay, nil, func(context.Context) (int, error) { return libraryThreads(pid) }},
 	}
 }
 

@@ -22,8 +22,8 @@ import (
 // way is one way to learn the namespaces of all processes.
 type way struct {
 	name string
-	// apart says that it runs in a process of its own, so that its allocations can't be counted.
-	apart bool
+	// command is what it runs as, if that is a process of its own, whose allocations can't be counted.
+	command []string
 	// look looks once. It returns how many processes it saw, or -1 if it can't tell.
 	look func(context.Context) (int, error)
 }
@@ -38,11 +38,11 @@ const (
 
 func ways() []way {
 	return []way{
-		{nsauditWay, false, scan},
-		{bareWay, false, bare},
-		{procfsWay, false, library},
-		{cgroupsWay, false, libraryWithCgroups},
-		{lsnsWay, true, lsns},
+		{nsauditWay, nil, scan},
+		{bareWay, nil, bare},
+		{procfsWay, nil, library},
+		{cgroupsWay, nil, libraryWithCgroups},
+		{lsnsWay, []string{"lsns"}, lsns},
 	}
 }
 
@@ -55,6 +55,13 @@ func runOnce(name string) error {
 			return err
 		}
 		all = threadWays(pid)
+	}
+	if text := os.Getenv(onceHolderEnv); text != "" {
+		pid, err := strconv.Atoi(text)
+		if err != nil {
+			return err
+		}
+		all = listenerWays(pid)
 	}
 	i := slices.IndexFunc(all, func(w way) bool { return w.name == name })
 	if i < 0 {
