@@ -111,6 +111,7 @@ func (fs *FS) nativeForwards(ctx context.Context, host HostReference) (ForwardTa
 	default:
 		return ForwardTable{}, err
 	}
+	fs.readLegacy(host, &table)
 	return table, nil
 }
 
