@@ -22,7 +22,7 @@ func defaultForwardLimits() forwardLimits {
 	return forwardLimits{chains: 500_000, rules: 50_000, elements: 50_000, steps: 500_000, forwards: 16_384}
 }
 
-// errCapped ends a reading at a cap.
+// errCapped ends at a cap what goes on.
 var errCapped = errors.New("a cap was reached")
 
 // visit is a chain with what is known of the packets that reach it.
@@ -78,7 +78,7 @@ func (r *forwardReader) count(n *int, limit int, what string) error {
 
 // read reads all forwards.
 func (r *forwardReader) read(ctx context.Context) error {
-	err := r.source.dump(ctx, nftDump{kind: unix.NFT_MSG_GETCHAIN}, func(message nftMessage) error {
+	err := r.dump(ctx, nftDump{kind: unix.NFT_MSG_GETCHAIN}, func(message nftMessage) error {
 		if err := r.count(&r.chains, r.limits.chains, "chains"); err != nil {
 			return err
 		}
@@ -97,6 +97,19 @@ func (r *forwardReader) walk(ctx context.Context, err error) error {
 		r.queue = r.queue[1:]
 		err = r.follow(ctx, next)
 	}
+	if errors.Is(err, errCapped) {
+		return nil
+	}
+	return err
+}
+
+// dump asks the source. After a cap it asks no more: of what was read until then the forwards
+// are still found.
+func (r *forwardReader) dump(ctx context.Context, ask nftDump, visit func(nftMessage) error) error {
+	if r.capped {
+		return nil
+	}
+	err := r.source.dump(ctx, ask, visit)
 	if errors.Is(err, errCapped) {
 		return nil
 	}
@@ -141,7 +154,7 @@ func (r *forwardReader) rulesOf(ctx context.Context, chain nftObject) ([]nftRule
 		return rules, nil
 	}
 	var rules []nftRule
-	err := r.source.dump(ctx, nftDump{unix.NFT_MSG_GETRULE, chain}, func(message nftMessage) error {
+	err := r.dump(ctx, nftDump{unix.NFT_MSG_GETRULE, chain}, func(message nftMessage) error {
 		if err := r.count(&r.table.Rules, r.limits.rules, "rules in the chains for NAT"); err != nil {
 			return err
 		}
@@ -219,10 +232,13 @@ func (r *forwardReader) elementsOf(ctx context.Context, set nftObject) ([]setEle
 		return elements, nil
 	}
 	var elements []setElement
-	err := r.source.dump(ctx, nftDump{unix.NFT_MSG_GETSETELEM, set}, func(message nftMessage) error {
+	err := r.dump(ctx, nftDump{unix.NFT_MSG_GETSETELEM, set}, func(message nftMessage) error {
 		return decodeElements(message.attributes, func(e setElement) error {
+			if err := r.count(&r.elements, r.limits.elements, "elements in the maps for NAT"); err != nil {
+				return err
+			}
 			elements = append(elements, e)
-			return r.count(&r.elements, r.limits.elements, "elements in the maps for NAT")
+			return nil
 		})
 	})
 	r.sets[set] = closeRanges(elements)
