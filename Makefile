@@ -17,6 +17,7 @@ setup := integration/setup
 pinned = $(shell awk '$$1 == "$(2)" { print substr($$2, 2); exit }' integration/tools/$(1)/go.mod)
 containerd_2_4 := $(cache)/containerd-$(call pinned,containerd,github.com/containerd/containerd/v2)
 containerd_1_6 := $(cache)/containerd-1.6
+portmap := $(cache)/portmap-$(call pinned,containerd,github.com/containernetworking/plugins)
 golangci_lint := $(cache)/golangci-lint-$(call pinned,lint,github.com/golangci/golangci-lint/v2)
 
 # GOFLAGS of some machines turn VCS stamping off; the version that nsaudit prints comes from it.
@@ -85,12 +86,17 @@ lint: $(golangci_lint) ## Every lint rule, over the integration tests too
 	$(golangci_lint)/golangci-lint run
 
 .PHONY: integration
-integration: integration-namespaces integration-containerd-2.4 integration-containerd-1.6 ## All integration tests (root)
+integration: integration-namespaces integration-hostports integration-containerd-2.4 integration-containerd-1.6 ## All integration tests (root)
 
 .PHONY: integration-namespaces
 integration-namespaces: need-root deps-integration ## Against real namespaces (root)
 	$(call say,integration tests against real namespaces)
 	go test -tags integration -count=1 $(ARGS) ./integration/namespaces
+
+.PHONY: integration-hostports
+integration-hostports: need-root deps-hostports $(portmap) ## Against real rules that forward host ports (root)
+	$(call say,integration tests against real rules that forward host ports)
+	NSAUDIT_PORTMAP=$(portmap)/portmap go test -tags integration -count=1 $(ARGS) ./integration/hostports
 
 .PHONY: integration-containerd-2.4
 integration-containerd-2.4: need-root deps-integration $(containerd_2_4) ## Against a real containerd 2.4 with CRI pods (root)
@@ -162,7 +168,7 @@ clean: ## Remove what was built in the tree
 # Named one by one: NSAUDIT_CACHE may be a directory that others keep things in.
 clean-cache: ## Remove the cluster and the cached tools, containerds and VMs from NSAUDIT_CACHE
 	@test ! -e $(cache)/kind || go run ./integration/kind -cache $(cache) purge
-	rm -rf $(cache)/containerd-* $(cache)/golangci-lint-* $(cache)/vm
+	rm -rf $(cache)/containerd-* $(cache)/portmap-* $(cache)/golangci-lint-* $(cache)/vm
 
 ##@ Prepare
 
@@ -173,13 +179,16 @@ need-root:
 		echo '  sudo env "PATH=$$PATH" make $(MAKECMDGOALS)' >&2; exit 1; }
 
 # The scripts know by themselves whether a cached directory is still what the pins ask for.
-.PHONY: $(containerd_2_4) $(containerd_1_6) $(golangci_lint)
+.PHONY: $(containerd_2_4) $(containerd_1_6) $(portmap) $(golangci_lint)
 
 $(containerd_2_4): deps-integration
 	@$(setup)/containerd-2.4 $@
 
 $(containerd_1_6): deps-integration
 	@$(setup)/containerd-1.6 $@
+
+$(portmap):
+	@$(setup)/portmap $@
 
 $(golangci_lint):
 	@$(setup)/golangci-lint $@
@@ -194,6 +203,10 @@ deps-race: ## Install what the race detector needs
 .PHONY: deps-integration
 deps-integration: ## Install what the integration tests need
 	@$(setup)/packages libseccomp.so.2:libseccomp2 ip:iproute2 iptables:iptables nft:nftables mount:mount
+
+.PHONY: deps-hostports
+deps-hostports: deps-integration ## Install what the tests of host ports need
+	@$(setup)/packages iptables-legacy:iptables :containernetworking-plugins
 
 .PHONY: deps-vmtest
 deps-vmtest: deps-integration ## Install what the tests in virtual machines need
