@@ -125,8 +125,8 @@ fuzz: ## Each fuzz target for FUZZTIME
 	done
 
 .PHONY: bench
-bench: need-root ## What a scan of 100, 1,000 and 10,000 processes costs, and of sockets, in 3 minutes (root)
-	@$(setup)/packages strace:strace lsns:util-linux ss:iproute2
+bench: need-root ## What a scan of 100, 1,000 and 10,000 processes costs, and of host ports, in 5 minutes (root)
+	@$(setup)/packages strace:strace lsns:util-linux ss:iproute2 nft:nftables iptables:iptables
 	go test -tags integration -timeout 30m -run '^$$' -bench . $(ARGS) ./integration/bench
 
 .PHONY: coverage

@@ -7,6 +7,9 @@
 // container has for itself. They live in a pid namespace that the benchmarks make for themselves, with a procfs of its
 // own: nothing else that runs on the machine is measured, and the kernel ends them all however the benchmarks end.
 //
+// Beside that it measures what it costs to read the host ports that the packet filter forwards, next to the library
+// github.com/google/nftables and to nft.
+//
 // All ways take turns within one round, so that whatever else the machine does hits them alike, and what is reported is
 // the median of the rounds. Run it with make bench; docs/performance.md explains the numbers.
 package bench
