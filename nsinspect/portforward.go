@@ -111,7 +111,6 @@ func (fs *FS) nativeForwards(ctx context.Context, host HostReference) (ForwardTa
 	default:
 		return ForwardTable{}, err
 	}
-	fs.readLegacy(host, &table)
 	return table, nil
 }
 

@@ -264,30 +264,6 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-// Rules of legacy iptables are in no dump of nf_tables, and are not passed over in silence.
-func TestLegacy(t *testing.T) {
-	for _, command := range []string{"iptables-legacy", "ip6tables-legacy"} {
-		t.Run(command, func(t *testing.T) {
-			h := newHost(t)
-			if table := h.forwards(); len(table.Forwards) > 0 {
-				t.Fatalf("a new namespace has forwards: %+v", table.Forwards)
-			}
-			target := "10.0.0.1:80"
-			if command == "ip6tables-legacy" {
-				target = "[fd00::1]:80"
-			}
-			h.run("", command, "-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", "8080", "-j", "DNAT", "--to-destination", target)
-			table, err := h.fs.Forwards(t.Context(), h.reference)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(table.Unread) != 1 || !strings.Contains(table.Unread[0], command+" has a table nat") {
-				t.Errorf("unread %q", table.Unread)
-			}
-		})
-	}
-}
-
 // A reference that ended is no host without forwards.
 func TestHostEnded(t *testing.T) {
 	h := newHost(t)
