@@ -10,12 +10,14 @@ import (
 // errLayout says that entries have another layout in programs like this.
 var errLayout = errors.New("a 32-bit program can't read it")
 
-// legacyForwards adds the forwards in legacy iptables to those of nf_tables, and returns what
-// failed.
+// legacyForwards adds the forwards in legacy iptables to a table, and returns what failed.
 func (fs *FS) legacyForwards(ctx context.Context, host HostReference, table *ForwardTable) []error {
 	var failures []error
 	for _, family := range legacyFamilies() {
-		found, err := fs.legacyFamilyForwards(ctx, host, &family)
+		// The time is another for each: what holds up one must not hide the other.
+		limited, cancel := context.WithTimeout(ctx, maxForwardTime)
+		found, err := fs.legacyFamilyForwards(limited, host, &family)
+		cancel()
 		table.add(&found)
 		if err != nil {
 			name := nftObject{family: family.family, table: natTable}.tableName()
@@ -46,13 +48,14 @@ func (fs *FS) legacyFamilyForwards(ctx context.Context, host HostReference, fami
 // askLegacy is readLegacy with an end: the kernel answers under a lock that all network
 // namespaces share, and holds it while it writes to the memory of whoever asked. A process
 // that never takes the answer would hold up all others, and no signal ends their waiting. What is
-// left behind here ends with that; there is never more than one.
+// left behind here ends with that; there is never more than one of a family.
 func (fs *FS) askLegacy(ctx context.Context, host HostReference, family *legacyFamily) (legacyDump, error) {
 	if strconv.IntSize == 32 {
 		return legacyDump{}, errLayout
 	}
+	asking := fs.legacy[family.number]
 	select {
-	case fs.legacy <- struct{}{}:
+	case asking <- struct{}{}:
 	case <-ctx.Done():
 		return legacyDump{}, ctx.Err()
 	}
@@ -63,7 +66,7 @@ func (fs *FS) askLegacy(ctx context.Context, host HostReference, family *legacyF
 	answers := make(chan answer, 1)
 	go func() {
 		dump, err := fs.readLegacy(host, family)
-		<-fs.legacy
+		<-asking
 		answers <- answer{dump, err}
 	}()
 	select {

@@ -39,6 +39,8 @@ var errTableChanges = errors.New("it changes all the time")
 
 // legacyFamily is a half of legacy iptables: that of IPv4 or of IPv6.
 type legacyFamily struct {
+	// number counts the two.
+	number        int
 	family        byte
 	domain, level int
 	// names is the file below /proc/PID/net that lists the tables.
@@ -48,8 +50,8 @@ type legacyFamily struct {
 
 func legacyFamilies() [2]legacyFamily {
 	return [2]legacyFamily{
-		{unix.NFPROTO_IPV4, unix.AF_INET, unix.SOL_IP, "ip_tables_names", ipv4Layout()},
-		{unix.NFPROTO_IPV6, unix.AF_INET6, unix.SOL_IPV6, "ip6_tables_names", ipv6Layout()},
+		{0, unix.NFPROTO_IPV4, unix.AF_INET, unix.SOL_IP, "ip_tables_names", ipv4Layout()},
+		{1, unix.NFPROTO_IPV6, unix.AF_INET6, unix.SOL_IPV6, "ip6_tables_names", ipv6Layout()},
 	}
 }
 

@@ -30,7 +30,8 @@ func decodeInfo(raw *[iptInfoSize]byte) legacyInfo {
 }
 
 // legacyTable is a table of legacy iptables: entries one behind the other, of which those
-// with the target ERROR begin a chain. A jump leads to an entry, mostly a chain's first.
+// with the target ERROR are headings of chains. A jump leads to an entry, mostly a chain's
+// first.
 //
 // It answers the dumps that the reader of forwards asks for.
 type legacyTable struct {
@@ -38,13 +39,14 @@ type legacyTable struct {
 	layout  entryLayout
 	entries []byte
 	// starts are the offsets of the entries, ascending.
-	starts []int
-	// names are the chains by the offsets of their first entries, and chains the reverse.
+	starts []uint32
+	// names are the chains that something leads to, by the offsets of their first entries,
+	// and chains the reverse. A node of a large cluster has 100,000 others.
 	names  map[int]string
 	chains map[string]int
-	// ends are the offsets behind the chains that have no next chain's heading behind them.
+	// ends are where the policies stand of the chains in which packets enter.
 	ends map[string]int
-	// queue are the chains in which packets enter.
+	// queue are those chains.
 	queue []visit
 }
 
@@ -52,7 +54,7 @@ type legacyTable struct {
 // (net/netfilter/x_tables.c, xt_check_entry_offsets).
 func errMalformed(offset int) error { return fmt.Errorf("the entry at byte %d is malformed", offset) }
 
-// parseLegacy finds the chains of a table.
+// parseLegacy finds the entries of a table, and where packets enter it.
 func parseLegacy(family *legacyFamily, dump *legacyDump) (*legacyTable, error) {
 	t := &legacyTable{
 		family:  family.family,
@@ -62,17 +64,13 @@ func parseLegacy(family *legacyFamily, dump *legacyDump) (*legacyTable, error) {
 		chains:  make(map[string]int),
 		ends:    make(map[string]int),
 	}
-	headings := make(map[int]string)
 	for offset := 0; offset < len(t.entries); {
 		entry, ok := t.layout.cut(t.entries[offset:])
 		if !ok {
 			return nil, errMalformed(offset)
 		}
-		t.starts = append(t.starts, offset)
+		t.starts = append(t.starts, uint32(offset))
 		offset += len(entry)
-		if target := t.layout.target(entry); target.name == errorTarget && offset < len(t.entries) {
-			headings[offset] = cString(target.info[:min(len(target.info), chainNameSize)])
-		}
 	}
 	info := decodeInfo(&dump.info)
 	for _, hook := range [...]struct {
@@ -86,55 +84,66 @@ func parseLegacy(family *legacyFamily, dump *legacyDump) (*legacyTable, error) {
 			return nil, err
 		}
 	}
-	for _, start := range t.starts {
-		if name, ok := headings[start]; ok {
-			t.addChain(start, name)
-		}
-	}
 	return t, nil
+}
+
+// number returns the number of the entry at an offset.
+func (t *legacyTable) number(offset int) (int, bool) {
+	if offset >= len(t.entries) {
+		return 0, false
+	}
+	return slices.BinarySearch(t.starts, uint32(offset))
 }
 
 // addHook adds a chain in which packets enter. It ends with its policy.
 func (t *legacyTable) addHook(name string, start, underflow int) error {
 	for _, offset := range [...]int{start, underflow} {
-		if _, ok := slices.BinarySearch(t.starts, offset); !ok {
+		if _, ok := t.number(offset); !ok {
 			return errMalformed(offset)
 		}
 	}
+	t.names[start], t.chains[name] = name, start
 	if underflow >= start {
 		t.ends[name] = underflow
 	}
-	t.names[start], t.chains[name] = name, start
-	t.queue = append(t.queue, visit{t.object(name), anyPacket()})
+	t.queue = append(t.queue, visit{nftObject{t.family, natTable, name}, anyPacket()})
 	return nil
 }
 
-// addChain gives the chain that starts here a name that no other has, and returns it.
-func (t *legacyTable) addChain(start int, name string) string {
-	if name, ok := t.names[start]; ok {
-		return name
-	}
-	if _, taken := t.chains[name]; taken {
-		name = fmt.Sprintf("%s+%d", name, start)
-	}
-	t.names[start], t.chains[name] = name, start
-	return name
-}
-
-// chainAt returns the chain that a jump leads to.
+// chainAt returns the chain that a jump to this offset leads to, by a name that no other has.
+// Programs make each name once and jump to beginnings only, but the kernel takes any table.
 func (t *legacyTable) chainAt(offset int) (string, bool) {
 	if name, ok := t.names[offset]; ok {
 		return name, true
 	}
-	if _, ok := slices.BinarySearch(t.starts, offset); !ok {
+	number, ok := t.number(offset)
+	if !ok {
 		return "", false
 	}
-	// Programs jump to beginnings only, but the kernel takes any.
-	return t.addChain(offset, fmt.Sprintf("byte %d", offset)), true
+	name := ""
+	if number > 0 {
+		name = t.heading(int(t.starts[number-1]))
+	}
+	if _, taken := t.chains[name]; taken || name == "" {
+		name = fmt.Sprintf("%s+%d", name, offset)
+	}
+	t.names[offset], t.chains[name] = name, offset
+	return name, true
 }
 
-func (t *legacyTable) object(chain string) nftObject {
-	return nftObject{t.family, natTable, chain}
+// entry returns the entry at an offset where one begins.
+func (t *legacyTable) entry(offset int) []byte {
+	entry, _ := t.layout.cut(t.entries[offset:]) // It could be cut before.
+	return entry
+}
+
+// heading returns the name of the chain that an entry is the heading of, or "".
+func (t *legacyTable) heading(offset int) string {
+	target := t.layout.target(t.entry(offset))
+	if target.name != errorTarget {
+		return ""
+	}
+	return cString(target.info[:min(len(target.info), chainNameSize)])
 }
 
 // dump calls visit with each rule of a chain. The last entry, which only goes back or is the
@@ -144,18 +153,18 @@ func (t *legacyTable) dump(_ context.Context, ask nftDump, visit func(nftMessage
 	if !ok {
 		return nil
 	}
-	end, ok := t.ends[ask.of.name]
+	last, ok := t.ends[ask.of.name]
 	if !ok {
-		end = len(t.entries)
+		last = len(t.entries)
 	}
-	for offset <= end && offset < len(t.entries) {
-		entry, ok := t.layout.cut(t.entries[offset:])
+	for offset <= last && offset < len(t.entries) {
+		entry := t.entry(offset)
 		target := t.layout.target(entry)
-		if !ok || target.name == errorTarget {
+		if target.name == errorTarget {
 			return nil
 		}
 		offset += len(entry)
-		if t.closes(&target, offset, end) {
+		if t.closes(&target, offset, last) {
 			return nil
 		}
 		if err := visit(nftMessage{t.family, entry}); err != nil {
@@ -165,14 +174,10 @@ func (t *legacyTable) dump(_ context.Context, ask nftDump, visit func(nftMessage
 	return nil
 }
 
-// closes says whether a target is the last of its chain, and leads nowhere.
-func (t *legacyTable) closes(target *xtExtension, next, end int) bool {
+// closes says whether a target is that of the last entry of its chain, and leads nowhere.
+func (t *legacyTable) closes(target *xtExtension, next, last int) bool {
 	if verdict, ok := target.verdict(); !ok || verdict >= 0 {
 		return false
 	}
-	if next > end || next == len(t.entries) {
-		return true
-	}
-	following, ok := t.layout.cut(t.entries[next:])
-	return ok && t.layout.target(following).name == errorTarget
+	return next > last || next == len(t.entries) || t.layout.target(t.entry(next)).name == errorTarget
 }

@@ -78,10 +78,7 @@ func (fs *FS) Forwards(ctx context.Context, host HostReference) (ForwardTable, e
 		return ForwardTable{}, errNoHost
 	}
 	table, err := fs.nativeForwards(ctx, host)
-	// The time is another: rules without end in the one must not hide those in the other.
-	limited, cancel := context.WithTimeout(ctx, maxForwardTime)
-	defer cancel()
-	failures := fs.legacyForwards(limited, host, &table)
+	failures := fs.legacyForwards(ctx, host, &table)
 	if ctx.Err() != nil {
 		return ForwardTable{}, fmt.Errorf("read the packet filter's rules: %w", ctx.Err())
 	}

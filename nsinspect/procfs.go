@@ -23,8 +23,8 @@ const maxProcesses = 4 << 20
 type FS struct {
 	root string
 	dir  *os.File
-	// legacy holds a value while the kernel is asked for a table of legacy iptables.
-	legacy chan struct{}
+	// legacy holds a value while the kernel is asked for legacy iptables of a family.
+	legacy [2]chan struct{}
 }
 
 // NewFS opens the procfs mounted at root, such as /proc or a container's /host/proc.
@@ -35,7 +35,7 @@ func NewFS(root string) (*FS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoProcfs, err)
 	}
-	fs := &FS{root: root, dir: dir, legacy: make(chan struct{}, 1)}
+	fs := &FS{root: root, dir: dir, legacy: [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)}}
 	pids, err := fs.PIDs(context.Background())
 	if err == nil && len(pids) == 0 {
 		err = errors.New("it lists no process")
