@@ -79,10 +79,10 @@ func newNetwork(b *testing.B) nsinspect.HostReference {
 // forwardWays read the rules and look for DNAT. Only nsaudit's tells which host port leads where.
 func forwardWays(host nsinspect.HostReference) []way {
 	return []way{
-		{nsauditWay, false, func(ctx context.Context) (int, error) { return forwards(ctx, host) }},
-		{bareWay, false, bareRules},
-		{googleNFTWay, false, googleRules},
-		{nftWay, true, nftRules},
+		{nsauditWay, nil, func(ctx context.Context) (int, error) { return forwards(ctx, host) }},
+		{bareWay, nil, bareRules},
+		{googleNFTWay, nil, googleRules},
+		{nftWay, []string{"nft", "-j", "list", "ruleset"}, nftRules},
 	}
 }
 
