@@ -66,7 +66,7 @@ demo: cluster build ## Show the agent and the pods of chapter 13 in a real clust
 ##@ Test
 
 .PHONY: test
-test: unit race lint integration e2e vmtest ## Every test there is, the fast ones first
+test: unit race lint integration vmtest e2e ## Every test there is, the fast ones first
 
 .PHONY: unit
 unit: ## Vet and unit tests
