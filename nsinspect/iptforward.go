@@ -39,10 +39,16 @@ func (fs *FS) legacyFamilyForwards(ctx context.Context, host HostReference, fami
 	if err != nil {
 		return ForwardTable{}, err
 	}
-	reader := newForwardReader(table, defaultForwardLimits())
-	reader.decode, reader.queue = table.decode, table.queue
+	reader := newLegacyReader(table, defaultForwardLimits())
 	err = reader.walk(ctx, nil)
 	return reader.result(), err
+}
+
+// newLegacyReader returns a reader that begins where packets enter the table.
+func newLegacyReader(table *legacyTable, limits forwardLimits) *forwardReader {
+	reader := newForwardReader(table, limits)
+	reader.decode, reader.queue = table.decode, table.queue
+	return reader
 }
 
 // askLegacy is readLegacy with an end: the kernel answers under a lock that all network

@@ -64,6 +64,10 @@ func parseLegacy(family *legacyFamily, dump *legacyDump) (*legacyTable, error) {
 		chains:  make(map[string]int),
 		ends:    make(map[string]int),
 	}
+	info := decodeInfo(&dump.info)
+	if len(t.entries) != int(info.size) {
+		return nil, fmt.Errorf("%d bytes of entries instead of %d", len(t.entries), info.size)
+	}
 	for offset := 0; offset < len(t.entries); {
 		entry, ok := t.layout.cut(t.entries[offset:])
 		if !ok {
@@ -72,7 +76,6 @@ func parseLegacy(family *legacyFamily, dump *legacyDump) (*legacyTable, error) {
 		t.starts = append(t.starts, uint32(offset))
 		offset += len(entry)
 	}
-	info := decodeInfo(&dump.info)
 	for _, hook := range [...]struct {
 		number int
 		name   string

@@ -49,7 +49,12 @@ func mustMakeSense(t *testing.T, source nftSource) {
 	if err := reader.read(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	table := reader.result()
+	mustBeForwards(t, reader.result())
+}
+
+// mustBeForwards looks at forwards and what is said of them.
+func mustBeForwards(t *testing.T, table ForwardTable) {
+	t.Helper()
 	for _, forward := range table.Forwards {
 		switch {
 		case forward.Protocol == "", forward.HostPort > forward.LastPort, !forward.Target.Addr().IsValid(),

@@ -1,0 +1,131 @@
+package nsinspect
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// legacyHost is a fake host with a list of tables, or without where it is nil, in a network
+// namespace that cannot be entered.
+func legacyHost(t *testing.T, names *string, hidden bool) (*fakeProc, HostReference) {
+	t.Helper()
+	fake := newFakeProc(t)
+	fake.add(fakeProcess{pid: 5, ns: allKinds("host")})
+	fake.write("proc/5/net/dev", "")
+	file := "proc/5/net/ip_tables_names"
+	if hidden {
+		fake.link("../../../forbidden/names", file)
+		file = "forbidden/names"
+	}
+	if names != nil {
+		fake.write(file, *names)
+	}
+	namespaces, err := fake.openProcess(5).Namespaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fake, HostReference{PID: 5, Namespaces: namespaces}
+}
+
+// The kernel is asked for a table only if the host's network has it.
+func TestLegacyNames(t *testing.T) {
+	names := func(text string) *string { return &text }
+	tests := map[string]struct {
+		names  *string
+		hidden bool
+		pid    int
+		want   error
+		text   string
+	}{
+		"a kernel without it":  {want: errAbsent},
+		"unused":               {names: names(""), want: errAbsent},
+		"other tables":         {names: names("filter\nmangle\n"), want: errAbsent},
+		"names that hold it":   {names: names("nat2\nmynat\n"), want: errAbsent},
+		"a table":              {names: names("filter\nnat\nraw\n"), want: unix.EINVAL, text: "open a socket in the host's network namespace"},
+		"the last one":         {names: names("nat"), want: unix.EINVAL, text: "open a socket in the host's network namespace"},
+		"a list of any length": {names: names(strings.Repeat("x\n", maxNamesBytes)), want: ErrTooLarge},
+		"denied":               {names: names("nat\n"), hidden: true, want: ErrDenied, text: "permission denied"},
+		"a host that ended":    {names: names("nat\n"), pid: 6, want: ErrVanished},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			fake, host := legacyHost(t, test.names, test.hidden)
+			if test.pid != 0 {
+				host.PID = test.pid
+			}
+			fs := fake.open()
+			family := legacyFamilies()[0]
+			var err error
+			// Not through askLegacy: the rights that are given up are a thread's.
+			look := func() { _, err = fs.readLegacy(host, &family) }
+			if test.hidden {
+				fake.withoutRights(look)
+			} else {
+				look()
+			}
+			if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.text) {
+				t.Errorf("readLegacy = %v, want %v and %q", err, test.want, test.text)
+			}
+		})
+	}
+}
+
+// A pid that another process has by now is not the host.
+func TestLegacyOfAnother(t *testing.T) {
+	names := "nat\n"
+	fake, host := legacyHost(t, &names, false)
+	fake.add(fakeProcess{pid: 6, ns: allKinds("pod")})
+	fake.write("proc/6/net/ip_tables_names", names)
+	host.PID = 6
+	family := legacyFamilies()[0]
+	if _, err := fake.open().readLegacy(host, &family); !errors.Is(err, ErrVanished) {
+		t.Errorf("readLegacy = %v, want %v", err, ErrVanished)
+	}
+}
+
+// The kernel may never answer. Nobody waits for that longer than the time is, nothing is asked
+// twice meanwhile, and the other family is.
+func TestLegacyHangs(t *testing.T) {
+	fake, host := legacyHost(t, nil, false)
+	file := filepath.Join(fake.base, "proc/5/net/ip_tables_names")
+	if err := unix.Mkfifo(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fs := fake.open()
+	families := legacyFamilies()
+	ask := func(number int, limit time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		_, err := fs.askLegacy(ctx, host, &families[number])
+		return err
+	}
+	for range 3 {
+		if err := ask(0, 50*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("askLegacy = %v, want %v", err, context.DeadlineExceeded)
+		}
+	}
+	if err := ask(1, time.Minute); !errors.Is(err, errAbsent) {
+		t.Errorf("askLegacy of the other family = %v, want %v", err, errAbsent)
+	}
+	// It answers at last. One is waiting for that, and no more: the next waits for another.
+	writer, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(0, time.Minute); !errors.Is(err, errAbsent) {
+		t.Errorf("askLegacy after the answer = %v, want %v", err, errAbsent)
+	}
+}
