@@ -28,17 +28,14 @@ func (fs *FS) legacyForwards(ctx context.Context, host HostReference, table *For
 }
 
 func (fs *FS) legacyFamilyForwards(ctx context.Context, host HostReference, family *legacyFamily) (ForwardTable, error) {
-	dump, err := fs.askLegacy(ctx, host, family)
+	table, err := fs.askLegacy(ctx, host, family)
 	if errors.Is(err, errAbsent) {
 		return ForwardTable{}, nil
 	}
 	if err != nil {
 		return ForwardTable{}, err
 	}
-	table, err := parseLegacy(family, &dump)
-	if err != nil {
-		return ForwardTable{}, err
-	}
+	defer table.free()
 	reader := newLegacyReader(table, defaultForwardLimits())
 	err = reader.walk(ctx, nil)
 	return reader.result(), err
@@ -51,35 +48,43 @@ func newLegacyReader(table *legacyTable, limits forwardLimits) *forwardReader {
 	return reader
 }
 
-// askLegacy is readLegacy with an end: the kernel answers under a lock that all network
-// namespaces share, and holds it while it writes to the memory of whoever asked. A process
-// that never takes the answer would hold up all others, and no signal ends their waiting. What is
-// left behind here ends with that; there is never more than one of a family.
-func (fs *FS) askLegacy(ctx context.Context, host HostReference, family *legacyFamily) (legacyDump, error) {
+// askLegacy is readLegacy with an end. The caller frees the table.
+//
+// The kernel answers under a lock that all network namespaces share, and holds it while it
+// writes to the memory of whoever asked. A process that never takes the answer holds up all
+// others, and no signal ends their waiting. What is left behind here ends with that; there is
+// never more than one of a family.
+func (fs *FS) askLegacy(ctx context.Context, host HostReference, family *legacyFamily) (*legacyTable, error) {
 	if strconv.IntSize == 32 {
-		return legacyDump{}, errLayout
+		return nil, errLayout
 	}
 	asking := fs.legacy[family.number]
 	select {
 	case asking <- struct{}{}:
 	case <-ctx.Done():
-		return legacyDump{}, ctx.Err()
+		return nil, ctx.Err()
 	}
 	type answer struct {
-		dump legacyDump
-		err  error
+		table *legacyTable
+		err   error
 	}
-	answers := make(chan answer, 1)
+	answers := make(chan answer)
 	go func() {
-		dump, err := fs.readLegacy(host, family)
+		table, err := fs.readLegacy(host, family)
 		<-asking
-		answers <- answer{dump, err}
+		select {
+		case answers <- answer{table, err}:
+		case <-ctx.Done():
+			if err == nil {
+				table.free()
+			}
+		}
 	}()
 	select {
 	case a := <-answers:
-		return a.dump, a.err
+		return a.table, a.err
 	case <-ctx.Done():
-		return legacyDump{}, ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 

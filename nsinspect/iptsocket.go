@@ -34,8 +34,8 @@ const maxLegacyBytes = 64 << 20
 // maxNamesBytes caps the list of tables, of which the kernel knows five.
 const maxNamesBytes = 4 << 10
 
-// errTableChanges says that a table was never the same for as long as it took to read it.
-var errTableChanges = errors.New("it changes all the time")
+// errTorn says that what was read of a table at different times does not fit together.
+var errTorn = errors.New("it changed while it was read")
 
 // legacyFamily is a half of legacy iptables: that of IPv4 or of IPv6.
 type legacyFamily struct {
@@ -64,32 +64,55 @@ const natTable = "nat"
 func (f *legacyFamily) has(files *procNet) (bool, error) {
 	file, err := files.open(f.names)
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("read net/%s of process %d, which takes root or CAP_DAC_READ_SEARCH: %w", f.names, files.host.PID, err)
 	}
 	defer func() { _ = file.Close() }() // It was only read from.
 	text, err := io.ReadAll(io.LimitReader(file, maxNamesBytes+1))
 	if err == nil && len(text) > maxNamesBytes {
 		err = fmt.Errorf("%w of %d bytes", ErrTooLarge, maxNamesBytes)
 	}
-	return slices.Contains(strings.Split(string(text), "\n"), natTable), err
+	if err != nil {
+		return false, fmt.Errorf("read net/%s of process %d: %w", f.names, files.host.PID, err)
+	}
+	return slices.Contains(strings.Split(string(text), "\n"), natTable), nil
 }
 
-// legacyDump is a table as the kernel gives it: struct xt_getinfo and the entries.
+// legacyDump is a table as the kernel gives it, one after the other: struct xt_getinfo, and the
+// entries, which are the rest of a buffer.
+//
+// The buffer is no part of the heap: at its largest it is half of the memory that the agent may
+// have, and two of them would be there until the next collection.
 type legacyDump struct {
-	info    [iptInfoSize]byte
-	entries []byte
+	info            [iptInfoSize]byte
+	buffer, entries []byte
+}
+
+// grow makes a buffer of this size, of zeros.
+func (d *legacyDump) grow(size int) error {
+	d.free()
+	var err error
+	d.buffer, err = unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	return err
+}
+
+// free gives the buffer back. Nothing may point into it.
+func (d *legacyDump) free() {
+	if d.buffer != nil {
+		_ = unix.Munmap(d.buffer) // It fails for what is no mapping only.
+	}
+	d.buffer, d.entries = nil, nil
 }
 
 // readLegacy reads the table for NAT of the host's network namespace. The error is errAbsent
 // where there is none.
-func (fs *FS) readLegacy(host HostReference, family *legacyFamily) (legacyDump, error) {
+func (fs *FS) readLegacy(host HostReference, family *legacyFamily) (*legacyTable, error) {
 	files := &procNet{fs: fs, host: host}
 	defer files.close()
 	if ok, err := family.has(files); err != nil || !ok {
 		if err == nil {
 			err = errAbsent
 		}
-		return legacyDump{}, err
+		return nil, err
 	}
 	fd := -1
 	err := fs.inHostNetwork(host, func() error {
@@ -99,43 +122,52 @@ func (fs *FS) readLegacy(host HostReference, family *legacyFamily) (legacyDump, 
 		return err
 	})
 	if err != nil {
-		return legacyDump{}, fmt.Errorf("open a socket in the host's network namespace: %w", err)
+		return nil, fmt.Errorf("open a socket in the host's network namespace: %w", err)
 	}
 	defer closeFD(fd)
-	for range maxForwardAttempts {
-		dump, err := readDump(fd, family.level)
-		if !errors.Is(err, unix.EAGAIN) {
-			return dump, legacyError(err)
-		}
-	}
-	return legacyDump{}, errTableChanges
+	return family.read(fd)
 }
 
-// readDump reads the table for NAT once. The error is EAGAIN where it changed meanwhile.
-func readDump(fd, level int) (legacyDump, error) {
-	var dump, after legacyDump
-	if err := getInfo(fd, level, &dump.info); err != nil {
-		return legacyDump{}, err
+// read reads the table for NAT, again if it changed meanwhile. The caller closes it.
+func (f *legacyFamily) read(fd int) (*legacyTable, error) {
+	var dump legacyDump
+	var err error
+	for range maxForwardAttempts {
+		var table *legacyTable
+		if err = dump.read(fd, f.level); err == nil {
+			table, err = parseLegacy(f, &dump)
+		}
+		if err == nil {
+			return table, nil
+		}
+		dump.free()
+		if !errors.Is(err, errTorn) {
+			return nil, legacyError(err)
+		}
 	}
-	size := int64(decodeInfo(&dump.info).size)
+	return nil, fmt.Errorf("%w, %d times in a row", err, maxForwardAttempts)
+}
+
+// read reads the table for NAT once.
+func (d *legacyDump) read(fd, level int) error {
+	if err := getInfo(fd, level, &d.info); err != nil {
+		return err
+	}
+	size := int64(decodeInfo(&d.info).size)
 	if size > maxLegacyBytes {
-		return legacyDump{}, fmt.Errorf("%w of %d bytes", ErrTooLarge, maxLegacyBytes)
+		return fmt.Errorf("%w of %d bytes", ErrTooLarge, maxLegacyBytes)
 	}
-	buffer := make([]byte, iptEntriesHead+size)
-	copy(buffer, natTable)
-	binary.NativeEndian.PutUint32(buffer[iptNameSize:], uint32(size))
-	if err := getsockopt(fd, level, iptGetEntries, buffer); err != nil {
-		return legacyDump{}, err
+	if err := d.grow(iptEntriesHead + int(size)); err != nil {
+		return fmt.Errorf("make room for %d bytes: %w", size, err)
 	}
-	// Another of the same size may have other chains.
-	if err := getInfo(fd, level, &after.info); err != nil {
-		return legacyDump{}, err
+	copy(d.buffer, natTable)
+	binary.NativeEndian.PutUint32(d.buffer[iptNameSize:], uint32(size))
+	err := getsockopt(fd, level, iptGetEntries, d.buffer)
+	if errors.Is(err, unix.EAGAIN) {
+		return errTorn // It has another size by now.
 	}
-	if after.info != dump.info {
-		return legacyDump{}, unix.EAGAIN
-	}
-	dump.entries = buffer[iptEntriesHead:]
-	return dump, nil
+	d.entries = d.buffer[iptEntriesHead:]
+	return err
 }
 
 func getInfo(fd, level int, info *[iptInfoSize]byte) error {
@@ -165,8 +197,6 @@ func legacyError(err error) error {
 		return classify("ask for its rules, which takes CAP_NET_ADMIN", err)
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOPROTOOPT):
 		return errAbsent // It, or all of legacy iptables, was unloaded just now.
-	case err != nil:
-		return fmt.Errorf("ask for its rules: %w", err)
 	}
-	return nil
+	return err
 }

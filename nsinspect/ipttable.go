@@ -35,9 +35,9 @@ func decodeInfo(raw *[iptInfoSize]byte) legacyInfo {
 //
 // It answers the dumps that the reader of forwards asks for.
 type legacyTable struct {
-	family  byte
-	layout  entryLayout
-	entries []byte
+	family byte
+	layout entryLayout
+	*legacyDump
 	// starts are the offsets of the entries, ascending.
 	starts []uint32
 	// names are the chains that something leads to, by the offsets of their first entries,
@@ -50,19 +50,21 @@ type legacyTable struct {
 	queue []visit
 }
 
-// errMalformed says that the entries are not what the kernel's own checks let pass
-// (net/netfilter/x_tables.c, xt_check_entry_offsets).
-func errMalformed(offset int) error { return fmt.Errorf("the entry at byte %d is malformed", offset) }
+// errMalformed says that an entry is not what the kernel's own checks let pass
+// (net/netfilter/x_tables.c, xt_check_entry_offsets), or not where packets enter.
+func errMalformed(offset int) error {
+	return fmt.Errorf("the entry at byte %d is malformed: %w", offset, errTorn)
+}
 
 // parseLegacy finds the entries of a table, and where packets enter it.
 func parseLegacy(family *legacyFamily, dump *legacyDump) (*legacyTable, error) {
 	t := &legacyTable{
-		family:  family.family,
-		layout:  family.layout,
-		entries: dump.entries,
-		names:   make(map[int]string),
-		chains:  make(map[string]int),
-		ends:    make(map[string]int),
+		family:     family.family,
+		layout:     family.layout,
+		legacyDump: dump,
+		names:      make(map[int]string),
+		chains:     make(map[string]int),
+		ends:       make(map[string]int),
 	}
 	info := decodeInfo(&dump.info)
 	if len(t.entries) != int(info.size) {
@@ -98,17 +100,19 @@ func (t *legacyTable) number(offset int) (int, bool) {
 	return slices.BinarySearch(t.starts, uint32(offset))
 }
 
-// addHook adds a chain in which packets enter. It ends with its policy.
-func (t *legacyTable) addHook(name string, start, underflow int) error {
-	for _, offset := range [...]int{start, underflow} {
+// addHook adds a chain in which packets enter. It ends with its policy: where there is none,
+// the entries are of another table than the offsets.
+func (t *legacyTable) addHook(name string, start, policy int) error {
+	for _, offset := range [...]int{start, policy} {
 		if _, ok := t.number(offset); !ok {
 			return errMalformed(offset)
 		}
 	}
-	t.names[start], t.chains[name] = name, start
-	if underflow >= start {
-		t.ends[name] = underflow
+	target := t.layout.target(t.entry(policy))
+	if verdict, ok := target.verdict(); !ok || verdict >= 0 || policy < start {
+		return errMalformed(policy)
 	}
+	t.names[start], t.chains[name], t.ends[name] = name, start, policy
 	t.queue = append(t.queue, visit{nftObject{t.family, natTable, name}, anyPacket()})
 	return nil
 }
