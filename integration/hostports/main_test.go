@@ -17,6 +17,12 @@ import (
 const roleEnv = "NSAUDIT_TEST_ROLE"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(printEnv) != "" {
+		if err := printForwards(); err != nil {
+			fmt.Println("error:", err)
+		}
+		os.Exit(0)
+	}
 	if role := os.Getenv(roleEnv); role != "" {
 		if err := play(role); err != nil {
 			fmt.Println("error:", err)

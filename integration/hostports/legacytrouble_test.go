@@ -1,0 +1,312 @@
+//go:build integration
+
+package hostports_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// 10.0.0.1, to which the rules here lead.
+var anyTarget = []byte{10, 0, 0, 1}
+
+// noRules is an empty chain.
+func noRules() {}
+
+// replaceWith makes a table for NAT of IPv4.
+func (h *host) replaceWith(build func(*rawTable)) *rawTable {
+	h.t.Helper()
+	table := &rawTable{rawFamily: rawIPv4()}
+	build(table)
+	table.heading("ERROR")
+	h.socket(table.rawFamily, table.replace)
+	return table
+}
+
+// ports lists where forwards begin.
+func ports(table nsinspect.ForwardTable) []uint16 {
+	var all []uint16
+	for _, forward := range table.Forwards {
+		all = append(all, forward.HostPort)
+	}
+	return all
+}
+
+// The kernel takes tables that no program writes. What packets can reach is found in them.
+func TestHostileTables(t *testing.T) {
+	tests := map[string]struct {
+		build func(*rawTable)
+		// chains are those of the forwards by port.
+		chains map[uint16]string
+	}{
+		"a jump into the midst of a chain": {func(r *rawTable) {
+			// The chain begins behind the 4 policies, a rule with a jump and its heading.
+			const policy, heading = 112 + 40, 112 + 64
+			r.hooks(func() { r.add(0, jump(5*policy+heading+(112+48+80))) }, noRules)
+			r.heading("mine")
+			r.add(1, dnat(2, anyTarget, 80))
+			r.add(2, dnat(2, anyTarget, 80))
+			r.add(0, jump(verdictReturn))
+		}, map[uint16]string{2: "+1176"}},
+		"chains of the same name": {func(r *rawTable) {
+			const policy, heading, rule = 112 + 40, 112 + 64, 112 + 48 + 80
+			first := 6*policy + heading
+			r.hooks(func() {
+				r.add(0, jump(first))
+				r.add(0, jump(first+rule+policy+heading))
+			}, noRules)
+			for port := range uint16(2) {
+				r.heading("twice")
+				r.add(1+port, dnat(2, anyTarget, 80))
+				r.add(0, jump(verdictReturn))
+			}
+		}, map[uint16]string{1: "twice", 2: "twice+1656"}},
+		"a chain with the name of another": {func(r *rawTable) {
+			const policy, heading = 112 + 40, 112 + 64
+			r.hooks(func() { r.add(0, jump(5*policy+heading)) }, noRules)
+			r.heading("OUTPUT")
+			r.add(1, dnat(2, anyTarget, 80))
+			r.add(0, jump(verdictReturn))
+		}, map[uint16]string{1: "OUTPUT+936"}},
+		"a name of any bytes": {func(r *rawTable) {
+			const policy, heading = 112 + 40, 112 + 64
+			r.hooks(func() { r.add(0, jump(5*policy+heading)) }, noRules)
+			r.heading("\x1b[2J\n\xff")
+			r.add(1, dnat(2, anyTarget, 80))
+			r.add(0, jump(verdictReturn))
+		}, map[uint16]string{1: "\x1b[2J\n\xff"}},
+		"a rule behind one that takes all": {func(r *rawTable) {
+			r.hooks(func() {
+				r.add(0, jump(verdictAccept))
+				r.add(1, dnat(2, anyTarget, 80))
+			}, func() { r.add(2, dnat(0, anyTarget, 80)) })
+		}, map[uint16]string{1: "PREROUTING", 2: "OUTPUT"}},
+		"no rule at all": {func(r *rawTable) { r.hooks(noRules, noRules) }, map[uint16]string{}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t)
+			h.replaceWith(test.build)
+			chains := make(map[uint16]string)
+			for _, forward := range h.forwards().Forwards {
+				chains[forward.HostPort] = forward.Chain
+			}
+			if diff := cmp.Diff(test.chains, chains); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// Forwards in nf_tables and in legacy iptables are listed together.
+func TestBoth(t *testing.T) {
+	h := newHost(t)
+	for port, command := range map[int]string{8001: "iptables-nft", 8002: "iptables-legacy", 8003: "iptables-nft", 8004: "iptables-legacy"} {
+		h.run("", command, "-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", strconv.Itoa(port), "-j", "DNAT", "--to-destination", "10.0.0.1:80")
+	}
+	for _, command := range []string{"ip6tables-nft", "ip6tables-legacy"} {
+		h.run("", command, "-t", "nat", "-A", "OUTPUT", "-p", "tcp", "--dport", "8005", "-j", "DNAT", "--to-destination", "[fd00::1]:80")
+	}
+	table := h.forwards()
+	var got []string
+	for _, f := range table.Forwards {
+		got = append(got, fmt.Sprintf("%d %s %s", f.HostPort, f.Way, f.Table))
+	}
+	want := []string{
+		"8001 iptables-nft ip nat", "8002 iptables-legacy ip nat", "8003 iptables-nft ip nat",
+		"8004 iptables-legacy ip nat", "8005 iptables-legacy ip6 nat", "8005 iptables-nft ip6 nat",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if table.Rules != 6 {
+		t.Errorf("%d rules were read, want 6", table.Rules)
+	}
+}
+
+// To ask for a table that is not there would make it.
+func TestNoTableIsMade(t *testing.T) {
+	h := newHost(t)
+	h.run("", "iptables-legacy", "-t", "mangle", "-L", "-n")
+	names := func() string {
+		t.Helper()
+		var all []byte
+		for _, file := range []string{"ip_tables_names", "ip6_tables_names"} {
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", h.reference.PID, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, text...)
+		}
+		return string(all)
+	}
+	if table := h.forwards(); len(table.Forwards) > 0 {
+		t.Errorf("a namespace without rules has forwards: %+v", table.Forwards)
+	}
+	if got := names(); got != "mangle\n" {
+		t.Errorf("the tables are %q, want mangle alone", got)
+	}
+	h.run("", "iptables-legacy", "-t", "nat", "-L", "-n")
+	if got := names(); !strings.Contains(got, "nat\n") {
+		t.Errorf("the tables are %q: a table for NAT would not have been seen", got)
+	}
+}
+
+// A table that changes while it is read is found as it was before or after, or it is said that
+// it was not read. Two have the same size, but their chains stand elsewhere.
+func TestChangingTable(t *testing.T) {
+	h := newHost(t)
+	of := func(arriving, outgoing uint16) *rawTable {
+		rules := func(first, n uint16) func(*rawTable) func() {
+			return func(r *rawTable) func() {
+				return func() {
+					for port := range n {
+						r.add(first+port, dnat(2, anyTarget, 80))
+					}
+				}
+			}
+		}
+		return h.replaceWith(func(r *rawTable) { r.hooks(rules(1000, arriving)(r), rules(2000, outgoing)(r)) })
+	}
+	tables := []*rawTable{of(50, 10), of(10, 50), of(5, 5)}
+	ctx, stop := context.WithCancel(t.Context())
+	changed := make(chan error, 1)
+	go func() {
+		h.socket(rawIPv4(), func(fd int) error {
+			for i := 0; ctx.Err() == nil; i++ {
+				if err := tables[i%len(tables)].replace(fd); err != nil {
+					changed <- err
+					return nil
+				}
+			}
+			changed <- nil
+			return nil
+		})
+	}()
+	counts := make(map[string]int)
+	for range 500 {
+		table, err := h.fs.Forwards(t.Context(), h.reference)
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		arriving := len(slices.DeleteFunc(ports(table), func(port uint16) bool { return port >= 2000 }))
+		outgoing := len(table.Forwards) - arriving
+		switch {
+		case len(table.Unread) == 1 && strings.Contains(table.Unread[0], "changed while it was read") && len(table.Forwards) == 0:
+			counts["unread"]++
+		case len(table.Unread) == 0 && (arriving == 50 && outgoing == 10 || arriving == 10 && outgoing == 50 || arriving == 5 && outgoing == 5):
+			counts[fmt.Sprint(arriving)]++
+		default:
+			t.Errorf("%d for packets that come and %d of the host itself; unread %q", arriving, outgoing, table.Unread)
+		}
+	}
+	stop()
+	if err := <-changed; err != nil {
+		t.Error(err)
+	}
+	if counts["10"] == 0 || counts["50"] == 0 || counts["5"] == 0 {
+		t.Errorf("the table did not change: %v", counts)
+	}
+	t.Logf("%v", counts)
+}
+
+// Reading takes little time and memory however many rules there are.
+func TestLargeTables(t *testing.T) {
+	const megabyte = 1 << 20
+	rule := func(r *rawTable, i int) { r.add(uint16(1+i%60_000), dnat(2, anyTarget, uint16(1+i/60_000))) }
+	tests := map[string]struct {
+		build    func(*rawTable)
+		forwards int
+		rules    int
+		// bytes are what may be made on the heap.
+		bytes  uint64
+		unread []string
+	}{
+		"20,000 rules for Services": {func(r *rawTable) {
+			r.hooks(func() { rule(r, 7); r.add(0, jump(5*152+240+176)) }, noRules)
+			for i := range 10_000 {
+				r.heading(fmt.Sprintf("KUBE-SVC-%d", i))
+				rule(r, i)
+				rule(r, i)
+				r.add(0, jump(verdictReturn))
+			}
+		}, 1, 2, 3 * megabyte, nil},
+		"20,000 rules": {func(r *rawTable) {
+			r.hooks(func() {
+				for i := range 20_000 {
+					r.add(uint16(1+i), jump(verdictAccept))
+				}
+			}, noRules)
+		}, 0, 20_000, 3 * megabyte, nil},
+		"20,000 forwards": {func(r *rawTable) {
+			r.hooks(func() {
+				for i := range 20_000 {
+					rule(r, i)
+				}
+			}, noRules)
+		}, 16_384, 20_000, 60 * megabyte, []string{"more than 16384 forwards"}},
+		"60,000 forwards": {func(r *rawTable) {
+			r.hooks(func() {
+				for i := range 60_000 {
+					rule(r, i)
+				}
+			}, noRules)
+		}, 0, 50_000, 100 * megabyte, []string{"more than 50000 rules in the chains for NAT"}},
+		"more bytes than the cap": {func(r *rawTable) {
+			r.hooks(func() {
+				for i := range 280_000 {
+					rule(r, i)
+				}
+			}, noRules)
+		}, 0, 0, megabyte, []string{"larger than its cap of 67108864 bytes"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t)
+			size := uint64(len(h.replaceWith(test.build).entries))
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			start := time.Now()
+			table, err := h.fs.Forwards(t.Context(), h.reference)
+			took := time.Since(start)
+			runtime.ReadMemStats(&after)
+			if err != nil {
+				t.Fatal(err)
+			}
+			made := after.TotalAlloc - before.TotalAlloc
+			t.Logf("%s and %.1f MiB for a table of %.1f MiB, %d rules of which were read; unread %q",
+				took, float64(made)/megabyte, float64(size)/megabyte, table.Rules, table.Unread)
+			if len(table.Forwards) != test.forwards || table.Rules != test.rules || !slices.EqualFunc(table.Unread, test.unread, strings.Contains) {
+				t.Errorf("%d forwards in %d rules, unread %q", len(table.Forwards), table.Rules, table.Unread)
+			}
+			if took > 10*time.Second || made > test.bytes {
+				t.Errorf("reading took %s and %d bytes", took, made)
+			}
+		})
+	}
+}
+
+// The caller's deadline holds for legacy iptables too.
+func TestLegacyDeadline(t *testing.T) {
+	h := newHost(t)
+	h.replaceWith(func(r *rawTable) { r.hooks(func() { r.add(1, dnat(2, anyTarget, 80)) }, noRules) })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if table, err := h.fs.Forwards(ctx, h.reference); !errors.Is(err, context.Canceled) {
+		t.Errorf("Forwards = %+v, %v, want %v", table, err, context.Canceled)
+	}
+}
