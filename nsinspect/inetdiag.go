@@ -35,6 +35,9 @@ var errMalformedDiag = errors.New("malformed answer of sock_diag")
 
 // diagRequest asks for the sockets of a family in one state: the kernel leaves out the
 // others, of which a busy host has thousands.
+//
+// It asks for no extension. With INET_DIAG_INFO the kernel adds all MD5 keys of a socket, as
+// many as its owner likes, and an answer that outgrows a message ends the dump unsaid.
 func diagRequest(family uint8, protocol diagProtocol) []byte {
 	request := make([]byte, diagRequestSize)
 	request[0], request[1] = family, protocol.number

@@ -123,6 +123,9 @@ func (t *SocketTable) read(ctx context.Context, protocol Protocol, diag *sockDia
 	if diagErr == nil && protocol != Raw {
 		found := newSocketList()
 		if diagErr = diag.list(ctx, protocol, &found); diagErr == nil {
+			if protocol == SCTP {
+				t.fail(protocol, files.completeSCTP(ctx, &found))
+			}
 			t.add(protocol, BySockDiag, found)
 			return
 		}
@@ -130,15 +133,19 @@ func (t *SocketTable) read(ctx context.Context, protocol Protocol, diag *sockDia
 	found := newSocketList()
 	err := files.list(ctx, protocol, &found)
 	switch {
-	case err == nil:
-		t.add(protocol, ByProcNet, found)
 	case errors.Is(err, errAbsent):
 		t.Absent = append(t.Absent, protocol)
-	case len(found.sockets) > 0:
+	case err == nil, len(found.sockets) > 0:
 		t.add(protocol, ByProcNet, found)
-		t.Failed[protocol] = err
+		t.fail(protocol, err)
 	default:
-		t.Failed[protocol] = errors.Join(diagErr, err)
+		t.fail(protocol, errors.Join(diagErr, err))
+	}
+}
+
+func (t *SocketTable) fail(protocol Protocol, err error) {
+	if err != nil {
+		t.Failed[protocol] = err
 	}
 }
 
@@ -194,4 +201,22 @@ func (l *socketList) add(socket Socket) bool {
 	socket.Address = netip.AddrPortFrom(socket.Address.Addr().Unmap(), socket.Address.Port())
 	l.sockets = append(l.sockets, socket)
 	return true
+}
+
+// complete adds the sockets of another list that are not in this one.
+func (l *socketList) complete(other socketList) {
+	type key struct {
+		address netip.AddrPort
+		inode   uint64
+	}
+	known := make(map[key]bool, len(l.sockets))
+	for _, socket := range l.sockets {
+		known[key{socket.Address, socket.Inode}] = true
+	}
+	for _, socket := range other.sockets {
+		if !known[key{socket.Address, socket.Inode}] && !l.add(socket) {
+			break
+		}
+	}
+	l.truncated = l.truncated || other.truncated
 }

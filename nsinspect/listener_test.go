@@ -200,6 +200,29 @@ func TestSortDropsWhatIsTwice(t *testing.T) {
 	}
 }
 
+// What sock_diag left out comes without what it alone knows.
+func TestComplete(t *testing.T) {
+	known := socketOf(SCTP, "192.0.2.1:2905", 1, 0)
+	known.Cgroup = 7
+	bare := known
+	bare.Cgroup = 0
+	otherAddress, otherSocket := socketOf(SCTP, "192.0.2.2:2905", 1, 0), socketOf(SCTP, "192.0.2.1:2905", 2, 0)
+	list, other := newSocketList(), newSocketList()
+	for _, socket := range []Socket{otherSocket, bare, otherAddress} {
+		other.add(socket)
+	}
+	list.add(known)
+	list.complete(other)
+	if diff := cmp.Diff([]Socket{known, otherSocket, otherAddress}, list.sockets, compareAddresses()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	list.limit = len(list.sockets)
+	other.add(socketOf(SCTP, "192.0.2.3:2905", 3, 0))
+	if list.complete(other); !list.truncated || len(list.sockets) != list.limit {
+		t.Errorf("%d sockets of at most %d, truncated: %t", len(list.sockets), list.limit, list.truncated)
+	}
+}
+
 // The kernel's own tables, through both ways: whoever may ask sock_diag about this process's
 // network may read its files too. Other processes come and go, so only our own is looked for.
 func TestSocketsOfThisProcess(t *testing.T) {

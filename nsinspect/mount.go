@@ -1,9 +1,10 @@
 package nsinspect
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
@@ -19,11 +20,18 @@ type mountList []*mountinfo.Info
 // readMounts reads a file in the form of /proc/PID/mountinfo (proc_pid_mountinfo(5)). The
 // roots of mounts of cgroups are in it as the reader's cgroup namespace shows them.
 func readMounts(at int, name string) (mountList, error) {
-	text, err := readAll(at, name, make([]byte, 64<<10), maxMountBytes)
+	fd, err := retry(func() (int, error) { return unix.Openat(at, name, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
 		return nil, err
 	}
-	return mountinfo.GetMountsFromReader(bytes.NewReader(text), mountinfo.FSTypeFilter("cgroup2"))
+	file := os.NewFile(uintptr(fd), name)
+	defer func() { _ = file.Close() }() // It was only read from.
+	text := &io.LimitedReader{R: file, N: maxMountBytes}
+	mounts, err := mountinfo.GetMountsFromReader(text, mountinfo.FSTypeFilter("cgroup2"))
+	if text.N == 0 {
+		err = fmt.Errorf("%s: %w of %d bytes", name, ErrTooLarge, maxMountBytes)
+	}
+	return mounts, err
 }
 
 // root returns the root of a mount within its file system.

@@ -41,7 +41,7 @@ func TestReadMountsRefuses(t *testing.T) {
 		want error
 	}{
 		"nonsense": {"nonsense\n", errAny},
-		"large":    {strings.Repeat(" ", maxMountBytes), ErrTooLarge},
+		"large":    {strings.Repeat(podMounts, maxMountBytes/len(podMounts)+1), ErrTooLarge},
 	} {
 		fake.write(name, test.text)
 		mounts, err := readMounts(unix.AT_FDCWD, filepath.Join(fake.base, name))

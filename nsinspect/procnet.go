@@ -68,6 +68,19 @@ func (n *procNet) list(ctx context.Context, protocol Protocol, found *socketList
 	return errors.Join(failures...)
 }
 
+// completeSCTP adds what sock_diag left out. Where its answer takes more than one message, the
+// kernel can pass by the endpoint that did not fit (net/sctp/diag.c, sctp_ep_dump; seen with
+// Linux 6.1), and a process that binds many addresses, such as those of 127.0.0.0/8, makes it so.
+func (n *procNet) completeSCTP(ctx context.Context, found *socketList) error {
+	all := newSocketList()
+	err := n.list(ctx, SCTP, &all)
+	if errors.Is(err, errAbsent) {
+		return nil
+	}
+	found.complete(all)
+	return err
+}
+
 // table adds the sockets of one file.
 func (n *procNet) table(ctx context.Context, protocol Protocol, name string, found *socketList) error {
 	file, err := n.open(name)
