@@ -24,13 +24,11 @@ func ownAddresses() []string {
 func haveAddresses(role) error {
 	commands := []string{
 		"link set lo up",
-		"link add eth0 type veth peer name eth1",
-		"link set eth0 up",
-		"link set eth1 up",
-		"addr add 10.9.8.7/24 dev eth0",
+		"addr add 10.9.8.7/24 dev lo",
 		"addr add 192.0.2.33/32 dev lo",
-		"addr add fd00:9::7/64 dev eth0 nodad",
-		"route add 10.20.0.0/16 via 10.9.8.1",
+		"addr add fd00:9::7/64 dev lo",
+		"addr add fe80::7/64 dev lo",
+		"route add 10.20.0.0/16 dev lo",
 		"route add local 198.51.100.0/24 dev lo",
 	}
 	for _, command := range commands {

@@ -151,9 +151,10 @@ func shownPaths(pids []int, ids []uint64) (map[uint64]string, error) {
 	return paths, nil
 }
 
-// mountCgroup2AndBlock makes this process one of a host with cgroup v2 alone.
+// mountCgroup2AndBlock makes this process one of a host with cgroup v2 alone. It has more
+// mounts than the kernel shows in one piece.
 func mountCgroup2AndBlock(role) error {
-	if err := mountCgroup2(); err != nil {
+	if err := mountCgroup2(200); err != nil {
 		return err
 	}
 	ready("")
@@ -161,12 +162,18 @@ func mountCgroup2AndBlock(role) error {
 }
 
 // mountCgroup2 mounts the root of this process's cgroup namespace, as a container's runtime
-// does it. It is in a mount namespace of its own.
-func mountCgroup2() error {
+// does it, on top of other mounts: nothing can be mounted on itself. The process is in a mount
+// namespace of its own.
+func mountCgroup2(others int) error {
 	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("keep mounts to ourselves: %w", err)
 	}
-	if err := unix.Mount("cgroup2", cgroup2, "cgroup2", unix.MS_RDONLY, ""); err != nil {
+	for range others {
+		if err := unix.Mount("none", cgroup2, "tmpfs", 0, ""); err != nil {
+			return fmt.Errorf("mount tmpfs: %w", err)
+		}
+	}
+	if err := unix.Mount("cgroup2", cgroup2, "cgroup2", 0, ""); err != nil {
 		return fmt.Errorf("mount cgroup2: %w", err)
 	}
 	return nil
@@ -180,7 +187,7 @@ type resolved struct {
 
 // resolveAndPrint resolves the cgroups IDs in the tree of process PID.
 func resolveAndPrint(r role) error {
-	if err := mountCgroup2(); err != nil {
+	if err := mountCgroup2(1); err != nil {
 		return err
 	}
 	fs, err := nsinspect.NewFS(nsinspect.DefaultRoot)

@@ -16,138 +16,6 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// socketSpec is a socket that a role makes.
-type socketSpec struct {
-	protocol nsinspect.Protocol
-	// family is AF_INET or AF_INET6, kind SOCK_STREAM and the like, and number the IP
-	// protocol.
-	family, kind, number int
-	// address is what it is bound to, if it is valid.
-	address netip.AddrPort
-	v6only  bool
-	// backlog is what it listens with; 0 for a socket that does not listen.
-	backlog int
-	// connect is whom it is connected to, if it is valid.
-	connect netip.AddrPort
-	// unseen says that it takes in nothing, and so may not be shown.
-	unseen bool
-}
-
-// socketSpecs are sockets of every kind. Raw ones have the IP protocol for a port.
-func socketSpecs() map[string]socketSpec {
-	at := netip.MustParseAddrPort
-	tcp := func(address string) socketSpec {
-		return socketSpec{protocol: nsinspect.TCP, family: familyOf(at(address)), kind: unix.SOCK_STREAM, address: at(address), backlog: 8}
-	}
-	udp := func(address string) socketSpec {
-		return socketSpec{protocol: nsinspect.UDP, family: familyOf(at(address)), kind: unix.SOCK_DGRAM, address: at(address)}
-	}
-	lite := func(address string) socketSpec {
-		return socketSpec{protocol: nsinspect.UDPLite, family: familyOf(at(address)), kind: unix.SOCK_DGRAM, number: unix.IPPROTO_UDPLITE, address: at(address)}
-	}
-	raw := func(family, number int) socketSpec {
-		return socketSpec{protocol: nsinspect.Raw, family: family, kind: unix.SOCK_RAW, number: number}
-	}
-	with := func(spec socketSpec, change func(*socketSpec)) socketSpec {
-		change(&spec)
-		return spec
-	}
-	return map[string]socketSpec{
-		"tcp any":                tcp("0.0.0.0:10001"),
-		"tcp loopback":           tcp("127.0.0.1:10002"),
-		"tcp another address":    tcp("127.9.9.9:10002"),
-		"tcp6 dual":              tcp("[::]:10003"),
-		"tcp6 only":              with(tcp("[::]:10004"), func(s *socketSpec) { s.v6only = true }),
-		"tcp beside tcp6 only":   tcp("0.0.0.0:10004"),
-		"tcp6 loopback":          tcp("[::1]:10005"),
-		"tcp6 on an IPv4":        tcp("[::ffff:127.0.0.1]:10006"),
-		"tcp that shares a port": tcp("127.0.0.1:10007"),
-		"tcp that shares it too": tcp("127.0.0.1:10007"),
-		"mptcp":                  with(tcp("127.0.0.1:10008"), func(s *socketSpec) { s.number = unix.IPPROTO_MPTCP }),
-		"tcp bound":              with(tcp("127.0.0.1:10009"), func(s *socketSpec) { s.backlog, s.unseen = 0, true }),
-		"tcp connected": {
-			protocol: nsinspect.TCP, family: unix.AF_INET, kind: unix.SOCK_STREAM, connect: at("127.0.0.1:10002"), unseen: true,
-		},
-		"udp any":       udp("0.0.0.0:11001"),
-		"udp loopback":  udp("127.0.0.1:11002"),
-		"udp6 dual":     udp("[::]:11003"),
-		"udp6 only":     with(udp("[::]:11004"), func(s *socketSpec) { s.v6only = true }),
-		"udp connected": with(udp("127.0.0.1:11005"), func(s *socketSpec) { s.connect, s.unseen = at("127.0.0.1:11002"), true }),
-		"udp unbound":   {protocol: nsinspect.UDP, family: unix.AF_INET, kind: unix.SOCK_DGRAM, unseen: true},
-		"udplite":       lite("127.0.0.1:12001"),
-		"udplite6":      lite("[::]:12002"),
-		"raw ospf":      raw(unix.AF_INET, 89),
-		"raw6 ospf":     raw(unix.AF_INET6, 89),
-		"raw to send":   with(raw(unix.AF_INET, unix.IPPROTO_RAW), func(s *socketSpec) { s.unseen = true }),
-	}
-}
-
-func familyOf(address netip.AddrPort) int {
-	if address.Addr().Is4() {
-		return unix.AF_INET
-	}
-	return unix.AF_INET6
-}
-
-func sockaddrOf(address netip.AddrPort) unix.Sockaddr {
-	if address.Addr().Is4() {
-		return &unix.SockaddrInet4{Port: int(address.Port()), Addr: address.Addr().As4()}
-	}
-	return &unix.SockaddrInet6{Port: int(address.Port()), Addr: address.Addr().As16()}
-}
-
-// open makes the socket, which stays as long as the process.
-func (s socketSpec) open() (int, error) {
-	fd, err := unix.Socket(s.family, s.kind, s.number)
-	if err != nil {
-		return 0, err
-	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
-		return 0, err
-	}
-	if s.family == unix.AF_INET6 && s.kind != unix.SOCK_RAW {
-		only := 0
-		if s.v6only {
-			only = 1
-		}
-		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only); err != nil {
-			return 0, err
-		}
-	}
-	if s.address.IsValid() {
-		if err := unix.Bind(fd, sockaddrOf(s.address)); err != nil {
-			return 0, err
-		}
-	}
-	if s.backlog > 0 {
-		if err := unix.Listen(fd, s.backlog); err != nil {
-			return 0, err
-		}
-	}
-	if s.connect.IsValid() {
-		return fd, unix.Connect(fd, sockaddrOf(s.connect))
-	}
-	return fd, nil
-}
-
-// seen is what must be shown of the socket.
-func (s socketSpec) seen(fd int) (nsinspect.Socket, error) {
-	var stat unix.Stat_t
-	if err := unix.Fstat(fd, &stat); err != nil {
-		return nsinspect.Socket{}, err
-	}
-	address := netip.AddrPortFrom(s.address.Addr().Unmap(), s.address.Port())
-	if s.protocol == nsinspect.Raw {
-		all := netip.IPv4Unspecified()
-		if s.family == unix.AF_INET6 {
-			all = netip.IPv6Unspecified()
-		}
-		address = netip.AddrPortFrom(all, uint16(s.number)) //nolint:gosec // The number of an IP protocol.
-	}
-	dual := address.Addr() == netip.IPv6Unspecified() && !s.v6only && s.protocol != nsinspect.Raw
-	return nsinspect.Socket{Protocol: s.protocol, Address: address, DualStack: dual, Inode: stat.Ino, UID: uint32(os.Geteuid())}, nil //nolint:gosec // A user's id.
-}
-
 // holdSockets makes the sockets of all specs, those that connect last, and prints what must be
 // seen of them.
 func holdSockets(role) error {
@@ -167,12 +35,12 @@ func holdSockets(role) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
-			socket, err := spec.seen(fd)
+			sockets, err := spec.seen(fd)
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
 			if !spec.unseen {
-				seen = append(seen, socket)
+				seen = append(seen, sockets...)
 			}
 		}
 	}
@@ -182,11 +50,11 @@ func holdSockets(role) error {
 	if err != nil {
 		return err
 	}
-	socket, err := late.seen(fd)
+	sockets, err := late.seen(fd)
 	if err != nil {
 		return err
 	}
-	return printAndBlock(append(seen, socket))
+	return printAndBlock(append(seen, sockets...))
 }
 
 // floodSockets has N listening sockets.
@@ -233,8 +101,11 @@ func oneListener() (fd int, inode uint64, err error) {
 	if fd, err = spec.open(); err != nil {
 		return 0, 0, err
 	}
-	socket, err := spec.seen(fd)
-	return fd, socket.Inode, err
+	sockets, err := spec.seen(fd)
+	if err != nil {
+		return 0, 0, err
+	}
+	return fd, sockets[0].Inode, nil
 }
 
 // handOver makes a socket, prints its inode, and after another line gives it to the process
@@ -321,4 +192,15 @@ func endHolding(r role) error {
 	}
 	fmt.Fprintf(os.Stdout, "inode %d\n", inode)
 	return endLeader(r)
+}
+
+// holdUnprivileged has a socket of every family that anyone may make.
+func holdUnprivileged(role) error {
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6, unix.AF_UNIX} {
+		if _, err := unix.Socket(family, unix.SOCK_STREAM, 0); err != nil {
+			return fmt.Errorf("make a socket of family %d: %w", family, err)
+		}
+	}
+	ready("")
+	return awaitEnd()
 }
