@@ -189,15 +189,22 @@ func (w *walk) visit(ctx context.Context, process *nsinspect.Process) error {
 	if process.PID() == container.PID {
 		container.Age, _ = process.Age() // 0 stands for a container that may still be starting.
 	}
+	keep = w.keep(process, container, record)
+	return nil
+}
+
+// keep says whether a process is to be looked at again, and remembers it for that.
+func (w *walk) keep(process *nsinspect.Process, container *audit.Container, record *audit.Process) bool {
+	again := suspect{process, container}
 	switch {
 	case len(w.undeclared(container, record)) > 0 && len(w.suspects) < maxSuspects:
-		keep = true
-		w.suspects = append(w.suspects, suspect{process, container})
+		w.suspects = append(w.suspects, again)
 	case record.Command == runcInit && len(w.starting) < maxSuspects:
-		keep = true
-		w.starting = append(w.starting, suspect{process, container})
+		w.starting = append(w.starting, again)
+	default:
+		return false
 	}
-	return nil
+	return true
 }
 
 // containerOf returns the container that the cgroups belong to, or nil for a process of
