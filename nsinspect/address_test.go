@@ -88,7 +88,7 @@ func TestAddresses(t *testing.T) {
 				fake.write("proc/5/net/if_inet6", test.v6)
 			}
 			addresses, err := fake.openProcess(5).Addresses()
-			if test.wantErr == errAny && err != nil {
+			if errors.Is(test.wantErr, errAny) && err != nil {
 				err = errAny
 			}
 			if !errors.Is(err, test.wantErr) {

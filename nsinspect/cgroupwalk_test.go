@@ -128,7 +128,7 @@ func TestWalkTooDeep(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer closeFD(next)
+		t.Cleanup(func() { closeFD(next) })
 		if at = next; depth == 2 {
 			below = next
 		}

@@ -1,5 +1,6 @@
 // Package nsinspect reads from the Linux kernel which namespaces processes and
-// threads are really in, and which container a process belongs to.
+// threads are really in, which container a process belongs to, and which sockets of
+// the host's network take in what others send.
 //
 // It knows nothing of Kubernetes, of a container runtime's API, of metrics or of
 // logging: it takes the root of a procfs as a value and gives back plain data.
@@ -14,5 +15,5 @@
 //     thread ended, which is normal) or [ErrDenied] (it could not be looked at,
 //     which is never the same as "nothing there").
 //
-// Sources: proc(5), namespaces(7), cgroups(7), unix(7).
+// Sources: proc(5), namespaces(7), cgroups(7), unix(7), sock_diag(7).
 package nsinspect

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,6 +25,15 @@ const (
 	udp4Any      = "0207000046a400000000000000000000000000000000000000000000000000000000000000000000000000000a0000000000000000000000000000000000000000000000f17f0200050008000000000008000f00000000000c00150001000000000000000600160050000000"
 	udp6Mapped   = "0a07000046a6000000000000000000000000ffff7f00000100000000000000000000000000000000000000000b0000000000000000000000000000000000000000000000f27f0200050008000000000005000b000000000008000f00000000000c00150001000000000000000600160010000000"
 )
+
+// sctpSome is the answer of Linux 6.1 about an endpoint with three addresses, each of which
+// fills a struct sockaddr_storage.
+func sctpSome() string {
+	zeros := func(n int) string { return strings.Repeat("00", n) }
+	return "020a00000b5a00007f000103" + zeros(32) + "0200000000000000" + zeros(8) + "05000000000000002b050000" +
+		"0500080000000000" + "08000f0000000000" + "0c0015000100000000000000" + "0600160050000000" + "84010c00" +
+		"02000b5a7f000101" + zeros(120) + "02000b5a7f000102" + zeros(120) + "02000b5a7f000103" + zeros(120)
+}
 
 func unhex(t testing.TB, text string) []byte {
 	t.Helper()
@@ -47,6 +57,11 @@ func TestAddDiagMessage(t *testing.T) {
 		"IPv6 only":                              {TCP, tcp6Only, []Socket{{Protocol: TCP, Address: netip.MustParseAddrPort("[::]:18082"), Inode: 163821, Cgroup: 1}}},
 		"UDP":                                    {UDP, udp4Any, []Socket{{Protocol: UDP, Address: netip.MustParseAddrPort("0.0.0.0:18084"), Inode: 163825, Cgroup: 1}}},
 		"a socket of IPv6 on an address of IPv4": {UDP, udp6Mapped, []Socket{{Protocol: UDP, Address: netip.MustParseAddrPort("127.0.0.1:18086"), Inode: 163826, Cgroup: 1}}},
+		"SCTP": {SCTP, sctpSome(), []Socket{
+			{Protocol: SCTP, Address: netip.MustParseAddrPort("127.0.1.1:2906"), Inode: 1323, Cgroup: 1},
+			{Protocol: SCTP, Address: netip.MustParseAddrPort("127.0.1.2:2906"), Inode: 1323, Cgroup: 1},
+			{Protocol: SCTP, Address: netip.MustParseAddrPort("127.0.1.3:2906"), Inode: 1323, Cgroup: 1},
+		}},
 		"without attributes, nothing is ruled out": {TCP, withoutAttributes, []Socket{{Protocol: TCP, Address: netip.MustParseAddrPort("[::]:18081"), DualStack: true, Inode: 163819}}},
 	}
 	for name, test := range tests {
@@ -167,7 +182,7 @@ func TestDiagRequest(t *testing.T) {
 }
 
 func FuzzAddDiagMessage(f *testing.F) {
-	for _, text := range []string{tcp4Loopback, tcp6Dual, udp6Mapped} {
+	for _, text := range []string{tcp4Loopback, tcp6Dual, udp6Mapped, sctpSome()} {
 		f.Add(unhex(f, text))
 	}
 	f.Add(diagMessage(unix.AF_INET, 2905, diagAttribute(diagLocals, sockaddr("192.0.2.1"))))

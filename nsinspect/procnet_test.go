@@ -37,10 +37,11 @@ const (
    89: 00000000:0059 0100007F:0000 01 00000000:00000000 00:00000000 00000000     0        0 3002 2 0000000000000000 0
   255: 00000000:00FF 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 3003 2 0000000000000000 0
 `
-	// By net/sctp/proc.c: the kernel at hand was built without SCTP.
+	// Of Linux 6.1, which hides where things are in memory.
 	epsTable = ` ENDPT     SOCK   STY SST HBKT LPORT   UID INODE LADDRS
-0000000004ab3f5e 000000007d7c9b9d 2   10  61   2905      0 4001 0.0.0.0
-0000000004ab3f5f 000000007d7c9b9e 1   10  62   2906   1000 4002 *192.0.2.1 FD00:0000:0000:0000:0000:0000:0000:0001
+(____ptrval____) (____ptrval____) 2   10  59   2905      0  1322 0.0.0.0 
+(____ptrval____) (____ptrval____) 0   10  60   2906   1000  1323 127.0.1.1 127.0.1.2 127.0.1.3 
+(____ptrval____) (____ptrval____) 2   10  61   2907      0 11054 0000:0000:0000:0000:0000:0000:0000:0000 
 `
 )
 
@@ -62,9 +63,12 @@ func TestReadTable(t *testing.T) {
 		"TCP, IPv6": {protocol: TCP, table: tcp6Table, want: []Socket{
 			socketOf(TCP, "[::1]:18083", 163823, 0), socketOf(TCP, "[fd00::5]:18081", 163819, 0), socketOf(TCP, "127.0.0.1:18082", 163821, 0),
 		}},
-		"UDP":           {protocol: UDP, table: udpTable, want: []Socket{socketOf(UDP, "127.0.0.1:53", 2001, 101), socketOf(UDP, "0.0.0.0:4789", 0, 0)}},
-		"raw":           {protocol: Raw, table: rawTable, want: []Socket{socketOf(Raw, "0.0.0.0:1", 3001, 0)}},
-		"SCTP":          {protocol: SCTP, table: epsTable, want: []Socket{socketOf(SCTP, "0.0.0.0:2905", 4001, 0), socketOf(SCTP, "192.0.2.1:2906", 4002, 1000), socketOf(SCTP, "[fd00::1]:2906", 4002, 1000)}},
+		"UDP": {protocol: UDP, table: udpTable, want: []Socket{socketOf(UDP, "127.0.0.1:53", 2001, 101), socketOf(UDP, "0.0.0.0:4789", 0, 0)}},
+		"raw": {protocol: Raw, table: rawTable, want: []Socket{socketOf(Raw, "0.0.0.0:1", 3001, 0)}},
+		"SCTP": {protocol: SCTP, table: epsTable, want: []Socket{
+			socketOf(SCTP, "0.0.0.0:2905", 1322, 0), socketOf(SCTP, "127.0.1.1:2906", 1323, 1000), socketOf(SCTP, "127.0.1.2:2906", 1323, 1000),
+			socketOf(SCTP, "127.0.1.3:2906", 1323, 1000), socketOf(SCTP, "[::]:2907", 11054, 0),
+		}},
 		"a heading":     {protocol: UDP, table: heading(udpTable)},
 		"nothing":       {protocol: UDP, table: ""},
 		"no line break": {protocol: UDP, table: heading(udpTable) + row, want: []Socket{socketOf(UDP, "127.0.0.1:53", 2001, 101)}},
