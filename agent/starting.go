@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -10,6 +11,53 @@ import (
 // It is in the container's namespaces by then, so that what it shares is right, but
 // containerd tells of a start a moment before its name is.
 const runcInit = "runc:[2:INIT]"
+
+// patience is how long a process with the name of a runtime's own may take to leave the
+// host's namespaces. On a node that is busy with something else, runc was seen to take more
+// than a second from entering a container's cgroup. Whoever gives itself such a name is
+// found that much later.
+const patience = 5 * time.Second
+
+// isRuntimes says whether a name is that of a runtime's own process on its way into a
+// container: the stages of runc, and what a program is called that runs from a link in
+// procfs, which for runc and crun is /proc/self/exe or /proc/self/fd/N.
+func isRuntimes(command string) bool {
+	switch {
+	case strings.HasPrefix(command, "runc"), strings.HasPrefix(command, "crun"), command == "exe":
+		return true
+	}
+	return command != "" && strings.Trim(command, "0123456789") == ""
+}
+
+// awaitRuntimes waits until no suspect is a runtime's own process, by its name, that has yet
+// to leave the host's namespaces.
+func (w *walk) awaitRuntimes(ctx context.Context, settle time.Duration) error {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		entering := slices.ContainsFunc(w.suspects, func(s suspect) bool { return w.isEntering(ctx, s) })
+		if !entering {
+			break
+		}
+		if err := pause(ctx, max(settle, startPause)); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// isEntering says whether a suspect has the name of a runtime's own and still shares what its
+// container did not declare.
+func (w *walk) isEntering(ctx context.Context, s suspect) bool {
+	command, err := s.process.Command()
+	if err != nil || !isRuntimes(command) {
+		return false
+	}
+	seen, err := s.process.Survey(ctx, w.kinds)
+	if err != nil {
+		return false
+	}
+	record := w.record(s.process, seen.Groups)
+	return record != nil && len(w.undeclared(s.container, record)) > 0
+}
 
 // startPause is the time between looks at a name: a program takes over within a few
 // milliseconds on a node that is not busy.

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
@@ -52,5 +53,54 @@ func TestStartingProgram(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestEnteringRuntime has a runtime's own process that takes long to leave the host's
+// network, as on a busy node, and one that only has such a name.
+func TestEnteringRuntime(t *testing.T) {
+	t.Parallel()
+	const pid = 42
+	for name, enters := range map[string]bool{"it enters": true, "it stays": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fs := procfs(t, map[int]string{pid: "/docker/" + hexID("a")})
+			dir := filepath.Join(fs.Root(), fmt.Sprint(pid))
+			must(t, os.WriteFile(dir+"/comm", []byte("runc:[1:CHILD]\n"), 0o600))
+			own := filepath.Join(t.TempDir(), "net")
+			must(t, os.WriteFile(own, nil, 0o600))
+			synctest.Test(t, func(t *testing.T) {
+				if enters {
+					time.AfterFunc(patience/2, func() {
+						for _, link := range []string{dir + "/ns/net", fmt.Sprintf("%s/task/%d/ns/net", dir, pid)} {
+							must(t, os.Remove(link))
+							must(t, os.Symlink(own, link))
+						}
+					})
+				}
+				scanner := NewScanner(ScannerConfig{Procfs: fs, Settle: DefaultSettle, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}})
+				snapshot, err := scanner.Scan(t.Context())
+				must(t, err)
+				findings, _ := audit.Judge(snapshot)
+				if enters != (len(findings) == 0) || enters != (snapshot.Coverage.Transient == 1) {
+					t.Errorf("findings %+v, transient %d", findings, snapshot.Coverage.Transient)
+				}
+				if took := snapshot.Duration; enters == (took >= patience) || took > patience+2*DefaultSettle {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
+	}
+}
+
+func TestNamesOfRuntimes(t *testing.T) {
+	t.Parallel()
+	for command, want := range map[string]bool{
+		"runc": true, "runc:[0:PARENT]": true, "runc:[2:INIT]": true, "crun": true, "exe": true, "7": true,
+		"sleep": false, "": false, "7zip": false, "nsenter": false,
+	} {
+		if got := isRuntimes(command); got != want {
+			t.Errorf("%q: %t, want %t", command, got, want)
+		}
 	}
 }

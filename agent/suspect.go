@@ -47,6 +47,9 @@ func (w *walk) confirm(ctx context.Context, settle time.Duration) error {
 		if err := pause(ctx, settle); err != nil {
 			return err
 		}
+		if err := w.awaitRuntimes(ctx, settle); err != nil {
+			return err
+		}
 		passing := w.passing(ctx)
 		if len(passing) == 0 {
 			return ctx.Err()
