@@ -104,7 +104,7 @@ func (d *legacyDump) free() {
 }
 
 // readLegacy reads the table for NAT of the host's network namespace. The error is errAbsent
-// where there is none.
+// where there is none. The caller frees the table.
 func (fs *FS) readLegacy(host HostReference, family *legacyFamily) (*legacyTable, error) {
 	files := &procNet{fs: fs, host: host}
 	defer files.close()
@@ -128,7 +128,7 @@ func (fs *FS) readLegacy(host HostReference, family *legacyFamily) (*legacyTable
 	return family.read(fd)
 }
 
-// read reads the table for NAT, again if it changed meanwhile. The caller closes it.
+// read reads the table for NAT, again if it changed meanwhile. The caller frees it.
 func (f *legacyFamily) read(fd int) (*legacyTable, error) {
 	var dump legacyDump
 	var err error

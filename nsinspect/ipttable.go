@@ -131,7 +131,7 @@ func (t *legacyTable) chainAt(offset int) (string, bool) {
 	if number > 0 {
 		name = t.heading(int(t.starts[number-1]))
 	}
-	if _, taken := t.chains[name]; taken || name == "" {
+	for _, taken := t.chains[name]; taken || name == ""; _, taken = t.chains[name] {
 		name = fmt.Sprintf("%s+%d", name, offset)
 	}
 	t.names[offset], t.chains[name] = name, offset

@@ -70,6 +70,13 @@ func keepNamespace(t testing.TB) int {
 // inside calls do on a thread in the namespace. What do starts is in it too.
 func (h *host) inside(do func() error) {
 	h.t.Helper()
+	if err := h.enter(do); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// enter is inside for other goroutines than the test's.
+func (h *host) enter(do func() error) error {
 	result := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // And never unlocked: the thread ends with the goroutine.
@@ -85,9 +92,7 @@ func (h *host) inside(do func() error) {
 			return do()
 		}()
 	}()
-	if err := <-result; err != nil {
-		h.t.Fatal(err)
-	}
+	return <-result
 }
 
 // namespaceOf is the file of a process's network namespace.

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -101,7 +102,9 @@ func legacyRevisions(h *host) {
 			}
 		}, func() {})
 		table.heading("ERROR")
-		h.socket(table.rawFamily, table.replace)
+		if err := h.socket(table.rawFamily, table.replace); err != nil {
+			h.t.Fatal(err)
+		}
 	}
 }
 

@@ -62,19 +62,19 @@ func (h *host) holdUp() (end func()) {
 	}
 	family := rawIPv4()
 	done := make(chan error, 1)
-	go h.socket(family, func(fd int) error {
-		info := make([]byte, infoSize)
-		err := family.ask(fd, getInfo, info)
-		if err == nil {
+	go func() {
+		done <- h.socket(family, func(fd int) error {
+			info := make([]byte, infoSize)
+			if err := family.ask(fd, getInfo, info); err != nil {
+				return err
+			}
 			// The entries begin where nothing is there.
 			size := binary.NativeEndian.Uint32(info[infoSize-4:])
 			buffer := memory[os.Getpagesize()-entriesHead:][:entriesHead+size]
 			binary.NativeEndian.PutUint32(buffer[32:], size)
-			err = family.ask(fd, getEntries, buffer)
-		}
-		done <- err
-		return nil
-	})
+			return family.ask(fd, getEntries, buffer)
+		})
+	}()
 	// A message tells that somebody waits for the memory.
 	waits := []unix.PollFd{{Fd: int32(absent.Fd()), Events: unix.POLLIN}}
 	if n, err := unix.Poll(waits, 10_000); n != 1 || waits[0].Revents != unix.POLLIN {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -51,9 +52,8 @@ func (f rawFamily) ask(fd, option int, buffer []byte) error {
 }
 
 // socket calls use with a socket of the family in the namespace.
-func (h *host) socket(f rawFamily, use func(fd int) error) {
-	h.t.Helper()
-	h.inside(func() error {
+func (h *host) socket(f rawFamily, use func(fd int) error) error {
+	return h.enter(func() error {
 		fd, err := unix.Socket(f.domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return err
@@ -68,7 +68,7 @@ func (h *host) socket(f rawFamily, use func(fd int) error) {
 func (h *host) readTable(f rawFamily) []byte {
 	h.t.Helper()
 	var all []byte
-	h.socket(f, func(fd int) error {
+	err := h.socket(f, func(fd int) error {
 		info := make([]byte, infoSize)
 		if err := f.ask(fd, getInfo, info); err != nil {
 			return err
@@ -77,9 +77,12 @@ func (h *host) readTable(f rawFamily) []byte {
 		entries := make([]byte, entriesHead+size)
 		binary.NativeEndian.PutUint32(entries[32:], size)
 		err := f.ask(fd, getEntries, entries)
-		all = append(info, entries[entriesHead:]...)
+		all = slices.Concat(info, entries[entriesHead:])
 		return err
 	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
 	return all
 }
 
