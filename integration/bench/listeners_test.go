@@ -17,10 +17,19 @@ import (
 
 const ssWay = "ss -ltn"
 
-// listenerWays look for the listeners in the network of a process, which is the caller's own as well.
+// listenerWays look for the listeners in the network of a process. The thread that calls them is in it, which the bare loop and
+// ss rely on. nsaudit is not, as its agent is not: it has to enter.
 func listenerWays(pid int) []way {
 	return []way{
-		{nsauditWay, nil, func(ctx context.Context) (int, error) { return listeners(ctx, pid) }},
+		{nsauditWay, nil, func(ctx context.Context) (seen int, err error) {
+			done := make(chan struct{})
+			go func() { // On any thread but the caller's, which is locked.
+				defer close(done)
+				seen, err = listeners(ctx, pid)
+			}()
+			<-done
+			return seen, err
+		}},
 		{bareWay, nil, func(context.Context) (int, error) { return bareListeners() }},
 		{procfsWay, nil, func(context.Context) (int, error) { return libraryListeners(pid) }},
 		{ssWay, []string{"ss", "-ltn"}, ss},
