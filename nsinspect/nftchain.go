@@ -100,24 +100,24 @@ func ownerOf(chain nftObject, comment string) string {
 		return comment
 	case chain.name == portmapChain:
 		// dnat name: "NETWORK" id: "ID", cut off after 255 bytes.
-		_, id, ok := cutLast(comment, `" id: "`)
+		id, ok := cutLast(comment, `" id: "`)
 		id, whole := strings.CutSuffix(id, `"`)
 		if ok && whole {
 			return id
 		}
 	case chain.name == netavarkChain:
 		// dnat name: NETWORK id: ID
-		_, id, _ := cutLast(comment, " id: ")
+		id, _ := cutLast(comment, " id: ")
 		return id
 	}
 	return ""
 }
 
-// cutLast is strings.Cut at the last separator.
-func cutLast(text, separator string) (before, after string, found bool) {
+// cutLast returns what is behind the last separator, and whether there is one.
+func cutLast(text, separator string) (after string, found bool) {
 	i := strings.LastIndex(text, separator)
 	if i < 0 {
-		return text, "", false
+		return "", false
 	}
-	return text[:i], text[i+len(separator):], true
+	return text[i+len(separator):], true
 }

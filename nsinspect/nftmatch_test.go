@@ -174,12 +174,18 @@ func TestOwnerOf(t *testing.T) {
 
 func TestServesServices(t *testing.T) {
 	services := []nftObject{
-		{table: "nat", name: "KUBE-SERVICES"}, {table: "nat", name: "cali-PREROUTING"}, {table: "nat", name: "CILIUM_PRE_nat"},
+		{table: "nat", name: "KUBE-SERVICES"},
+		{table: "nat", name: "cali-PREROUTING"},
+		{table: "nat", name: "CILIUM_PRE_nat"},
 		{table: "kube-proxy", name: "nat-prerouting"},
 	}
 	others := []nftObject{
-		{table: "nat", name: "PREROUTING"}, {table: "nat", name: portmapChain}, {table: "nat", name: "KUBE-HOSTPORTS"},
-		{table: "nat", name: "KUBE-HP-4YVONL46AKYWSKS3"}, {table: "cni_hostport", name: "prerouting"}, {table: "nat", name: "DOCKER"},
+		{table: "nat", name: "PREROUTING"},
+		{table: "nat", name: portmapChain},
+		{table: "nat", name: "KUBE-HOSTPORTS"},
+		{table: "nat", name: "KUBE-HP-4YVONL46AKYWSKS3"},
+		{table: "cni_hostport", name: "prerouting"},
+		{table: "nat", name: "DOCKER"},
 	}
 	for _, chain := range slices.Concat(services, others) {
 		if got, want := servesServices(chain), slices.Contains(services, chain); got != want {

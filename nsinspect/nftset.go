@@ -89,7 +89,7 @@ func closeRanges(elements []setElement) []setElement {
 
 // match returns what the element asks of the parts of its key, and whether anything can pass.
 func (e *setElement) match(key []part) (match, bool) {
-	m, ok := anyPacket(), true
+	m := anyPacket()
 	end := e.end
 	if end == nil {
 		end = e.key
@@ -99,6 +99,7 @@ func (e *setElement) match(key []part) (match, bool) {
 		if !whole {
 			continue // It lies behind the key.
 		}
+		var ok bool
 		if m, ok = m.within(p.field, from, to); !ok {
 			return m, false
 		}

@@ -143,8 +143,7 @@ func (d *ruleDecoder) xtTarget(x xtExtension) {
 	}
 	switch info := info.(type) {
 	case *xt.NatIPv4MultiRangeCompat:
-		r := (*info)[0]
-		d.natRange(xt.NatRange{Flags: r.Flags, MinIP: r.MinIP, MaxIP: r.MaxIP, MinPort: r.MinPort, MaxPort: r.MaxPort}, 0)
+		d.natRange(xt.NatRange((*info)[0]), 0)
 	case *xt.NatRange:
 		d.natRange(*info, 0)
 	case *xt.NatRange2:
@@ -164,7 +163,7 @@ func (d *ruleDecoder) natRange(r xt.NatRange, base uint16) {
 		base = 0
 	}
 	ranged := flags&xt.NatRangeProtoSpecified != 0 && r.MinPort != r.MaxPort && base == 0
-	if !bytes.Equal(r.MinIP, r.MaxIP) || ranged || flags&xt.NatRangeNetmap != 0 {
+	if !r.MinIP.Equal(r.MaxIP) || ranged || flags&xt.NatRangeNetmap != 0 {
 		d.rule.unknown = true
 		return
 	}

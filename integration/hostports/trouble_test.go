@@ -113,11 +113,13 @@ func TestTooManyRules(t *testing.T) {
 	}{
 		"forwards": {
 			func(i int) string { return fmt.Sprintf("tcp dport %d dnat to 10.0.0.1:%d\n", 1+i%60_000, 1+i/60_000) },
-			16_384, []string{"more than 50000 rules in the chains for NAT", "more than 16384 forwards"},
+			16_384,
+			[]string{"more than 50000 rules in the chains for NAT", "more than 16384 forwards"},
 		},
 		"others": {
 			func(i int) string { return fmt.Sprintf("tcp sport %d accept\n", 1+i) },
-			0, []string{"more than 50000 rules in the chains for NAT"},
+			0,
+			[]string{"more than 50000 rules in the chains for NAT"},
 		},
 	}
 	for name, test := range tests {
