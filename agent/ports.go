@@ -122,7 +122,7 @@ func (w *walk) nameShadowed(ctx context.Context) error {
 func (w *walk) nameHolder(ctx context.Context, pid int, nameless map[uint64][]*audit.Socket) error {
 	process, err := w.fs.Open(pid)
 	if err != nil {
-		return nil //nolint:nilerr // It has ended.
+		return nil // It has ended.
 	}
 	defer process.Close()
 	_, _ = process.SocketInodes(ctx, func(inode uint64) {

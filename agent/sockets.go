@@ -154,7 +154,7 @@ func (w *walk) findMade(ctx context.Context) error {
 	}
 	tree, err := w.fs.CgroupTree(w.snapshot.Host)
 	if err != nil {
-		return nil //nolint:nilerr // The open files tell, and say so where they can't.
+		return nil // The open files tell, and say so where they can't.
 	}
 	defer tree.Close()
 	// Paths that could not be found are as unknown as those of cgroups that are gone.
