@@ -35,7 +35,7 @@ func TestAgent(t *testing.T) {
 	c.RunPod(t, runtimetest.HostNetworkPod())
 	a := startAgent(t, build(t, c))
 	a.want(t, "before any event", "pod-with-host-network/main HostNetworkShared")
-	scans := a.metrics(t).FullScans()
+	scans := a.quiet(t)
 
 	pod := c.RunPod(t, runtimetest.HostPIDIPCPod())
 	a.want(t, "a pod has started",
@@ -65,7 +65,7 @@ func TestAgent(t *testing.T) {
 	}
 	// It was told so early that runc may not have made way for them.
 	for _, line := range a.lines(t) {
-		if line.Message == "finding" && !strings.HasSuffix(line.Processes, "(sleep)") {
+		if line.Message == "finding" && line.Pod != "" && !strings.HasSuffix(line.Processes, "(sleep)") {
 			t.Errorf("the process of %s is named %q, want sleep", line.Pod, line.Processes)
 		}
 	}
@@ -115,7 +115,7 @@ func startAgent(t *testing.T, command nsaudit) *agent {
 	runtimetest.WaitFor(t, "the agent listens", func() bool {
 		for _, line := range a.lines(t) {
 			if line.Message == "listening" {
-				a.address = line.Address
+				a.address = line.Addresses[0]
 			}
 		}
 		return a.address != ""
@@ -133,7 +133,7 @@ func (a *agent) Write(text []byte) (int, error) {
 // line is a line of its log.
 type line struct {
 	Message        string `json:"msg"`
-	Address        string
+	Addresses      []string
 	Pod, Container string
 	Reason         string
 	Processes      string
@@ -171,11 +171,15 @@ func (a *agent) want(t *testing.T, when string, want ...string) {
 	}
 }
 
-// told are the findings that began and have not gone, by the log.
+// told are the findings about pods that began and have not gone, by the log. Containers that
+// this containerd does not know are not the test's.
 func (a *agent) told(t *testing.T) []string {
 	t.Helper()
 	var found []string
 	for _, line := range a.lines(t) {
+		if line.Pod == "" {
+			continue
+		}
 		name := fmt.Sprintf("%s/%s %s", line.Pod, line.Container, line.Reason)
 		switch line.Message {
 		case "finding":
@@ -192,15 +196,32 @@ func (a *agent) told(t *testing.T) []string {
 	return found
 }
 
-// shown are the findings that have a series.
+// shown are the findings about pods that have a series.
 func (a *agent) shown(t *testing.T) []string {
 	t.Helper()
 	var found []string
 	for _, f := range a.metrics(t).Findings() {
+		if f.Pod == "" {
+			continue
+		}
 		found = append(found, fmt.Sprintf("%s/%s %s", f.Pod, f.Container, f.Reason))
 	}
 	slices.Sort(found)
 	return found
+}
+
+// quiet waits until the agent has ended the full scans that it begins with: it takes another
+// one where it subscribed to containerd's events during the first. It returns their number.
+func (a *agent) quiet(t *testing.T) uint64 {
+	t.Helper()
+	for before := a.metrics(t).FullScans(); ; {
+		time.Sleep(3 * time.Second)
+		now := a.metrics(t).FullScans()
+		if now == before {
+			return now
+		}
+		before = now
+	}
 }
 
 func (a *agent) metrics(t *testing.T) scrape.Page {
