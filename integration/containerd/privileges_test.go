@@ -15,28 +15,37 @@ import (
 	"github.com/containerd/containerd/v2/pkg/oci"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/report/text"
 	"github.com/nsaudit/nsaudit/integration/runtimetest"
 )
 
 // confinement is containerd's default profile of pods' containers.
 const confinement = "cri-containerd.apparmor.d"
 
-// TestPrivileges runs nsaudit in a container with namespaces of its own and one
-// capability: what docs/security.md says is enough, is.
+// TestPrivileges runs nsaudit in a container with the capabilities that docs/security.md says
+// are enough, and with fewer.
 func TestPrivileges(t *testing.T) {
 	c := runtimetest.Start(t)
 	command := build(t, c)
 	c.RunPod(t, runtimetest.HostNetworkPod())
 	c.RunPod(t, runtimetest.NormalPod())
+	hostNetwork := oci.WithHostNamespace(specs.NetworkNamespace)
 
 	t.Run("enough", func(t *testing.T) {
-		got := inContainer(t, c, command, "enough", oci.WithAddedCapabilities([]string{"CAP_SYS_PTRACE"}))
-		if got.code != 0 {
-			t.Errorf("exit code %d", got.code)
-		}
-		scan := decode(t, got.out)
-		wantFindings(t, scan, hostNetworkFinding)
+		scan := looked(t, inContainer(t, c, command, "enough", hostNetwork, oci.WithAddedCapabilities([]string{"CAP_SYS_PTRACE", "CAP_NET_ADMIN"})))
+		wantFindings(t, scan, hostNetworkFinding, "auditor/enough HostNetwork spec")
 		wantAllSeen(t, scan)
+	})
+	t.Run("enough for namespaces", func(t *testing.T) {
+		scan := looked(t, inContainer(t, c, command, "namespaces", oci.WithAddedCapabilities([]string{"CAP_SYS_PTRACE"})))
+		wantFindings(t, scan, hostNetworkFinding)
+		wantNoForwards(t, scan, "enter the host's network namespace, which takes CAP_SYS_ADMIN")
+	})
+	t.Run("in the host's network, without the right to read rules", func(t *testing.T) {
+		scan := looked(t, inContainer(t, c, command, "inside", hostNetwork, oci.WithAddedCapabilities([]string{"CAP_SYS_PTRACE"})))
+		wantFindings(t, scan, hostNetworkFinding, "auditor/inside HostNetwork spec")
+		wantNoForwards(t, scan, "which takes CAP_NET_ADMIN")
 	})
 	t.Run("without the capability", func(t *testing.T) {
 		got := inContainer(t, c, command, "without")
@@ -50,6 +59,24 @@ func TestPrivileges(t *testing.T) {
 		got := inContainer(t, c, command, "confined", oci.WithAddedCapabilities([]string{"CAP_SYS_PTRACE"}), apparmor.WithDefaultProfile(confinement))
 		wantBlind(t, got, "in spite of CAP_SYS_PTRACE: a security module")
 	})
+}
+
+// looked returns the document of a scan that did not fail.
+func looked(t *testing.T, got output) *text.Scan {
+	t.Helper()
+	if got.code != 0 {
+		t.Errorf("exit code %d", got.code)
+	}
+	return decode(t, got.out)
+}
+
+// wantNoForwards checks that forwards of ports, and nothing else, are unknown, and why.
+func wantNoForwards(t *testing.T, scan *text.Scan, reason string) {
+	t.Helper()
+	unknown := scan.Coverage.Unknown
+	if len(unknown) != 1 || unknown[0].Cause != audit.CauseDenied || !strings.Contains(unknown[0].Reason, reason) || !strings.Contains(unknown[0].Reason, "hostNetwork") {
+		t.Errorf("unknown %+v, want %q and the remedy", unknown, reason)
+	}
 }
 
 // wantBlind checks that nothing was called clean, and that the reason was given.
