@@ -44,11 +44,14 @@ func (w *walk) awaitRuntimes(ctx context.Context, settle time.Duration) error {
 	return ctx.Err()
 }
 
-// isEntering says whether a suspect has the name of a runtime's own and still shares what its
-// container did not declare.
+// isEntering says whether a suspect is young, has the name of a runtime's own and still shares
+// what its container did not declare.
 func (w *walk) isEntering(ctx context.Context, s suspect) bool {
 	command, err := s.process.Command()
 	if err != nil || !isRuntimes(command) {
+		return false
+	}
+	if age, err := s.process.Age(); err == nil && age > patience {
 		return false
 	}
 	seen, err := s.process.Survey(ctx, w.kinds)

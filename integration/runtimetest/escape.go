@@ -33,12 +33,24 @@ func (c *Containerd) MoveIntoCgroup(t testing.TB, pid, containerInitPID int) {
 // test. Its user namespace is the host's, so the container's has to be too: a Go process can't join one.
 func (c *Containerd) JoinHost(t testing.TB, initPID int, kinds ...string) (pid int) {
 	t.Helper()
+	return c.join(t, initPID, nil, kinds...)
+}
+
+// JoinHolding starts a process like JoinHost's in the container's namespaces only. It has these files open.
+func (c *Containerd) JoinHolding(t testing.TB, initPID int, files ...*os.File) (pid int) {
+	t.Helper()
+	return c.join(t, initPID, files)
+}
+
+func (c *Containerd) join(t testing.TB, initPID int, files []*os.File, kinds ...string) (pid int) {
+	t.Helper()
 	if !sameFile(procPath(initPID, "ns", "user"), "/proc/self/ns/user") {
 		t.Fatalf("process %d has a user namespace of its own", initPID)
 	}
 	// The joiner stays behind in the host's namespaces and in our cgroups, as the parent of the one that joined.
 	cmd := exec.Command(ownBinary, append([]string{strconv.Itoa(initPID)}, kinds...)...)
 	cmd.Args[0] = roleJoin
+	cmd.ExtraFiles = files // Its child inherits them: nobody closes them on the way.
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
