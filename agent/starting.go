@@ -19,14 +19,9 @@ const runcInit = "runc:[2:INIT]"
 const patience = 5 * time.Second
 
 // isRuntimes says whether a name is that of a runtime's own process on its way into a
-// container: the stages of runc, and what a program is called that runs from a link in
-// procfs, which for runc and crun is /proc/self/exe or /proc/self/fd/N.
+// container: runc's, whose stages are runc:[0:PARENT] to runc:[2:INIT], or crun's.
 func isRuntimes(command string) bool {
-	switch {
-	case strings.HasPrefix(command, "runc"), strings.HasPrefix(command, "crun"), command == "exe":
-		return true
-	}
-	return command != "" && strings.Trim(command, "0123456789") == ""
+	return strings.HasPrefix(command, "runc") || strings.HasPrefix(command, "crun")
 }
 
 // awaitRuntimes waits until no suspect is a runtime's own process, by its name, that has yet
