@@ -11,11 +11,11 @@ import (
 )
 
 // Soon is long enough for a look at a container that has started, nextScan for a full scan,
-// and podStart for the kubelet to start a pod.
+// and podStart for the kubelet to start a pod: all on a machine that is busy with other things.
 const (
-	soon     = 15 * time.Second
-	nextScan = 60 * time.Second
-	podStart = 50 * time.Second
+	soon     = 45 * time.Second
+	nextScan = 2 * time.Minute
+	podStart = 2 * time.Minute
 )
 
 // TestAgent deploys the agent, of the image that is loaded into the nodes, and looks at

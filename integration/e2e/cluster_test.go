@@ -111,7 +111,14 @@ func apply(t *testing.T, namespace, objects string) {
 // ready waits until the pods of a namespace run.
 func ready(t *testing.T, namespace string) {
 	t.Helper()
-	do(t, "wait", "-n", namespace, "pod", "--all", "--for=condition=Ready", "--timeout=50s")
+	var complaints string
+	for deadline := time.Now().Add(podStart); time.Now().Before(deadline); {
+		_, complaints = kubectl(t, "wait", "-n", namespace, "pod", "--all", "--for=condition=Ready", "--timeout=30s")
+		if complaints == "" {
+			return
+		}
+	}
+	t.Fatalf("the pods of %s after %s: %s\n%s", namespace, podStart, complaints, do(t, "get", "pods", "-n", namespace, "-o", "wide"))
 }
 
 // pod returns the manifest of a pod on the worker that sleeps. Spec and context are
