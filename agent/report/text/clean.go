@@ -1,0 +1,58 @@
+package text
+
+import (
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+func cleanAll(texts []string) []string {
+	cleaned := make([]string, len(texts))
+	for i, text := range texts {
+		cleaned[i] = report.Clean(text)
+	}
+	return cleaned
+}
+
+// cleanPorts cleans what may come from a saved snapshot.
+func cleanPorts(ports *audit.PortCoverage) *audit.PortCoverage {
+	if ports == nil {
+		return nil
+	}
+	cleaned := *ports
+	cleaned.Datapath = report.Clean(ports.Datapath)
+	cleaned.Ways = make(map[nsinspect.Protocol]string, len(ports.Ways))
+	for protocol, way := range ports.Ways {
+		cleaned.Ways[nsinspect.Protocol(report.Clean(string(protocol)))] = report.Clean(way)
+	}
+	cleaned.Absent = nil
+	for _, protocol := range ports.Absent {
+		cleaned.Absent = append(cleaned.Absent, nsinspect.Protocol(report.Clean(string(protocol))))
+	}
+	cleaned.NoSockets = make(map[nsinspect.Protocol]audit.Gap, len(ports.NoSockets))
+	for protocol, gap := range ports.NoSockets {
+		cleaned.NoSockets[nsinspect.Protocol(report.Clean(string(protocol)))] = cleanGap(gap)
+	}
+	cleaned.NoForwards = nil
+	for _, gap := range ports.NoForwards {
+		cleaned.NoForwards = append(cleaned.NoForwards, cleanGap(gap))
+	}
+	return &cleaned
+}
+
+func cleanGap(gap audit.Gap) audit.Gap {
+	return audit.Gap{Cause: audit.Cause(report.Clean(string(gap.Cause))), Reason: report.Clean(gap.Reason)}
+}
+
+func cleanDeclaration(declared inventory.Declaration) inventory.Declaration {
+	declared.By = inventory.Declarer(report.Clean(string(declared.By)))
+	declared.Reason = report.Clean(declared.Reason)
+	joined := make(map[nsinspect.Kind]string, len(declared.Joined))
+	for kind, path := range declared.Joined {
+		joined[kind] = report.Clean(path)
+	}
+	declared.Joined = joined
+	declared.PortsReason = report.Clean(declared.PortsReason)
+	return declared
+}
