@@ -138,10 +138,25 @@ func removeCgroups(name string) error {
 	}
 	var errs []error
 	for _, cgroup := range slices.Backward(cgroups) {
-		// os.Remove would try unlink too, and report its error.
-		if err := unix.Rmdir(cgroup); err != nil && !errors.Is(err, unix.ENOENT) {
+		if err := removeCgroup(cgroup); err != nil {
 			errs = append(errs, fmt.Errorf("remove cgroup %s: %w", cgroup, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// removeCgroup removes a cgroup once it is empty: a process that was killed is still in it for a moment after it
+// is no longer listed.
+func removeCgroup(cgroup string) error {
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		// os.Remove would try unlink too, and report its error.
+		err := unix.Rmdir(cgroup)
+		if err == nil || errors.Is(err, unix.ENOENT) {
+			return nil
+		}
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
