@@ -127,10 +127,7 @@ func (w *walk) nameHolder(ctx context.Context, pid int, nameless map[uint64][]*a
 	defer process.Close()
 	_, _ = process.SocketInodes(ctx, func(inode uint64) {
 		for _, socket := range nameless[inode] {
-			known := slices.ContainsFunc(socket.Holders, func(h audit.Holder) bool { return h.PID == pid })
-			if !known && len(socket.Holders) < maxHolders {
-				socket.Holders = append(socket.Holders, holderOf(process))
-			}
+			socket.Holders = withHolder(socket.Holders, holderOf(process))
 		}
 	}, maxDescriptors)
 	return ctx.Err()

@@ -132,11 +132,15 @@ func (s *sockets) of(key inventory.Key, socket int) *hold {
 }
 
 // add notes a process that has the socket open.
-func (h *hold) add(holder audit.Holder) {
-	known := slices.ContainsFunc(h.holders, func(other audit.Holder) bool { return other.PID == holder.PID })
-	if !known && len(h.holders) < maxHolders {
-		h.holders = append(h.holders, holder)
+func (h *hold) add(holder audit.Holder) { h.holders = withHolder(h.holders, holder) }
+
+// withHolder adds a holder that is not there yet, up to the cap.
+func withHolder(holders []audit.Holder, holder audit.Holder) []audit.Holder {
+	known := slices.ContainsFunc(holders, func(other audit.Holder) bool { return other.PID == holder.PID })
+	if known || len(holders) >= maxHolders {
+		return holders
 	}
+	return append(holders, holder)
 }
 
 // findMade attributes sockets by the cgroup in which they were made, which the kernel tells
