@@ -31,7 +31,7 @@ IMAGE_ARCH ?= $(shell go env GOARCH)
 ARGS ?=
 
 # One package after another: each starts a containerd of its own.
-containerd_test = CGO_ENABLED=0 go test -tags integration -count=1 -p 1 -timeout 15m $(ARGS) ./integration/runtimetest ./integration/containerd
+containerd_test = CGO_ENABLED=0 go test -tags integration -count=1 -p 1 -timeout 15m $(ARGS) ./integration/internal/runtimetest ./integration/containerd
 
 say = @printf '\n==> %s\n' "$(1)"
 
@@ -111,7 +111,7 @@ integration-containerd-1.6: need-root deps-integration $(containerd_1_6) ## Agai
 .PHONY: vmtest
 vmtest: need-root deps-vmtest $(containerd_2_4) ## In a VM of each of VM_KERNELS, with cgroup v2 and AppArmor
 	$(call say,tests in virtual machines: $(VM_KERNELS))
-	go run ./integration/vm -cache $(cache) -containerd-dir $(containerd_2_4) $(VM_KERNELS)
+	go run ./integration/cmd/vm -cache $(cache) -containerd-dir $(containerd_2_4) $(VM_KERNELS)
 
 .PHONY: vmtest-full
 vmtest-full: ## In a VM of every supported kernel
@@ -140,19 +140,19 @@ coverage: ## What the unit tests cover, by function; the profile is bin/coverage
 .PHONY: cluster
 cluster: need-root deps-cluster ## Bring up a Kubernetes cluster of two nodes in containers, or find it up (root)
 	$(call say,cluster)
-	go run ./integration/kind -cache $(cache) up
+	go run ./integration/cmd/kind -cache $(cache) up
 
 .PHONY: e2e
 e2e: cluster build ## The DaemonSet in a real cluster: Events, metrics, and what may go wrong (root)
 	$(call say,tests of the agent in a cluster)
-	go run ./integration/kind image localhost/nsaudit:dev bin/nsaudit $(cache)/kind/nsaudit.tar
-	go run ./integration/kind -cache $(cache) load $(cache)/kind/nsaudit.tar
+	go run ./integration/cmd/kind image localhost/nsaudit:dev bin/nsaudit $(cache)/kind/nsaudit.tar
+	go run ./integration/cmd/kind -cache $(cache) load $(cache)/kind/nsaudit.tar
 	NSAUDIT_KUBECONFIG=$(cache)/kind/cluster-nsaudit/kubeconfig NSAUDIT_KUBECTL=$(cache)/kind/cluster-nsaudit/kubectl \
 		go test -tags integration -count=1 -v -timeout 20m $(ARGS) ./integration/e2e
 
 .PHONY: clean-cluster
 clean-cluster: ## Remove the cluster; what it was made of stays cached
-	@test ! -e $(cache)/kind || go run ./integration/kind -cache $(cache) down
+	@test ! -e $(cache)/kind || go run ./integration/cmd/kind -cache $(cache) down
 
 ##@ Maintain
 
@@ -167,7 +167,7 @@ clean: ## Remove what was built in the tree
 .PHONY: clean-cache
 # Named one by one: NSAUDIT_CACHE may be a directory that others keep things in.
 clean-cache: ## Remove the cluster and the cached tools, containerds and VMs from NSAUDIT_CACHE
-	@test ! -e $(cache)/kind || go run ./integration/kind -cache $(cache) purge
+	@test ! -e $(cache)/kind || go run ./integration/cmd/kind -cache $(cache) purge
 	rm -rf $(cache)/containerd-* $(cache)/portmap-* $(cache)/golangci-lint-* $(cache)/vm
 
 ##@ Prepare

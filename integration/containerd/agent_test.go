@@ -20,8 +20,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
 	"github.com/nsaudit/nsaudit/integration/internal/scrape"
-	"github.com/nsaudit/nsaudit/integration/runtimetest"
 )
 
 // prompt is how soon a change has to be seen: it takes a fraction of a second on a machine

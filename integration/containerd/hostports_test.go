@@ -14,7 +14,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/nsaudit/nsaudit/agent/report/text"
-	"github.com/nsaudit/nsaudit/integration/runtimetest"
+	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
 )
 
 // TestListeners has containers that listen in the host's network: as a pod declares, and as

@@ -22,7 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/nsaudit/nsaudit/agent/report/text"
-	"github.com/nsaudit/nsaudit/integration/runtimetest"
+	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
 )
 
 // binEnv names an nsaudit to test instead of one that is built from this tree.

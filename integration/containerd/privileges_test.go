@@ -17,7 +17,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/report/text"
-	"github.com/nsaudit/nsaudit/integration/runtimetest"
+	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
 )
 
 // confinement is containerd's default profile of pods' containers.

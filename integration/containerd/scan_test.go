@@ -17,7 +17,7 @@ import (
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/nsaudit/nsaudit/agent/report/text"
-	"github.com/nsaudit/nsaudit/integration/runtimetest"
+	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
 )
 
 // The findings of the chapter's manifests.

@@ -19,7 +19,7 @@ import (
 	"github.com/containerd/containerd/v2/pkg/oci"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/nsaudit/nsaudit/integration/runtimetest"
+	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
 )
 
 // TestHungShim: a shim that does not answer costs its containers their verdict, and no

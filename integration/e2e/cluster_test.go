@@ -29,7 +29,7 @@ type cluster struct {
 	Nodes  []string `json:"nodes"`
 }
 
-// theCluster reads what integration/kind says of the cluster, beside its kubeconfig.
+// theCluster reads what integration/cmd/kind says of the cluster, beside its kubeconfig.
 func theCluster(t *testing.T) cluster {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(filepath.Dir(os.Getenv(kubeconfigEnv)), "cluster.json"))
