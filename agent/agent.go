@@ -86,6 +86,7 @@ func New(config Config) *Agent {
 	queue := newQueue()
 	link := newLink(config.Dial, queue, config.Logger)
 	config.Scanner.Files = new(FileMemory)
+	config.Scanner.Forwards = nsinspect.NewForwardReader()
 	return &Agent{config: config, queue: queue, link: link, memory: newMemory(link)}
 }
 

@@ -24,9 +24,9 @@ type forwards struct {
 
 // readForwards reads the rules that forward ports of the host, and gives each to the
 // container that it leads to.
-func (w *walk) readForwards(ctx context.Context) {
+func (w *walk) readForwards(ctx context.Context, reader *nsinspect.ForwardReader) {
 	coverage := w.snapshot.Ports
-	table, err := w.fs.Forwards(ctx, w.snapshot.Host)
+	table, err := reader.Forwards(ctx, w.host)
 	if err != nil {
 		coverage.NoForwards = append(coverage.NoForwards, w.noForwards(err))
 	}
@@ -62,7 +62,7 @@ const ciliumInterface = "cilium_host"
 
 // datapath names the network if it is one that forwards without rules.
 func (w *walk) datapath() string {
-	interfaces, err := w.fs.Interfaces(w.snapshot.Host)
+	interfaces, err := w.host.Interfaces()
 	if err == nil && slices.Contains(interfaces, ciliumInterface) {
 		return "Cilium"
 	}

@@ -21,7 +21,7 @@ func (w *walk) ports(ctx context.Context, config *ScannerConfig) error {
 		return err
 	}
 	w.recordSockets()
-	w.readForwards(ctx)
+	w.readForwards(ctx, config.Forwards)
 	return w.nameShadowed(ctx)
 }
 

@@ -35,6 +35,9 @@ type ScannerConfig struct {
 	// Files remembers who holds which socket from one scan to the next; nil looks at all open
 	// files in each.
 	Files *FileMemory
+	// Forwards reads the host's packet filter, one scan after another; nil for a reader of
+	// this scanner's own.
+	Forwards *nsinspect.ForwardReader
 	// Progress is told what the scanner does next; nil for nobody.
 	Progress func(stage string)
 }
@@ -52,6 +55,9 @@ type Scanner struct {
 func NewScanner(config ScannerConfig) *Scanner {
 	if config.Progress == nil {
 		config.Progress = func(string) {}
+	}
+	if config.Forwards == nil {
+		config.Forwards = nsinspect.NewForwardReader()
 	}
 	return &Scanner{config: config}
 }
@@ -78,9 +84,11 @@ func (s *Scanner) take(ctx context.Context, targeted bool, list func(context.Con
 
 func (s *Scanner) scan(ctx context.Context, snapshot *audit.Snapshot, targeted bool) error {
 	s.config.Progress("find the host reference")
-	host, hostErr := s.config.Procfs.HostReference(s.config.Hosts...)
-	snapshot.Host = host
+	host, hostErr := s.config.Procfs.Host(nsinspect.HostContainers, s.config.Hosts...)
+	defer host.Close()
+	snapshot.Host = host.Ref()
 	w := newWalk(s.config.Procfs, snapshot)
+	w.host = host
 	w.targeted = targeted
 	defer w.close()
 	if hostErr != nil {

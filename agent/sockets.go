@@ -57,7 +57,7 @@ func (w *walk) readSockets(ctx context.Context) {
 	coverage := &audit.PortCoverage{NoSockets: make(map[nsinspect.Protocol]audit.Gap)}
 	w.snapshot.Ports = coverage
 	w.sockets.readAt = time.Now()
-	table, err := w.fs.Sockets(ctx, w.snapshot.Host)
+	table, err := nsinspect.ReadSockets(ctx, w.host)
 	if err != nil {
 		for _, protocol := range nsinspect.Protocols() {
 			coverage.NoSockets[protocol] = gapOf(err)
@@ -156,7 +156,7 @@ func (w *walk) findMade(ctx context.Context) error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	tree, err := w.fs.CgroupTree(w.snapshot.Host)
+	tree, err := nsinspect.OpenCgroupTree(w.host)
 	if err != nil {
 		return nil // The open files tell, and say so where they can't.
 	}
@@ -193,7 +193,7 @@ func (w *walk) settleSockets(ctx context.Context, settle time.Duration) error {
 			return err
 		}
 	}
-	again, err := w.fs.Sockets(ctx, w.snapshot.Host)
+	again, err := nsinspect.ReadSockets(ctx, w.host)
 	if err != nil {
 		return nil //nolint:nilerr // The first look stands.
 	}

@@ -114,7 +114,7 @@ func (w *walk) suspectsAmong(ctx context.Context, containers map[*audit.Containe
 // suspectAmong says whether a process is a suspect of one of the containers; it is then kept
 // open.
 func (w *walk) suspectAmong(ctx context.Context, process *nsinspect.Process, containers map[*audit.Container]bool) bool {
-	entries, err := process.LiveCgroups(ctx)
+	entries, err := nsinspect.ReadLiveCgroups(ctx, process)
 	if err != nil {
 		return false
 	}

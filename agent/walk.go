@@ -23,6 +23,7 @@ func judged() []nsinspect.Kind {
 // walk is one pass over the processes of a node.
 type walk struct {
 	fs         *nsinspect.FS
+	host       *nsinspect.Host
 	snapshot   *audit.Snapshot
 	kinds      []nsinspect.Kind
 	attributor *attributor
@@ -86,7 +87,7 @@ func (w *walk) cgroups(pid int) ([]nsinspect.CgroupEntry, error) {
 		return nil, err
 	}
 	defer process.Close()
-	return process.Cgroups()
+	return nsinspect.ReadCgroups(process)
 }
 
 func (w *walk) settleInit(container *inventory.Container) error {
@@ -162,7 +163,7 @@ func (w *walk) visit(ctx context.Context, process *nsinspect.Process) error {
 			process.Close()
 		}
 	}()
-	entries, err := process.LiveCgroups(ctx)
+	entries, err := nsinspect.ReadLiveCgroups(ctx, process)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func TestCanPtrace(t *testing.T) {
 func TestHidesProcessesIsNotForOtherFileSystems(t *testing.T) {
 	fake := newFakeProc(t)
 	fake.add(fakeProcess{pid: 1})
-	if option, err := fake.open().HidesProcesses(); option != "" || err != nil {
+	if option, err := openFake(t, fake).HidesProcesses(); option != "" || err != nil {
 		t.Errorf("HidesProcesses() = %q, %v of a directory", option, err)
 	}
 }

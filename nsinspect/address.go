@@ -32,7 +32,7 @@ func (p *Process) Addresses() ([]netip.Addr, error) {
 		parse func(io.Reader, []netip.Addr) ([]netip.Addr, error)
 	}{{"fib_trie", parseFibTrie}, {"if_inet6", parseIfInet6}} {
 		text, err := p.openNet(file.name)
-		if errors.Is(err, errAbsent) {
+		if errors.Is(err, ErrAbsent) {
 			continue // The kernel can be built or booted without IPv6.
 		}
 		if err == nil {

@@ -87,7 +87,7 @@ func TestAddresses(t *testing.T) {
 			if test.v6 != "" {
 				fake.write("proc/5/net/if_inet6", test.v6)
 			}
-			addresses, err := fake.openProcess(5).Addresses()
+			addresses, err := openProcess(t, fake, 5).Addresses()
 			if errors.Is(test.wantErr, errAny) && err != nil {
 				err = errAny
 			}
@@ -118,7 +118,7 @@ var errAny = errors.New("any")
 func TestAddressesOfNone(t *testing.T) {
 	fake := newFakeProc(t)
 	fake.add(fakeProcess{pid: 5})
-	if addresses, err := fake.openProcess(5).Addresses(); !errors.Is(err, ErrVanished) {
+	if addresses, err := openProcess(t, fake, 5).Addresses(); !errors.Is(err, ErrVanished) {
 		t.Errorf("Addresses = %v, %v, want %v", addresses, err, ErrVanished)
 	}
 }

@@ -19,17 +19,17 @@ func TestAge(t *testing.T) {
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
 		t.Fatal(err)
 	}
-	age, err := fake.openProcess(5).Age()
+	age, err := openProcess(t, fake, 5).Age()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := time.Duration(now.Nano()) - time.Second; age < want || age > want+time.Minute {
 		t.Errorf("Age = %v of a process that started 1s after the system, %v ago", age, want)
 	}
-	if age, err := fake.openProcess(6).Age(); err == nil {
+	if age, err := openProcess(t, fake, 6).Age(); err == nil {
 		t.Errorf("Age = %v of a process that starts in the far future", age)
 	}
-	process := fake.openProcess(7)
+	process := openProcess(t, fake, 7)
 	fake.remove("proc/7/stat")
 	if age, err := process.Age(); !errors.Is(err, ErrVanished) {
 		t.Errorf("Age = %v, %v of a process that is gone, want %v", age, err, ErrVanished)

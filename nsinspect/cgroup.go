@@ -28,38 +28,28 @@ type CgroupEntry struct {
 	Path string
 }
 
-// Cgroups returns the process's place in each cgroup hierarchy, from /proc/PID/cgroup,
+// ReadCgroups returns the process's place in each cgroup hierarchy, from /proc/PID/cgroup,
 // v2's first. Anyone may read it.
-func (p *Process) Cgroups() ([]CgroupEntry, error) {
-	return p.cgroupsAt("")
+func ReadCgroups(process *Process) ([]CgroupEntry, error) {
+	return cgroupsAt(process, "")
 }
 
-// LiveCgroups is Cgroups, save that it looks at another thread where the leader has ended
-// while others run on: the kernel then shows the root of each v1 hierarchy for it
+// ReadLiveCgroups is ReadCgroups, but reads another thread's where the leader has ended while
+// others run on: the kernel then shows the root of each v1 hierarchy for it
 // (kernel/cgroup/cgroup.c, proc_cgroup_show), under which a process could hide.
-func (p *Process) LiveCgroups(ctx context.Context) ([]CgroupEntry, error) {
-	entries, err := p.cgroupsAt("")
+func ReadLiveCgroups(ctx context.Context, process *Process) ([]CgroupEntry, error) {
+	entries, err := cgroupsAt(process, "")
 	if err != nil || !allV1AtRoot(entries) {
 		return entries, err
 	}
-	single, err := p.singleThreaded()
-	if err != nil || single || !p.ended("") {
-		return entries, err
-	}
-	tids, err := p.Threads(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, tid := range tids {
-		if tid == p.pid || p.ended(threadDir(tid)) {
-			continue
-		}
-		other, err := p.cgroupsAt(threadDir(tid))
+	_, err = process.InPlaceOfLeader(ctx, func(dir string) error {
+		others, err := cgroupsAt(process, dir)
 		if !errors.Is(err, ErrVanished) {
-			return other, err
+			entries = others
 		}
-	}
-	return entries, nil
+		return err
+	})
+	return entries, err
 }
 
 // allV1AtRoot says whether there are v1 hierarchies and each shows "/", as for kernel
@@ -78,14 +68,14 @@ func allV1AtRoot(entries []CgroupEntry) bool {
 	return v1 > 0
 }
 
-func (p *Process) cgroupsAt(dir string) ([]CgroupEntry, error) {
-	text, err := readAll(p.fd, dir+"cgroup", make([]byte, cgroupBufSize), maxCgroupBytes)
+func cgroupsAt(process *Process, dir string) ([]CgroupEntry, error) {
+	text, err := readAll(process.FD(), dir+"cgroup", make([]byte, cgroupBufSize), maxCgroupBytes)
 	if err != nil {
-		return nil, classify(fmt.Sprintf("read cgroups of process %d", p.pid), err)
+		return nil, classify(fmt.Sprintf("read cgroups of process %d", process.PID()), err)
 	}
 	entries, err := ParseCgroups(text)
 	if err != nil {
-		return nil, fmt.Errorf("read cgroups of process %d: %w", p.pid, err)
+		return nil, fmt.Errorf("read cgroups of process %d: %w", process.PID(), err)
 	}
 	return entries, nil
 }

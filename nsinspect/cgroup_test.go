@@ -100,18 +100,18 @@ func TestCgroupsOfProcess(t *testing.T) {
 	fake.add(fakeProcess{pid: 5, cgroup: long})
 	fake.add(fakeProcess{pid: 6, cgroup: strings.Repeat("1:a:/"+strings.Repeat("x", 4000)+"\n", 20)})
 	fake.add(fakeProcess{pid: 7, cgroup: "nonsense"})
-	got, err := fake.openProcess(5).Cgroups()
+	got, err := ReadCgroups(openProcess(t, fake, 5))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := strings.TrimSuffix(long[len("0::"):], "\n"); len(got) != 1 || got[0].Path != want {
 		t.Errorf("a path of %d bytes was not read whole", len(want))
 	}
-	if _, err := fake.openProcess(6).Cgroups(); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("Cgroups = %v of a file larger than the cap, want %v", err, ErrTooLarge)
+	if _, err := ReadCgroups(openProcess(t, fake, 6)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("ReadCgroups = %v of a file larger than the cap, want %v", err, ErrTooLarge)
 	}
-	if _, err := fake.openProcess(7).Cgroups(); err == nil || errors.Is(err, ErrVanished) {
-		t.Errorf("Cgroups = %v of a malformed file", err)
+	if _, err := ReadCgroups(openProcess(t, fake, 7)); err == nil || errors.Is(err, ErrVanished) {
+		t.Errorf("ReadCgroups = %v of a malformed file", err)
 	}
 }
 
@@ -158,7 +158,7 @@ func TestLiveCgroups(t *testing.T) {
 			fake := newFakeProc(t)
 			test.process.pid = 5
 			fake.add(test.process)
-			got, err := fake.openProcess(5).LiveCgroups(t.Context())
+			got, err := ReadLiveCgroups(t.Context(), openProcess(t, fake, 5))
 			if err != nil {
 				t.Fatal(err)
 			}

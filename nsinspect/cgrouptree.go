@@ -11,6 +11,9 @@ import (
 // cgroupMount is where cgroup v2 is mounted on a host that has nothing else (cgroups(7)).
 const cgroupMount = "sys/fs/cgroup"
 
+// ErrNoCgroup2 says that the host's cgroups are not those of v2 alone.
+var ErrNoCgroup2 = errors.New("the host does not have cgroup v2 alone")
+
 // CgroupTree is the host's tree of v2 cgroups. It tells the path of a cgroup by its id, which
 // is all that sock_diag says of the cgroup in which a socket was made.
 type CgroupTree struct {
@@ -22,36 +25,35 @@ type CgroupTree struct {
 	reader uint64
 }
 
-// CgroupTree opens the host's /sys/fs/cgroup, as the host reference sees it through
+// OpenCgroupTree opens the host's /sys/fs/cgroup, as the host reference sees it through
 // /proc/PID/root (proc_pid_root(5)). That takes CAP_SYS_PTRACE: [ErrDenied] without. Where
 // the host has cgroup v1, alone or beside v2, the error is [ErrNoCgroup2]. The caller closes
 // the tree.
-func (fs *FS) CgroupTree(host HostReference) (*CgroupTree, error) {
-	process, err := fs.openHost(host, Mnt)
+func OpenCgroupTree(host *Host) (*CgroupTree, error) {
+	process, err := host.Process(Mnt)
 	if err != nil {
 		return nil, fmt.Errorf("open the host's cgroups: %w", err)
 	}
-	defer process.Close()
-	tree, err := process.cgroupTree()
+	tree, err := openTreeOf(process)
 	if err != nil {
 		return nil, fmt.Errorf("open the host's cgroups: %w", err)
 	}
 	return tree, nil
 }
 
-// cgroupTree opens the tree that this process sees.
-func (p *Process) cgroupTree() (*CgroupTree, error) {
-	dir, err := openDir(p.fd, "root/"+cgroupMount)
-	if errors.Is(err, unix.ENOENT) && !p.ended("") {
+// openTreeOf opens the tree that this process sees.
+func openTreeOf(process *Process) (*CgroupTree, error) {
+	dir, err := openDir(process.FD(), "root/"+cgroupMount)
+	if errors.Is(err, unix.ENOENT) && !process.Ended() {
 		return nil, fmt.Errorf("%w: /%s is missing", ErrNoCgroup2, cgroupMount)
 	}
 	if err != nil {
-		return nil, classify(fmt.Sprintf("open /%s of process %d", cgroupMount, p.pid), err)
+		return nil, classify(fmt.Sprintf("open /%s of process %d", cgroupMount, process.PID()), err)
 	}
 	tree := &CgroupTree{dir: dir}
 	err = mustBeCgroup2(dir)
 	if err == nil {
-		err = tree.setView(p)
+		err = tree.setView(process)
 	}
 	if err != nil {
 		tree.Close()
@@ -87,9 +89,9 @@ func mustBeCgroup2(dir int) error {
 
 // setView finds out how the paths of the tree look from this process's cgroup namespace.
 func (t *CgroupTree) setView(host *Process) error {
-	mounts, err := readMounts(host.fd, "mountinfo")
+	mounts, err := readMounts(host.FD(), "mountinfo")
 	if err != nil {
-		return classify(fmt.Sprintf("read mounts of process %d", host.pid), err)
+		return classify(fmt.Sprintf("read mounts of process %d", host.PID()), err)
 	}
 	id, err := mountID(t.dir)
 	if err != nil {

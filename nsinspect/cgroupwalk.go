@@ -78,7 +78,7 @@ func (w *cgroupWalk) list(ctx context.Context, node int, buf []byte) error {
 	// As in most file systems, a cgroup's directory has a link from each directory in it
 	// besides its own two: most have none, and listing them costs the most.
 	var stat unix.Stat_t
-	_, err := retry(func() (int, error) { return 0, unix.Fstatat(w.dir, path, &stat, unix.AT_SYMLINK_NOFOLLOW) })
+	err := statAt(w.dir, path, &stat, unix.AT_SYMLINK_NOFOLLOW)
 	if err == nil && stat.Nlink == 2 {
 		return nil
 	}

@@ -138,3 +138,22 @@ func asUID(text string) (string, bool) {
 	}
 	return text, true
 }
+
+// HostContainers returns the containers that the host itself is in, for [FS.Host].
+func HostContainers(host *Process) ([]string, error) {
+	entries, err := ReadCgroups(host)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	seen := make(map[string]bool)
+	for _, entry := range entries {
+		for _, ref := range ContainerRefs(entry.Path) {
+			if !seen[ref.ID] {
+				seen[ref.ID] = true
+				ids = append(ids, ref.ID)
+			}
+		}
+	}
+	return ids, nil
+}

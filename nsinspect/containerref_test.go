@@ -236,3 +236,20 @@ func FuzzContainerRefs(f *testing.F) {
 		}
 	})
 }
+
+// A kind node is a container of the machine around it.
+func TestHostContainers(t *testing.T) {
+	fake := newFakeProc(t)
+	fake.add(fakeProcess{pid: 1, cgroup: "2:pids:/docker/" + idA + "/docker/" + idB + "/init.scope\n1:cpu:/docker/" + idA + "\n0::/../../docker/" + idA + "\n"})
+	fake.add(fakeProcess{pid: 2, cgroup: "0::/init.scope\n"})
+	fake.add(fakeProcess{pid: 3, cgroup: "nonsense"})
+	for pid, want := range map[int][]string{1: {idA, idB}, 2: nil} {
+		got, err := HostContainers(openProcess(t, fake, pid))
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("process %d: %v -want +got:\n%s", pid, err, diff)
+		}
+	}
+	if got, err := HostContainers(openProcess(t, fake, 3)); err == nil {
+		t.Errorf("HostContainers = %v of a process whose cgroups can't be read", got)
+	}
+}

@@ -29,24 +29,12 @@ func (p *Process) SocketInodes(ctx context.Context, visit func(inode uint64), li
 		return seen, err
 	}
 	// A leader that ended has none any more, but its threads may.
-	single, err := p.singleThreaded()
-	if err != nil || single || !p.ended("") {
-		return 0, err
-	}
-	tids, err := p.Threads(ctx)
-	if err != nil {
-		return 0, err
-	}
-	for _, tid := range tids {
-		if tid == p.pid || p.ended(threadDir(tid)) {
-			continue
-		}
-		seen, err := p.socketInodesAt(ctx, threadDir(tid), visit, limit)
-		if !errors.Is(err, ErrVanished) {
-			return seen, err
-		}
-	}
-	return 0, nil
+	_, err = p.InPlaceOfLeader(ctx, func(dir string) error {
+		var err error
+		seen, err = p.socketInodesAt(ctx, dir, visit, limit)
+		return err
+	})
+	return seen, err
 }
 
 // socketInodesAt looks at the descriptors of the thread with this directory.
@@ -147,9 +135,7 @@ const infoBufSize = 128
 // info reads the information about a descriptor.
 func (d *descriptors) info(name string) error {
 	var buf [infoBufSize]byte
-	fd, err := retry(func() (int, error) {
-		return unix.Openat(d.dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	})
+	fd, err := openAt(d.dir, name)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func TestSocketInodes(t *testing.T) {
 		fake.mkdir("proc/5/fd")
 		fake.link(target, fmt.Sprintf("proc/5/fd/%d", fd))
 	}
-	inodes, seen, err := inodesOf(t, fake.openProcess(5))
+	inodes, seen, err := inodesOf(t, openProcess(t, fake, 5))
 	if diff := cmp.Diff([]uint64{7, 42}, inodes); diff != "" || seen != 8 || err != nil {
 		t.Errorf("saw %d descriptors, %v -want +got:\n%s", seen, err, diff)
 	}
@@ -59,14 +59,14 @@ func TestSocketInodesAreCapped(t *testing.T) {
 	}
 	for _, limit := range []int{all - 1, all} {
 		visited := 0
-		seen, err := fake.openProcess(5).SocketInodes(t.Context(), func(uint64) { visited++ }, limit)
+		seen, err := openProcess(t, fake, 5).SocketInodes(t.Context(), func(uint64) { visited++ }, limit)
 		if tooLarge := errors.Is(err, ErrTooLarge); tooLarge != (limit < all) || seen != limit || visited != limit {
 			t.Errorf("limit %d: saw %d, visited %d, %v", limit, seen, visited, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := fake.openProcess(5).SocketInodes(ctx, func(uint64) {}, all); !errors.Is(err, context.Canceled) {
+	if _, err := openProcess(t, fake, 5).SocketInodes(ctx, func(uint64) {}, all); !errors.Is(err, context.Canceled) {
 		t.Errorf("SocketInodes = %v, want %v", err, context.Canceled)
 	}
 }
@@ -84,15 +84,15 @@ func TestSocketInodesByInfo(t *testing.T) {
 	}
 	for _, pid := range []int{5, 6, 7} {
 		fake.add(fakeProcess{pid: pid})
-		forbid(fake, fmt.Sprintf("proc/%d/fd", pid))
+		fake.forbid(fmt.Sprintf("proc/%d/fd", pid))
 	}
 	info(5, 0, sockets, "ino:\t42\n")
 	info(5, 1, sockets+1, "ino:\t43\n")
 	info(5, 2, sockets, "ino:\t7\n")
 	info(6, 0, sockets, "") // As before Linux 5.14.
-	forbid(fake, "proc/7/fdinfo")
+	fake.forbid("proc/7/fdinfo")
 	fake.mkdir("forbidden/fdinfo")
-	process, old, closed := fake.openProcess(5), fake.openProcess(6), fake.openProcess(7)
+	process, old, closed := openProcess(t, fake, 5), openProcess(t, fake, 6), openProcess(t, fake, 7)
 	fake.withoutRights(func() {
 		inodes, seen, err := inodesOf(t, process)
 		if diff := cmp.Diff([]uint64{7, 42}, inodes); diff != "" || seen != 3 || err != nil {
@@ -131,7 +131,7 @@ func TestSocketInodesOfEndedLeader(t *testing.T) {
 				fake.mkdir(dir)
 				fake.link(fmt.Sprintf("socket:[%d]", inode), dir+"/3")
 			}
-			inodes, seen, err := inodesOf(t, fake.openProcess(5))
+			inodes, seen, err := inodesOf(t, openProcess(t, fake, 5))
 			if diff := cmp.Diff(test.want, inodes); diff != "" || seen != len(test.want) || err != nil {
 				t.Errorf("saw %d descriptors, %v -want +got:\n%s", seen, err, diff)
 			}
@@ -139,7 +139,7 @@ func TestSocketInodesOfEndedLeader(t *testing.T) {
 	}
 	fake := newFakeProc(t)
 	fake.add(fakeProcess{pid: 5})
-	if _, seen, err := inodesOf(t, fake.openProcess(5)); !errors.Is(err, ErrVanished) {
+	if _, seen, err := inodesOf(t, openProcess(t, fake, 5)); !errors.Is(err, ErrVanished) {
 		t.Errorf("%d descriptors of a process that is gone: %v, want %v", seen, err, ErrVanished)
 	}
 }

@@ -18,7 +18,7 @@ func readNumbers(ctx context.Context, fd, limit int) ([]int, error) {
 	var numbers []int
 	err := eachBatch(ctx, fd, make([]byte, dirBufSize), func(batch []byte) error {
 		if numbers = appendNumbers(numbers, batch); len(numbers) > limit {
-			return fmt.Errorf("more than %d entries: %w", limit, ErrTooLarge)
+			return fmt.Errorf("more than %d entries: %w", limit, errTooLarge)
 		}
 		return nil
 	})

@@ -1,37 +1,20 @@
 package nsinspect
 
-import (
-	"errors"
-	"fmt"
-
-	"golang.org/x/sys/unix"
-)
+import "errors"
 
 // The outcomes of a read that gave no value. They are told apart with errors.Is.
 var (
 	// ErrVanished says that the process or thread ended: normal, not a gap.
-	ErrVanished = errors.New("vanished")
+	ErrVanished = errVanished
 	// ErrDenied says that the kernel or a security module refused the look: a gap.
-	ErrDenied = errors.New("denied")
+	ErrDenied = errDenied
+	// ErrTooLarge says that a text was longer than its cap, so it was not judged.
+	ErrTooLarge = errTooLarge
 	// ErrNoProcfs says that a path is not the root of a readable procfs.
 	ErrNoProcfs = errors.New("not a readable procfs")
-	// ErrTooLarge says that a text was longer than its cap, so it was not judged.
-	ErrTooLarge = errors.New("larger than its cap")
-	// ErrNoCgroup2 says that the host's cgroups are not those of v2 alone.
-	ErrNoCgroup2 = errors.New("the host does not have cgroup v2 alone")
+	// ErrNoHost says that there is no host reference.
+	ErrNoHost = errors.New("there is no host reference")
+	// ErrAbsent says that the kernel has no such file: what it is about is not built in, or
+	// not loaded.
+	ErrAbsent = errors.New("the kernel does not have it")
 )
-
-// classify turns an errno of a read below /proc/PID into one of the outcomes. The
-// errno stays in the chain.
-func classify(doing string, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ESRCH):
-		return fmt.Errorf("%s: %w: %w", doing, ErrVanished, err)
-	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%s: %w: %w", doing, ErrDenied, err)
-	default:
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-}

@@ -41,89 +41,86 @@ type HostCandidate struct {
 	PID       int
 }
 
-// HostReference returns the first candidate whose namespaces can be read. If there is
-// none, the reference is [ByNone] and the error says of each candidate why.
-func (fs *FS) HostReference(candidates ...HostCandidate) (HostReference, error) {
+// Host is an open host reference: a handle of the process that stands for the host. Where no
+// process does, its Reference is [ByNone] and its methods answer [ErrNoHost].
+type Host struct {
+	ref     HostReference
+	process *Process
+}
+
+// Host opens the first candidate whose namespaces can be read. If there is none, the error
+// says of each candidate why, and the Host stands for none. The caller closes it.
+//
+// containers tells which containers a process is in, outermost first; a candidate of which it
+// can't is left out. nil is for a caller that does not ask.
+func (fs *FS) Host(containers func(*Process) ([]string, error), candidates ...HostCandidate) (*Host, error) {
 	var failures []error
 	for _, candidate := range candidates {
-		ref, err := fs.hostReference(candidate)
+		host, err := fs.openHost(containers, candidate)
 		if err == nil {
-			return ref, nil
+			return host, nil
 		}
 		failures = append(failures, fmt.Errorf("%s: %w", candidate.Reference, err))
 	}
 	if len(failures) == 0 {
 		failures = append(failures, errors.New("there is no candidate"))
 	}
-	return HostReference{Reference: ByNone}, errors.Join(failures...)
+	return &Host{ref: HostReference{Reference: ByNone}}, errors.Join(failures...)
 }
 
-func (fs *FS) hostReference(candidate HostCandidate) (HostReference, error) {
+func (fs *FS) openHost(containers func(*Process) ([]string, error), candidate HostCandidate) (*Host, error) {
 	process, err := fs.Open(candidate.PID)
-	if err != nil {
-		return HostReference{}, err
-	}
-	defer process.Close()
-	if candidate.Reference == ByKthreadd {
-		if err := process.mustBeKthreadd(); err != nil {
-			return HostReference{}, err
-		}
-	}
-	namespaces, err := process.Namespaces()
-	if err != nil {
-		return HostReference{}, err
-	}
-	entries, err := process.Cgroups()
-	if err != nil {
-		return HostReference{}, err
-	}
-	return HostReference{
-		Reference:  candidate.Reference,
-		PID:        candidate.PID,
-		Namespaces: namespaces,
-		Containers: containerIDs(entries),
-	}, nil
-}
-
-// openHost opens the process that is the host reference, unless its pid is another's by now
-// or it has left the host's namespace of this kind.
-func (fs *FS) openHost(host HostReference, kind Kind) (*Process, error) {
-	if _, ok := host.Namespaces.Get(kind); !ok {
-		return nil, errNoHost
-	}
-	process, err := fs.Open(host.PID)
 	if err != nil {
 		return nil, err
 	}
-	if err := process.mustBeHost(host, kind); err != nil {
+	host := &Host{ref: HostReference{Reference: candidate.Reference, PID: candidate.PID}, process: process}
+	if err := host.read(containers); err != nil {
 		process.Close()
 		return nil, err
 	}
-	return process, nil
+	return host, nil
 }
 
-// mustBeHost fails unless the process is in the host's namespace of this kind.
-func (p *Process) mustBeHost(host HostReference, kind Kind) error {
-	id, err := p.Namespace(kind)
-	if want, _ := host.Namespaces.Get(kind); err == nil && id != want {
-		err = fmt.Errorf("process %d is not in the host's %s namespace any more: %w", p.pid, kind, ErrVanished)
+// read completes the reference.
+func (h *Host) read(containers func(*Process) ([]string, error)) error {
+	if h.ref.Reference == ByKthreadd {
+		if err := h.process.mustBeKthreadd(); err != nil {
+			return err
+		}
 	}
+	var err error
+	if h.ref.Namespaces, err = h.process.Namespaces(); err != nil || containers == nil {
+		return err
+	}
+	h.ref.Containers, err = containers(h.process)
 	return err
 }
 
-// containerIDs returns the containers that any of the entries names.
-func containerIDs(entries []CgroupEntry) []string {
-	var ids []string
-	seen := make(map[string]bool)
-	for _, entry := range entries {
-		for _, ref := range ContainerRefs(entry.Path) {
-			if !seen[ref.ID] {
-				seen[ref.ID] = true
-				ids = append(ids, ref.ID)
-			}
-		}
+// Close releases the handle.
+func (h *Host) Close() {
+	if h.process != nil {
+		h.process.Close()
 	}
-	return ids
+}
+
+// Ref returns what is known of the reference, as plain data.
+func (h *Host) Ref() HostReference { return h.ref }
+
+// Process returns the process that stands for the host, unless it has left the host's
+// namespace of this kind. It is open for as long as the Host is.
+func (h *Host) Process(kind Kind) (*Process, error) {
+	want, ok := h.ref.Namespaces.Get(kind)
+	if !ok || h.process == nil {
+		return nil, ErrNoHost
+	}
+	id, err := h.process.Namespace(kind)
+	if err != nil {
+		return nil, err
+	}
+	if id != want {
+		return nil, fmt.Errorf("process %d is not in the host's %s namespace any more: %w", h.process.pid, kind, ErrVanished)
+	}
+	return h.process, nil
 }
 
 // Self returns the pid of this process as the procfs numbers it, or 0 if it is not in it.

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestHostReference(t *testing.T) {
+func TestHost(t *testing.T) {
 	host, other := allKinds("host"), allKinds("other")
 	pid1 := HostCandidate{ByPID1, 1}
 	kthreadd := HostCandidate{ByKthreadd, 2}
@@ -16,13 +16,14 @@ func TestHostReference(t *testing.T) {
 	initProcess := fakeProcess{pid: 1, comm: "systemd", cgroup: "0::/init.scope\n", ns: host}
 	kernel := fakeProcess{pid: 2, comm: "kthreadd", stat: kthreaddStat, cgroup: "0::/\n", ns: host}
 	containerd := fakeProcess{pid: 300, comm: "containerd", cgroup: "0::/system.slice/containerd.service\n", ns: other}
-	protected := fakeProcess{pid: 1, comm: "init", cgroup: "0::/\n", ns: map[Kind]string{Net: "forbidden/net"}}
+	protected := fakeProcess{pid: 1, comm: "init", cgroup: "0::/\n", ns: map[string]string{"net": "forbidden/net"}}
 
 	tests := map[string]struct {
 		processes  []fakeProcess
+		containers func(*Process) ([]string, error)
 		candidates []HostCandidate
 		want       HostReference // Namespaces are those of the names in ns.
-		ns         map[Kind]string
+		ns         map[string]string
 		wantErr    []string
 	}{
 		"the first that can be read": {
@@ -50,18 +51,16 @@ func TestHostReference(t *testing.T) {
 			ns:         host,
 		},
 		"a zombie is in no namespace": {
-			processes:  []fakeProcess{{pid: 1, stat: zombieStat, cgroup: "0::/\n", ns: map[Kind]string{PID: "p", User: "u"}}, kernel},
+			processes:  []fakeProcess{{pid: 1, stat: zombieStat, cgroup: "0::/\n", ns: map[string]string{"pid": "p", "user": "u"}}, kernel},
 			candidates: []HostCandidate{pid1, kthreadd},
 			want:       HostReference{Reference: ByKthreadd, PID: 2},
 			ns:         host,
 		},
 		"in a kind node the host is a container": {
-			processes: []fakeProcess{{
-				pid: 1, comm: "systemd", ns: host,
-				cgroup: "2:pids:/docker/" + idA + "/docker/" + idB + "/init.scope\n1:cpu:/docker/" + idA + "\n0::/../../docker/" + idA + "\n",
-			}},
+			processes:  []fakeProcess{initProcess},
+			containers: func(*Process) ([]string, error) { return []string{"outer", "inner"}, nil },
 			candidates: []HostCandidate{pid1},
-			want:       HostReference{Reference: ByPID1, PID: 1, Containers: []string{idA, idB}},
+			want:       HostReference{Reference: ByPID1, PID: 1, Containers: []string{"outer", "inner"}},
 			ns:         host,
 		},
 		"none": {
@@ -82,16 +81,17 @@ func TestHostReference(t *testing.T) {
 			for _, process := range test.processes {
 				fake.add(process)
 			}
-			test.want.Namespaces = fake.namespaces(test.ns)
-			fs := fake.open()
-			var got HostReference
+			test.want.Namespaces = fakeNamespaces(t, fake, test.ns)
+			fs := openFake(t, fake)
+			var got *Host
 			var err error
-			fake.withoutRights(func() { got, err = fs.HostReference(test.candidates...) })
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			fake.withoutRights(func() { got, err = fs.Host(test.containers, test.candidates...) })
+			defer got.Close()
+			if diff := cmp.Diff(test.want, got.Ref()); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			if (err != nil) != (test.wantErr != nil) {
-				t.Fatalf("HostReference: %v", err)
+				t.Fatalf("Host: %v", err)
 			}
 			for _, part := range test.wantErr {
 				if !strings.Contains(err.Error(), part) {
@@ -120,9 +120,10 @@ func TestOnlyKthreaddIsKthreadd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			fake := newFakeProc(t)
 			fake.add(fakeProcess{pid: 2, comm: test.comm, stat: test.stat, cgroup: "0::/\n", ns: allKinds("host")})
-			got, err := fake.open().HostReference(HostCandidate{ByKthreadd, 2})
+			got, err := openFake(t, fake).Host(nil, HostCandidate{ByKthreadd, 2})
+			defer got.Close()
 			if (err != nil) != test.wantErr {
-				t.Errorf("HostReference = %+v, %v", got, err)
+				t.Errorf("Host = %+v, %v", got.Ref(), err)
 			}
 		})
 	}
@@ -130,21 +131,23 @@ func TestOnlyKthreaddIsKthreadd(t *testing.T) {
 
 // The errors keep their outcome, so that a caller can tell a host that may not be looked
 // at from one that is not there.
-func TestHostReferenceErrors(t *testing.T) {
+func TestHostErrors(t *testing.T) {
 	fake := newFakeProc(t)
-	fake.add(fakeProcess{pid: 1, ns: map[Kind]string{Net: "forbidden/net"}, cgroup: "0::/\n"})
-	fake.add(fakeProcess{pid: 3, ns: allKinds("x"), cgroup: "nonsense"})
-	fs := fake.open()
+	fake.add(fakeProcess{pid: 1, ns: map[string]string{"net": "forbidden/net"}, cgroup: "0::/\n"})
+	fake.add(fakeProcess{pid: 3, ns: allKinds("x"), cgroup: "0::/\n"})
+	fs := openFake(t, fake)
 	fake.withoutRights(func() {
-		if _, err := fs.HostReference(HostCandidate{ByPID1, 1}); !errors.Is(err, ErrDenied) || errors.Is(err, ErrVanished) {
-			t.Errorf("HostReference of what is forbidden = %v, want %v", err, ErrDenied)
+		if _, err := fs.Host(nil, HostCandidate{ByPID1, 1}); !errors.Is(err, ErrDenied) || errors.Is(err, ErrVanished) {
+			t.Errorf("Host of what is forbidden = %v, want %v", err, ErrDenied)
 		}
 	})
-	if _, err := fs.HostReference(HostCandidate{ByHostPID, 9}); !errors.Is(err, ErrVanished) {
-		t.Errorf("HostReference of nobody = %v, want %v", err, ErrVanished)
+	if _, err := fs.Host(nil, HostCandidate{ByHostPID, 9}); !errors.Is(err, ErrVanished) {
+		t.Errorf("Host without a process = %v, want %v", err, ErrVanished)
 	}
 	// Without its cgroups it is not known which containers the host itself is in.
-	if got, err := fs.HostReference(HostCandidate{ByHostPID, 3}); err == nil {
-		t.Errorf("HostReference = %+v of a process whose cgroups can't be read", got)
+	unreadable := errors.New("malformed")
+	got, err := fs.Host(func(*Process) ([]string, error) { return nil, unreadable }, HostCandidate{ByHostPID, 3})
+	if !errors.Is(err, unreadable) || got.Ref().Reference != ByNone {
+		t.Errorf("Host = %+v, %v, want %v", got.Ref(), err, unreadable)
 	}
 }

@@ -11,12 +11,12 @@ import (
 var errLayout = errors.New("a 32-bit program can't read it")
 
 // legacyForwards adds the forwards in legacy iptables to a table, and returns what failed.
-func (fs *FS) legacyForwards(ctx context.Context, host HostReference, table *ForwardTable) []error {
+func (r *ForwardReader) legacyForwards(ctx context.Context, host *Host, table *ForwardTable) []error {
 	var failures []error
 	for _, family := range legacyFamilies() {
 		// The time is another for each: what holds up one must not hide the other.
 		limited, cancel := context.WithTimeout(ctx, maxForwardTime)
-		found, err := fs.legacyFamilyForwards(limited, host, &family)
+		found, err := r.legacyFamilyForwards(limited, host, &family)
 		cancel()
 		table.add(&found)
 		if err != nil {
@@ -27,9 +27,9 @@ func (fs *FS) legacyForwards(ctx context.Context, host HostReference, table *For
 	return failures
 }
 
-func (fs *FS) legacyFamilyForwards(ctx context.Context, host HostReference, family *legacyFamily) (ForwardTable, error) {
-	table, err := fs.askLegacy(ctx, host, family)
-	if errors.Is(err, errAbsent) {
+func (r *ForwardReader) legacyFamilyForwards(ctx context.Context, host *Host, family *legacyFamily) (ForwardTable, error) {
+	table, err := r.askLegacy(ctx, host, family)
+	if errors.Is(err, errNoTable) {
 		return ForwardTable{}, nil
 	}
 	if err != nil {
@@ -54,11 +54,11 @@ func newLegacyReader(table *legacyTable, limits forwardLimits) *forwardReader {
 // writes to the memory of whoever asked. A process that never takes the answer holds up all
 // others, and no signal ends their waiting. What is left behind here ends with that; there is
 // never more than one of a family.
-func (fs *FS) askLegacy(ctx context.Context, host HostReference, family *legacyFamily) (*legacyTable, error) {
+func (r *ForwardReader) askLegacy(ctx context.Context, host *Host, family *legacyFamily) (*legacyTable, error) {
 	if strconv.IntSize == 32 {
 		return nil, errLayout
 	}
-	asking := fs.legacy[family.number]
+	asking := r.asking[family.number]
 	select {
 	case asking <- struct{}{}:
 	case <-ctx.Done():
@@ -70,7 +70,7 @@ func (fs *FS) askLegacy(ctx context.Context, host HostReference, family *legacyF
 	}
 	answers := make(chan answer)
 	go func() {
-		table, err := fs.readLegacy(host, family)
+		table, err := readLegacy(host, family)
 		<-asking
 		select {
 		case answers <- answer{table, err}:

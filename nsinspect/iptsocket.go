@@ -34,6 +34,9 @@ const maxLegacyBytes = 64 << 20
 // maxNamesBytes caps the list of tables, of which the kernel knows five.
 const maxNamesBytes = 4 << 10
 
+// errNoTable says that the host's network namespace has no table for NAT.
+var errNoTable = errors.New("there is no such table")
+
 // errTorn says that what was read of a table at different times does not fit together.
 var errTorn = errors.New("it changed while it was read")
 
@@ -59,12 +62,14 @@ func legacyFamilies() [2]legacyFamily {
 const natTable = "nat"
 
 // has says whether the host's network namespace has the table for NAT. To ask for one that
-// is not there makes the kernel load and fill it. The error is errAbsent where the kernel has
-// no legacy iptables.
-func (f *legacyFamily) has(files *procNet) (bool, error) {
-	file, err := files.open(f.names)
+// is not there makes the kernel load and fill it.
+func (f *legacyFamily) has(host *Host) (bool, error) {
+	file, err := host.OpenNet(f.names)
+	if errors.Is(err, ErrAbsent) {
+		return false, nil
+	}
 	if err != nil {
-		return false, fmt.Errorf("read net/%s of process %d, which takes root or CAP_DAC_READ_SEARCH: %w", f.names, files.host.PID, err)
+		return false, fmt.Errorf("read net/%s of process %d, which takes root or CAP_DAC_READ_SEARCH: %w", f.names, host.Ref().PID, err)
 	}
 	defer func() { _ = file.Close() }() // It was only read from.
 	text, err := io.ReadAll(io.LimitReader(file, maxNamesBytes+1))
@@ -72,7 +77,7 @@ func (f *legacyFamily) has(files *procNet) (bool, error) {
 		err = fmt.Errorf("%w of %d bytes", ErrTooLarge, maxNamesBytes)
 	}
 	if err != nil {
-		return false, fmt.Errorf("read net/%s of process %d: %w", f.names, files.host.PID, err)
+		return false, fmt.Errorf("read net/%s of process %d: %w", f.names, host.Ref().PID, err)
 	}
 	return slices.Contains(strings.Split(string(text), "\n"), natTable), nil
 }
@@ -103,19 +108,17 @@ func (d *legacyDump) free() {
 	d.buffer, d.entries = nil, nil
 }
 
-// readLegacy reads the table for NAT of the host's network namespace. The error is errAbsent
+// readLegacy reads the table for NAT of the host's network namespace. The error is errNoTable
 // where there is none. The caller frees the table.
-func (fs *FS) readLegacy(host HostReference, family *legacyFamily) (*legacyTable, error) {
-	files := &procNet{fs: fs, host: host}
-	defer files.close()
-	if ok, err := family.has(files); err != nil || !ok {
+func readLegacy(host *Host, family *legacyFamily) (*legacyTable, error) {
+	if ok, err := family.has(host); err != nil || !ok {
 		if err == nil {
-			err = errAbsent
+			err = errNoTable
 		}
 		return nil, err
 	}
 	fd := -1
-	err := fs.inHostNetwork(host, func() error {
+	err := host.InNetwork(func() error {
 		var err error
 		// Of a raw socket, which the manuals speak of, it takes nothing but a right.
 		fd, err = unix.Socket(family.domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -196,7 +199,7 @@ func legacyError(err error) error {
 	case errors.Is(err, unix.EPERM):
 		return classify("ask for its rules, which takes CAP_NET_ADMIN", err)
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOPROTOOPT):
-		return errAbsent // It, or all of legacy iptables, was unloaded just now.
+		return errNoTable // It, or all of legacy iptables, was unloaded just now.
 	}
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ import (
 
 // legacyHost is a fake host with a list of tables, or without where it is nil, in a network
 // namespace that cannot be entered.
-func legacyHost(t *testing.T, names *string, hidden bool) (*fakeProc, HostReference) {
+func legacyHost(t *testing.T, names *string, hidden bool) (*fakeProc, *Host) {
 	t.Helper()
 	fake := newFakeProc(t)
 	fake.add(fakeProcess{pid: 5, ns: allKinds("host")})
@@ -27,11 +26,12 @@ func legacyHost(t *testing.T, names *string, hidden bool) (*fakeProc, HostRefere
 	if names != nil {
 		fake.write(file, *names)
 	}
-	namespaces, err := fake.openProcess(5).Namespaces()
+	host, err := openFake(t, fake).Host(nil, HostCandidate{ByHostPID, 5})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fake, HostReference{PID: 5, Namespaces: namespaces}
+	t.Cleanup(host.Close)
+	return fake, host
 }
 
 // The kernel is asked for a table only if the host's network has it.
@@ -40,31 +40,30 @@ func TestLegacyNames(t *testing.T) {
 	tests := map[string]struct {
 		names  *string
 		hidden bool
-		pid    int
+		ended  bool
 		want   error
 		text   string
 	}{
-		"a kernel without it":  {want: errAbsent},
-		"unused":               {names: names(""), want: errAbsent},
-		"other tables":         {names: names("filter\nmangle\n"), want: errAbsent},
-		"names that hold it":   {names: names("nat2\nmynat\n"), want: errAbsent},
+		"a kernel without it":  {want: errNoTable},
+		"unused":               {names: names(""), want: errNoTable},
+		"other tables":         {names: names("filter\nmangle\n"), want: errNoTable},
+		"names that hold it":   {names: names("nat2\nmynat\n"), want: errNoTable},
 		"a table":              {names: names("filter\nnat\nraw\n"), want: unix.EINVAL, text: "open a socket in the host's network namespace"},
 		"the last one":         {names: names("nat"), want: unix.EINVAL, text: "open a socket in the host's network namespace"},
 		"a list of any length": {names: names(strings.Repeat("x\n", maxNamesBytes)), want: ErrTooLarge},
 		"denied":               {names: names("nat\n"), hidden: true, want: ErrDenied, text: "permission denied"},
-		"a host that ended":    {names: names("nat\n"), pid: 6, want: ErrVanished},
+		"a host that ended":    {names: names("nat\n"), ended: true, want: ErrVanished},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			fake, host := legacyHost(t, test.names, test.hidden)
-			if test.pid != 0 {
-				host.PID = test.pid
+			if test.ended {
+				fake.remove("proc/5")
 			}
-			fs := fake.open()
 			family := legacyFamilies()[0]
 			var err error
 			// Not through askLegacy: the rights that are given up are a thread's.
-			look := func() { _, err = fs.readLegacy(host, &family) }
+			look := func() { _, err = readLegacy(host, &family) }
 			if test.hidden {
 				fake.withoutRights(look)
 			} else {
@@ -77,15 +76,15 @@ func TestLegacyNames(t *testing.T) {
 	}
 }
 
-// A pid that another process has by now is not the host.
+// A process that has moved elsewhere is not the host.
 func TestLegacyOfAnother(t *testing.T) {
 	names := "nat\n"
 	fake, host := legacyHost(t, &names, false)
-	fake.add(fakeProcess{pid: 6, ns: allKinds("pod")})
-	fake.write("proc/6/net/ip_tables_names", names)
-	host.PID = 6
+	fake.write("namespaces/pod", "")
+	fake.remove("proc/5/ns/net")
+	fake.link("../../../namespaces/pod", "proc/5/ns/net")
 	family := legacyFamilies()[0]
-	if _, err := fake.open().readLegacy(host, &family); !errors.Is(err, ErrVanished) {
+	if _, err := readLegacy(host, &family); !errors.Is(err, ErrVanished) {
 		t.Errorf("readLegacy = %v, want %v", err, ErrVanished)
 	}
 }
@@ -94,16 +93,16 @@ func TestLegacyOfAnother(t *testing.T) {
 // twice meanwhile, and the other family is.
 func TestLegacyHangs(t *testing.T) {
 	fake, host := legacyHost(t, nil, false)
-	file := filepath.Join(fake.base, "proc/5/net/ip_tables_names")
+	file := fake.path("proc/5/net/ip_tables_names")
 	if err := unix.Mkfifo(file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	fs := fake.open()
+	reader := NewForwardReader()
 	families := legacyFamilies()
 	ask := func(number int, limit time.Duration) error {
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		defer cancel()
-		_, err := fs.askLegacy(ctx, host, &families[number])
+		_, err := reader.askLegacy(ctx, host, &families[number])
 		return err
 	}
 	for range 3 {
@@ -111,8 +110,8 @@ func TestLegacyHangs(t *testing.T) {
 			t.Errorf("askLegacy = %v, want %v", err, context.DeadlineExceeded)
 		}
 	}
-	if err := ask(1, time.Minute); !errors.Is(err, errAbsent) {
-		t.Errorf("askLegacy of the other family = %v, want %v", err, errAbsent)
+	if err := ask(1, time.Minute); !errors.Is(err, errNoTable) {
+		t.Errorf("askLegacy of the other family = %v, want %v", err, errNoTable)
 	}
 	// It answers at last. One is waiting for that, and no more: the next waits for another.
 	writer, err := os.OpenFile(file, os.O_WRONLY, 0)
@@ -125,7 +124,7 @@ func TestLegacyHangs(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	if err := ask(0, time.Minute); !errors.Is(err, errAbsent) {
-		t.Errorf("askLegacy after the answer = %v, want %v", err, errAbsent)
+	if err := ask(0, time.Minute); !errors.Is(err, errNoTable) {
+		t.Errorf("askLegacy after the answer = %v, want %v", err, errNoTable)
 	}
 }

@@ -78,10 +78,10 @@ type SocketTable struct {
 	NoSockDiag error
 }
 
-// errAbsent is the answer for a protocol, or its half of IPv6, that the kernel lacks.
-var errAbsent = errors.New("the kernel does not have this protocol")
+// errNoProtocol is the answer for a protocol that the kernel lacks.
+var errNoProtocol = errors.New("the kernel does not have this protocol")
 
-// Sockets lists the sockets of the host's network namespace that take in what others send.
+// ReadSockets lists the sockets of the host's network namespace that take in what others send.
 //
 // sock_diag (sock_diag(7)) is asked first. Where this process is in another network
 // namespace, that takes CAP_SYS_ADMIN; without, and for what sock_diag does not know, the
@@ -91,14 +91,13 @@ var errAbsent = errors.New("the kernel does not have this protocol")
 //
 // The table is what the kernel shows bit by bit: sockets that come and go meanwhile may be
 // missing. The error is nil as long as one protocol could be read; see Failed for others.
-func (fs *FS) Sockets(ctx context.Context, host HostReference) (SocketTable, error) {
-	if _, ok := host.Namespaces.Get(Net); !ok {
-		return SocketTable{}, errNoHost
+func ReadSockets(ctx context.Context, host *Host) (SocketTable, error) {
+	if host.Ref().PID == 0 {
+		return SocketTable{}, ErrNoHost
 	}
-	diag := &sockDiag{fs: fs, host: host}
+	diag := &sockDiag{host: host}
 	defer diag.close()
-	files := &procNet{fs: fs, host: host}
-	defer files.close()
+	files := procNet{host}
 	table := SocketTable{Ways: make(map[Protocol]string), Failed: make(map[Protocol]error)}
 	if err := diag.connect(ctx); err != nil {
 		table.NoSockDiag = err
@@ -117,7 +116,7 @@ func (fs *FS) Sockets(ctx context.Context, host HostReference) (SocketTable, err
 }
 
 // read adds the sockets of one protocol, from sock_diag or else from procfs.
-func (t *SocketTable) read(ctx context.Context, protocol Protocol, diag *sockDiag, files *procNet) {
+func (t *SocketTable) read(ctx context.Context, protocol Protocol, diag *sockDiag, files procNet) {
 	diagErr := t.NoSockDiag
 	// For raw sockets the kernel would load raw_diag, which little else does.
 	if diagErr == nil && protocol != Raw {
@@ -133,7 +132,7 @@ func (t *SocketTable) read(ctx context.Context, protocol Protocol, diag *sockDia
 	found := newSocketList()
 	err := files.list(ctx, protocol, &found)
 	switch {
-	case errors.Is(err, errAbsent):
+	case errors.Is(err, errNoProtocol):
 		t.Absent = append(t.Absent, protocol)
 	case err == nil, len(found.sockets) > 0:
 		t.add(protocol, ByProcNet, found)

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,7 +12,7 @@ import (
 
 // fakeHost makes process 5 the host reference of a fake procfs, with these tables below its
 // net directory. No namespace can be entered by files that are none of the kernel's.
-func fakeHost(t *testing.T, tables map[string]string) (*fakeProc, *FS, HostReference) {
+func fakeHost(t *testing.T, tables map[string]string) (*fakeProc, *Host) {
 	t.Helper()
 	fake := newFakeProc(t)
 	fake.add(fakeProcess{pid: 5, ns: allKinds("host"), cgroup: "0::/\n"})
@@ -22,12 +20,12 @@ func fakeHost(t *testing.T, tables map[string]string) (*fakeProc, *FS, HostRefer
 	for name, table := range tables {
 		fake.write("proc/5/net/"+name, table)
 	}
-	fs := fake.open()
-	host, err := fs.HostReference(HostCandidate{ByHostPID, 5})
+	host, err := openFake(t, fake).Host(nil, HostCandidate{ByHostPID, 5})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fake, fs, host
+	t.Cleanup(host.Close)
+	return fake, host
 }
 
 func allTables() map[string]string {
@@ -46,8 +44,8 @@ func addressesOf(table SocketTable) map[Protocol][]string {
 }
 
 func TestSocketsByProcNet(t *testing.T) {
-	_, fs, host := fakeHost(t, allTables())
-	table, err := fs.Sockets(t.Context(), host)
+	_, host := fakeHost(t, allTables())
+	table, err := ReadSockets(t.Context(), host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,8 +104,8 @@ func TestSocketsOfSomeProtocols(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tables := allTables()
 			test.change(tables)
-			_, fs, host := fakeHost(t, tables)
-			table, err := fs.Sockets(t.Context(), host)
+			_, host := fakeHost(t, tables)
+			table, err := ReadSockets(t.Context(), host)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -151,42 +149,40 @@ func TestSocketsOfAnother(t *testing.T) {
 		}, ErrVanished},
 		"it ended":        {func(fake *fakeProc) { fake.remove("proc/5") }, ErrVanished},
 		"it is a zombie":  {func(fake *fakeProc) { fake.remove("proc/5/net") }, ErrVanished},
-		"it is forbidden": {func(fake *fakeProc) { forbid(fake, "proc/5/ns/net") }, ErrDenied},
-		"its tables are":  {func(fake *fakeProc) { forbid(fake, "proc/5/net") }, ErrDenied},
+		"it is forbidden": {func(fake *fakeProc) { fake.forbid("proc/5/ns/net") }, ErrDenied},
+		"its tables are":  {func(fake *fakeProc) { fake.forbid("proc/5/net") }, ErrDenied},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			fake, fs, host := fakeHost(t, allTables())
+			fake, host := fakeHost(t, allTables())
 			test.change(fake)
 			fake.withoutRights(func() {
-				if table, err := fs.Sockets(t.Context(), host); !errors.Is(err, test.want) || len(table.Sockets) > 0 {
-					t.Errorf("Sockets = %+v, %v, want %v", table, err, test.want)
+				if table, err := ReadSockets(t.Context(), host); !errors.Is(err, test.want) || len(table.Sockets) > 0 {
+					t.Errorf("ReadSockets = %+v, %v, want %v", table, err, test.want)
 				}
 			})
 		})
 	}
 }
 
-// forbid replaces a file by a link to one that can't be reached withoutRights.
-func forbid(fake *fakeProc, name string) {
-	fake.t.Helper()
-	fake.remove(name)
-	fake.link(strings.Repeat("../", strings.Count(name, "/"))+"forbidden/"+filepath.Base(name), name)
-}
-
 func TestSocketsNeedAHost(t *testing.T) {
-	_, fs, _ := fakeHost(t, nil)
-	if table, err := fs.Sockets(t.Context(), HostReference{Reference: ByNone}); !errors.Is(err, errNoHost) {
-		t.Errorf("Sockets = %+v, %v, want %v", table, err, errNoHost)
+	fs, err := NewFS(DefaultRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fs.Close()
+	host, _ := fs.Host(nil)
+	if table, err := ReadSockets(t.Context(), host); !errors.Is(err, ErrNoHost) {
+		t.Errorf("ReadSockets = %+v, %v, want %v", table, err, ErrNoHost)
 	}
 }
 
 func TestSocketsEndWithTheirContext(t *testing.T) {
-	_, fs, host := fakeHost(t, allTables())
+	_, host := fakeHost(t, allTables())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if table, err := fs.Sockets(ctx, host); !errors.Is(err, context.Canceled) {
-		t.Errorf("Sockets = %+v, %v, want %v", table, err, context.Canceled)
+	if table, err := ReadSockets(ctx, host); !errors.Is(err, context.Canceled) {
+		t.Errorf("ReadSockets = %+v, %v, want %v", table, err, context.Canceled)
 	}
 }
 
@@ -232,19 +228,19 @@ func TestSocketsOfThisProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer fs.Close()
-	host, err := fs.HostReference(HostCandidate{ByHostPID, os.Getpid()})
+	host, err := fs.Host(nil, HostCandidate{ByHostPID, os.Getpid()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, err := fs.Sockets(t.Context(), host)
+	defer host.Close()
+	table, err := ReadSockets(t.Context(), host)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.ContainsFunc(table.Sockets, func(s Socket) bool { return s.Address == listener && s.UID == uint32(os.Getuid()) && s.Inode != 0 }) {
 		t.Errorf("%v is not in %+v", listener, table)
 	}
-	files := &procNet{fs: fs, host: host}
-	defer files.close()
+	files := procNet{host}
 	found := newSocketList()
 	if err := files.list(t.Context(), TCP, &found); err != nil {
 		t.Fatal(err)

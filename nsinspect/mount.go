@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
@@ -20,11 +19,10 @@ type mountList []*mountinfo.Info
 // readMounts reads a file in the form of /proc/PID/mountinfo (proc_pid_mountinfo(5)). The
 // roots of mounts of cgroups are in it as the reader's cgroup namespace shows them.
 func readMounts(at int, name string) (mountList, error) {
-	fd, err := retry(func() (int, error) { return unix.Openat(at, name, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	file, err := openFile(at, name)
 	if err != nil {
 		return nil, err
 	}
-	file := os.NewFile(uintptr(fd), name)
 	defer func() { _ = file.Close() }() // It was only read from.
 	text := &io.LimitedReader{R: file, N: maxMountBytes}
 	mounts, err := mountinfo.GetMountsFromReader(text, mountinfo.FSTypeFilter("cgroup2"))
@@ -42,20 +40,6 @@ func (l mountList) root(id uint64) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// mountID returns the id of the mount that an open file is on, as mountinfo shows it, since
-// Linux 5.8 (statx(2)).
-func mountID(fd int) (uint64, error) {
-	var stat unix.Statx_t
-	_, err := retry(func() (int, error) { return 0, unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &stat) })
-	if err != nil {
-		return 0, fmt.Errorf("read the id of a mount: %w", err)
-	}
-	if stat.Mask&unix.STATX_MNT_ID == 0 {
-		return 0, errors.New("read the id of a mount: the kernel does not tell it")
-	}
-	return stat.Mnt_id, nil
 }
 
 // ownCgroupRoot returns the id of the cgroup that is the root of this process's cgroup

@@ -2,7 +2,6 @@ package nsinspect
 
 import (
 	"errors"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,7 +17,7 @@ const podMounts = `820 500 0:100 / / rw,relatime - overlay overlay rw,lowerdir=/
 func TestReadMounts(t *testing.T) {
 	fake := newFakeProc(t)
 	fake.write("mounts", podMounts)
-	mounts, err := readMounts(unix.AT_FDCWD, filepath.Join(fake.base, "mounts"))
+	mounts, err := readMounts(unix.AT_FDCWD, fake.path("mounts"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +43,7 @@ func TestReadMountsRefuses(t *testing.T) {
 		"large":    {strings.Repeat(podMounts, maxMountBytes/len(podMounts)+1), ErrTooLarge},
 	} {
 		fake.write(name, test.text)
-		mounts, err := readMounts(unix.AT_FDCWD, filepath.Join(fake.base, name))
+		mounts, err := readMounts(unix.AT_FDCWD, fake.path(name))
 		if errors.Is(test.want, errAny) && err != nil {
 			err = errAny
 		}
@@ -74,11 +73,11 @@ func TestCgroupTreeRefuses(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			fake, fs, host := fakeHost(t, nil)
+			fake, host := fakeHost(t, nil)
 			test.change(fake)
 			fake.withoutRights(func() {
-				if tree, err := fs.CgroupTree(host); !errors.Is(err, test.want) {
-					t.Errorf("CgroupTree = %+v, %v, want %v", tree, err, test.want)
+				if tree, err := OpenCgroupTree(host); !errors.Is(err, test.want) {
+					t.Errorf("OpenCgroupTree = %+v, %v, want %v", tree, err, test.want)
 				}
 			})
 		})

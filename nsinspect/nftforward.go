@@ -13,9 +13,9 @@ import (
 var errNoNftables = errors.New("the kernel has no nf_tables")
 
 // nftForwards reads the forwards in nf_tables. What was read until an error comes with it.
-func (fs *FS) nftForwards(ctx context.Context, host HostReference) (ForwardTable, error) {
+func nftForwards(ctx context.Context, host *Host) (ForwardTable, error) {
 	for attempt := 1; ; attempt++ {
-		table, changed, err := fs.nftAttempt(ctx, host)
+		table, changed, err := nftAttempt(ctx, host)
 		switch {
 		case errors.Is(err, errNoNftables):
 			return ForwardTable{}, nil
@@ -33,8 +33,8 @@ func (fs *FS) nftForwards(ctx context.Context, host HostReference) (ForwardTable
 
 // nftAttempt reads the forwards once and says whether the rules changed meanwhile. A dump is
 // in many parts, and rules that move between them are left out.
-func (fs *FS) nftAttempt(ctx context.Context, host HostReference) (ForwardTable, bool, error) {
-	conn, err := fs.dialHost(ctx, host, unix.NETLINK_NETFILTER)
+func nftAttempt(ctx context.Context, host *Host) (ForwardTable, bool, error) {
+	conn, err := dialHost(ctx, host, unix.NETLINK_NETFILTER)
 	if errors.Is(err, unix.EPROTONOSUPPORT) {
 		err = errNoNftables // And nothing else of netfilter either.
 	}

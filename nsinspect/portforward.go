@@ -62,6 +62,18 @@ const (
 	maxForwardAttempts = 3
 )
 
+// ForwardReader reads forwards. There is one for the lifetime of a program: what the kernel
+// still owes to one reading the next does not ask for again.
+type ForwardReader struct {
+	// asking holds a value while the kernel is asked for legacy iptables of a family.
+	asking [2]chan struct{}
+}
+
+// NewForwardReader returns a reader. It holds no resources of its own.
+func NewForwardReader() *ForwardReader {
+	return &ForwardReader{asking: [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)}}
+}
+
 // Forwards returns the forwards that the rules for NAT of the host's network namespace make,
 // in nf_tables and in legacy iptables: those of the CNI plugin portmap, of Docker, Podman and
 // kindnet, and any other of their form. Rules are looked at one by one: a rule may stand
@@ -73,12 +85,12 @@ const (
 //
 // What could be read of legacy iptables comes with an error about nf_tables, and an error
 // about legacy iptables alone is in Unread.
-func (fs *FS) Forwards(ctx context.Context, host HostReference) (ForwardTable, error) {
-	if _, ok := host.Namespaces.Get(Net); !ok {
-		return ForwardTable{}, errNoHost
+func (r *ForwardReader) Forwards(ctx context.Context, host *Host) (ForwardTable, error) {
+	if host.Ref().PID == 0 {
+		return ForwardTable{}, ErrNoHost
 	}
-	table, err := fs.nativeForwards(ctx, host)
-	failures := fs.legacyForwards(ctx, host, &table)
+	table, err := nativeForwards(ctx, host)
+	failures := r.legacyForwards(ctx, host, &table)
 	if ctx.Err() != nil {
 		return ForwardTable{}, fmt.Errorf("read the packet filter's rules: %w", ctx.Err())
 	}
@@ -97,10 +109,10 @@ func (fs *FS) Forwards(ctx context.Context, host HostReference) (ForwardTable, e
 }
 
 // nativeForwards returns the forwards in nf_tables.
-func (fs *FS) nativeForwards(ctx context.Context, host HostReference) (ForwardTable, error) {
+func nativeForwards(ctx context.Context, host *Host) (ForwardTable, error) {
 	limited, cancel := context.WithTimeout(ctx, maxForwardTime)
 	defer cancel()
-	table, err := fs.nftForwards(limited, host)
+	table, err := nftForwards(limited, host)
 	switch {
 	case err == nil:
 	case ctx.Err() == nil && limited.Err() != nil:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,10 @@ type Process struct {
 
 // PID returns the process id, as the procfs numbers it.
 func (p *Process) PID() int { return p.pid }
+
+// FD returns the handle, for what reads relative to it as openat(2) does. It is valid until
+// Close.
+func (p *Process) FD() int { return p.fd }
 
 // Close releases the handle.
 func (p *Process) Close() { closeFD(p.fd) }
@@ -61,7 +66,7 @@ func (p *Process) Namespaces() (Namespaces, error) {
 func (p *Process) namespaceAt(dir string, k Kind) (ID, error) {
 	var stat unix.Stat_t
 	name := dir + nsPaths[k]
-	_, err := retry(func() (int, error) { return 0, unix.Fstatat(p.fd, name, &stat, 0) })
+	err := statAt(p.fd, name, &stat, 0)
 	if err == nil {
 		return idOf(&stat), nil
 	}
@@ -82,11 +87,10 @@ var nsPaths = [numKinds]string{
 	"ns/net", "ns/pid", "ns/ipc", "ns/user", "ns/mnt", "ns/uts", "ns/cgroup", "ns/time",
 }
 
-func isDenial(err error) bool {
-	return errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM)
-}
+// Ended reports whether the process is known to have ended, be it to a zombie.
+func (p *Process) Ended() bool { return p.ended("") }
 
-// ended says whether the process, or the thread whose directory is given, is known to have
+// ended reports whether the process, or the thread whose directory is given, is known to have
 // ended: its stat file (readable by anyone) is gone or shows a dead state. Where that file
 // can't be read either, nothing is known, and a denial stays a denial.
 func (p *Process) ended(dir string) bool {
@@ -128,9 +132,48 @@ func (p *Process) Threads(ctx context.Context) ([]int, error) {
 // proc_task_getattr). Any other count leads to the listing.
 func (p *Process) singleThreaded() (bool, error) {
 	var stat unix.Stat_t
-	_, err := retry(func() (int, error) { return 0, unix.Fstatat(p.fd, "task", &stat, 0) })
-	if err != nil {
+	if err := statAt(p.fd, "task", &stat, 0); err != nil {
 		return false, classify(fmt.Sprintf("count threads of process %d", p.pid), err)
 	}
 	return stat.Nlink == 3, nil
+}
+
+// openNet opens a file below /proc/PID/net. The error is [ErrAbsent] where the kernel has no
+// such file.
+func (p *Process) openNet(name string) (*os.File, error) {
+	file, err := openFile(p.fd, "net/"+name)
+	if errors.Is(err, unix.ENOENT) {
+		// All is missing when the process ended. This file every namespace has.
+		var stat unix.Stat_t
+		if err := statAt(p.fd, "net/dev", &stat, 0); err == nil {
+			return nil, ErrAbsent
+		}
+	}
+	if err != nil {
+		return nil, classify("open", err)
+	}
+	return file, nil
+}
+
+// InPlaceOfLeader calls look with the directories of living threads, relative to that of the
+// process, if its leader has ended while others run on: the leader's own files are empty then.
+// It ends with the first outcome but [ErrVanished], and reports whether there was one.
+func (p *Process) InPlaceOfLeader(ctx context.Context, look func(dir string) error) (bool, error) {
+	single, err := p.singleThreaded()
+	if err != nil || single || !p.ended("") {
+		return false, err
+	}
+	tids, err := p.Threads(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, tid := range tids {
+		if tid == p.pid || p.ended(threadDir(tid)) {
+			continue
+		}
+		if err := look(threadDir(tid)); !errors.Is(err, ErrVanished) {
+			return true, err
+		}
+	}
+	return false, nil
 }

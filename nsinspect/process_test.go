@@ -48,19 +48,19 @@ func TestNamespace(t *testing.T) {
 	fake := newFakeProc(t)
 	fake.add(fakeProcess{
 		pid:    5,
-		ns:     map[Kind]string{Net: "net-a", PID: "pid-a"},
-		others: []fakeThread{{tid: 6, ns: map[Kind]string{Net: "net-b", PID: "pid-a"}}},
+		ns:     map[string]string{"net": "net-a", "pid": "pid-a"},
+		others: []fakeThread{{tid: 6, ns: map[string]string{"net": "net-b", "pid": "pid-a"}}},
 	})
-	process := fake.openProcess(5)
+	process := openProcess(t, fake, 5)
 	for _, test := range []struct {
 		name string
 		look func() (ID, error)
 		want ID
 	}{
-		{"leader", func() (ID, error) { return process.Namespace(Net) }, fake.id("net-a")},
-		{"leader as a thread", func() (ID, error) { return process.ThreadNamespace(5, Net) }, fake.id("net-a")},
-		{"thread", func() (ID, error) { return process.ThreadNamespace(6, Net) }, fake.id("net-b")},
-		{"shared by both", func() (ID, error) { return process.ThreadNamespace(6, PID) }, fake.id("pid-a")},
+		{"leader", func() (ID, error) { return process.Namespace(Net) }, fakeID(t, fake, "net-a")},
+		{"leader as a thread", func() (ID, error) { return process.ThreadNamespace(5, Net) }, fakeID(t, fake, "net-a")},
+		{"thread", func() (ID, error) { return process.ThreadNamespace(6, Net) }, fakeID(t, fake, "net-b")},
+		{"shared by both", func() (ID, error) { return process.ThreadNamespace(6, PID) }, fakeID(t, fake, "pid-a")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			id, err := test.look()
@@ -95,13 +95,13 @@ func TestDenialOrDeath(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			fake := newFakeProc(t)
-			fake.add(fakeProcess{pid: 5, stat: test.stat, ns: map[Kind]string{Net: "forbidden/net"}})
+			fake.add(fakeProcess{pid: 5, stat: test.stat, ns: map[string]string{"net": "forbidden/net"}})
 			fake.write("forbidden/stat", "5 (x) "+runningStat)
 			if test.link != "" {
 				fake.remove("proc/5/stat")
 				fake.link(test.link, "proc/5/stat")
 			}
-			process := fake.openProcess(5)
+			process := openProcess(t, fake, 5)
 			fake.withoutRights(func() {
 				if id, err := process.Namespace(Net); !errors.Is(err, test.want) {
 					t.Errorf("Namespace = %v, %v, want %v", id, err, test.want)
@@ -112,31 +112,31 @@ func TestDenialOrDeath(t *testing.T) {
 }
 
 func TestNamespaces(t *testing.T) {
-	without := func(kinds ...Kind) map[Kind]string {
+	without := func(kinds ...Kind) map[string]string {
 		names := allKinds("x")
 		for _, kind := range kinds {
-			delete(names, kind)
+			delete(names, kind.String())
 		}
 		return names
 	}
 	tests := map[string]struct {
-		ns      map[Kind]string
+		ns      map[string]string
 		wantErr error
 	}{
 		"every kind":                     {ns: without()},
 		"a kernel before 5.6":            {ns: without(Time)},
 		"a kernel before 4.6":            {ns: without(Time, Cgroup)},
-		"a zombie has user and pid only": {ns: map[Kind]string{User: "u", PID: "p"}, wantErr: ErrVanished},
+		"a zombie has user and pid only": {ns: map[string]string{"user": "u", "pid": "p"}, wantErr: ErrVanished},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			fake := newFakeProc(t)
 			fake.add(fakeProcess{pid: 5, ns: test.ns})
-			got, err := fake.openProcess(5).Namespaces()
+			got, err := openProcess(t, fake, 5).Namespaces()
 			if !errors.Is(err, test.wantErr) {
 				t.Fatalf("Namespaces: %v, want %v", err, test.wantErr)
 			}
-			if want := fake.namespaces(test.ns); err == nil && !got.Equal(want) {
+			if want := fakeNamespaces(t, fake, test.ns); err == nil && !got.Equal(want) {
 				t.Errorf("Namespaces = %v, want %v", got, want)
 			}
 		})
@@ -147,13 +147,13 @@ func TestCommand(t *testing.T) {
 	for _, command := range []string{"bash", "", "a) S 0", "two\nlines", "\x1b[2Jclear", "kworker/R-" + strings.Repeat("x", 53)} {
 		fake := newFakeProc(t)
 		fake.add(fakeProcess{pid: 5, comm: command})
-		if got, err := fake.openProcess(5).Command(); got != command || err != nil {
+		if got, err := openProcess(t, fake, 5).Command(); got != command || err != nil {
 			t.Errorf("Command() = %q, %v, want %q", got, err, command)
 		}
 	}
 	fake := newFakeProc(t)
 	fake.add(fakeProcess{pid: 5, comm: strings.Repeat("x", maxCommand+2)})
-	if got, err := fake.openProcess(5).Command(); !errors.Is(err, ErrTooLarge) {
+	if got, err := openProcess(t, fake, 5).Command(); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("Command() = %q, %v, want %v", got, err, ErrTooLarge)
 	}
 }
@@ -162,18 +162,18 @@ func TestThreads(t *testing.T) {
 	fake := newFakeProc(t)
 	fake.add(fakeProcess{pid: 5, others: []fakeThread{{tid: 9}, {tid: 7}}})
 	fake.add(fakeProcess{pid: 8})
-	tids, err := fake.openProcess(5).Threads(t.Context())
+	tids, err := openProcess(t, fake, 5).Threads(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]int{5, 7, 9}, sorted(tids)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if single, err := fake.openProcess(5).singleThreaded(); single || err != nil {
+	if single, err := openProcess(t, fake, 5).singleThreaded(); single || err != nil {
 		t.Errorf("singleThreaded = %t, %v of three threads", single, err)
 	}
 	fake.remove("proc/8/task")
-	if tids, err := fake.openProcess(8).Threads(t.Context()); !errors.Is(err, ErrVanished) {
+	if tids, err := openProcess(t, fake, 8).Threads(t.Context()); !errors.Is(err, ErrVanished) {
 		t.Errorf("Threads = %v, %v of a process that is gone, want %v", tids, err, ErrVanished)
 	}
 }

@@ -23,8 +23,6 @@ const maxProcesses = 4 << 20
 type FS struct {
 	root string
 	dir  *os.File
-	// legacy holds a value while the kernel is asked for legacy iptables of a family.
-	legacy [2]chan struct{}
 }
 
 // NewFS opens the procfs mounted at root, such as /proc or a container's /host/proc.
@@ -35,7 +33,7 @@ func NewFS(root string) (*FS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoProcfs, err)
 	}
-	fs := &FS{root: root, dir: dir, legacy: [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)}}
+	fs := &FS{root: root, dir: dir}
 	pids, err := fs.PIDs(context.Background())
 	if err == nil && len(pids) == 0 {
 		err = errors.New("it lists no process")
@@ -88,51 +86,3 @@ func (fs *FS) fd() int { return int(fs.dir.Fd()) }
 func (fs *FS) path(elem ...string) string {
 	return filepath.Join(append([]string{fs.root}, elem...)...)
 }
-
-// openDir opens a directory for listing.
-func openDir(at int, name string) (int, error) {
-	return retry(func() (int, error) {
-		return unix.Openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	})
-}
-
-// readAll reads a procfs file whole. The kernel renders the files used here in one
-// piece, so a read that does not fill the buffer is the last one; larger files are
-// read on up to the cap. The result is valid until buf is used again.
-func readAll(at int, name string, buf []byte, limit int) ([]byte, error) {
-	fd, err := retry(func() (int, error) {
-		return unix.Openat(at, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	})
-	if err != nil {
-		return nil, err
-	}
-	defer closeFD(fd)
-	size := 0
-	for {
-		n, err := retry(func() (int, error) { return unix.Read(fd, buf[size:]) })
-		if err != nil {
-			return nil, err
-		}
-		size += n
-		if size < len(buf) {
-			return buf[:size], nil
-		}
-		if size >= limit {
-			return nil, fmt.Errorf("%s: %w of %d bytes", name, ErrTooLarge, limit)
-		}
-		buf = append(buf, make([]byte, min(len(buf), limit-size))...)
-	}
-}
-
-// retry repeats a call that a signal interrupted: the Go runtime preempts with signals.
-func retry(call func() (int, error)) (int, error) {
-	for {
-		n, err := call()
-		if !errors.Is(err, unix.EINTR) {
-			return n, err
-		}
-	}
-}
-
-// closeFD closes a descriptor that was only read from: its error says nothing.
-func closeFD(fd int) { _ = unix.Close(fd) }

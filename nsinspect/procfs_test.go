@@ -44,7 +44,7 @@ func TestPIDs(t *testing.T) {
 	for _, name := range []string{"self", "sys", "1a", "007", "0", "-5", "+5", " 5", "9999999999", "18446744073709551617"} {
 		fake.mkdir("proc/" + name)
 	}
-	fs := fake.open()
+	fs := openFake(t, fake)
 	// Twice: a listing starts over, whatever was read before.
 	for range 2 {
 		pids, err := fs.PIDs(t.Context())
@@ -62,7 +62,7 @@ func TestPIDsEndsWithItsContext(t *testing.T) {
 	fake.add(fakeProcess{pid: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if pids, err := fake.open().PIDs(ctx); !errors.Is(err, context.Canceled) {
+	if pids, err := openFake(t, fake).PIDs(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("PIDs = %v, %v, want %v", pids, err, context.Canceled)
 	}
 }
@@ -73,7 +73,7 @@ func TestReadNumbersIsCapped(t *testing.T) {
 		fake.mkdir("proc/" + name)
 	}
 	for _, limit := range []int{2, 3} {
-		dir, err := openDir(unix.AT_FDCWD, filepath.Join(fake.base, "proc"))
+		dir, err := openDir(unix.AT_FDCWD, fake.root())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func TestReadNumbersIsCapped(t *testing.T) {
 func TestOpen(t *testing.T) {
 	fake := newFakeProc(t)
 	fake.add(fakeProcess{pid: 7, comm: "seven"})
-	fs := fake.open()
+	fs := openFake(t, fake)
 	for _, pid := range []int{8, 0, -1} {
 		if _, err := fs.Open(pid); !errors.Is(err, ErrVanished) {
 			t.Errorf("Open(%d) = %v, want %v", pid, err, ErrVanished)
@@ -104,8 +104,8 @@ func TestOpen(t *testing.T) {
 	}
 	// The handle is of the directory, not of the name: what takes the number later is
 	// another process.
-	proc := filepath.Join(fake.base, "proc")
-	if err := os.Rename(filepath.Join(proc, "7"), filepath.Join(fake.base, "was-7")); err != nil {
+	proc := fake.root()
+	if err := os.Rename(filepath.Join(proc, "7"), fake.path("was-7")); err != nil {
 		t.Fatal(err)
 	}
 	fake.add(fakeProcess{pid: 7, comm: "impostor"})
@@ -133,7 +133,7 @@ func TestReadAll(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want := strings.Repeat("x", test.size)
 			fake.write(name, want)
-			text, err := readAll(unix.AT_FDCWD, filepath.Join(fake.base, name), make([]byte, 16), limit)
+			text, err := readAll(unix.AT_FDCWD, fake.path(name), make([]byte, 16), limit)
 			if !errors.Is(err, test.wantErr) {
 				t.Fatalf("readAll: %v, want %v", err, test.wantErr)
 			}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,17 +18,7 @@ const maxRowBytes = 64 << 10
 
 // procNet reads tables below /proc/PID/net of the host reference (proc_pid_net(5)). They
 // show the network namespace of the process, whichever the reader is in.
-type procNet struct {
-	fs      *FS
-	host    HostReference
-	process *Process
-}
-
-func (n *procNet) close() {
-	if n.process != nil {
-		n.process.Close()
-	}
-}
+type procNet struct{ host *Host }
 
 // procTables names the files of a protocol, IPv4's first. SCTP has one for both.
 func procTables(protocol Protocol) []string {
@@ -48,22 +37,22 @@ func procTables(protocol Protocol) []string {
 }
 
 // list adds the sockets of a protocol. What could be read is added also where there is an
-// error; it is errAbsent where there is no file.
-func (n *procNet) list(ctx context.Context, protocol Protocol, found *socketList) error {
+// error; it is errNoProtocol where there is no file.
+func (n procNet) list(ctx context.Context, protocol Protocol, found *socketList) error {
 	present := false
 	var failures []error
 	for _, name := range procTables(protocol) {
 		err := n.table(ctx, protocol, name, found)
-		if errors.Is(err, errAbsent) {
+		if errors.Is(err, ErrAbsent) {
 			continue
 		}
 		present = true
 		if err != nil {
-			failures = append(failures, fmt.Errorf("read net/%s of process %d: %w", name, n.host.PID, err))
+			failures = append(failures, fmt.Errorf("read net/%s of process %d: %w", name, n.host.Ref().PID, err))
 		}
 	}
 	if !present {
-		return errAbsent
+		return errNoProtocol
 	}
 	return errors.Join(failures...)
 }
@@ -71,10 +60,10 @@ func (n *procNet) list(ctx context.Context, protocol Protocol, found *socketList
 // completeSCTP adds what sock_diag left out. Where its answer takes more than one message, the
 // kernel can pass by the endpoint that did not fit (net/sctp/diag.c, sctp_ep_dump; seen with
 // Linux 6.1), and a process that binds many addresses, such as those of 127.0.0.0/8, makes it so.
-func (n *procNet) completeSCTP(ctx context.Context, found *socketList) error {
+func (n procNet) completeSCTP(ctx context.Context, found *socketList) error {
 	all := newSocketList()
 	err := n.list(ctx, SCTP, &all)
-	if errors.Is(err, errAbsent) {
+	if errors.Is(err, errNoProtocol) {
 		return nil
 	}
 	found.complete(all)
@@ -82,55 +71,13 @@ func (n *procNet) completeSCTP(ctx context.Context, found *socketList) error {
 }
 
 // table adds the sockets of one file.
-func (n *procNet) table(ctx context.Context, protocol Protocol, name string, found *socketList) error {
-	file, err := n.open(name)
+func (n procNet) table(ctx context.Context, protocol Protocol, name string, found *socketList) error {
+	file, err := n.host.OpenNet(name)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = file.Close() }() // It was only read from.
 	return readTable(ctx, file, protocol, found)
-}
-
-// open opens a file that shows the host's network namespace, and no other. The file keeps the
-// namespace that it was opened in; the process may move. The first thread of a program in Go,
-// such as containerd, may do so for moments.
-func (n *procNet) open(name string) (*os.File, error) {
-	if n.process == nil {
-		process, err := n.fs.openHost(n.host, Net)
-		if err != nil {
-			return nil, err
-		}
-		n.process = process
-	} else if err := n.process.mustBeHost(n.host, Net); err != nil {
-		return nil, err
-	}
-	file, err := n.process.openNet(name)
-	if err != nil {
-		return nil, err
-	}
-	if err := n.process.mustBeHost(n.host, Net); err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return file, nil
-}
-
-// openNet opens a file below /proc/PID/net. The error is errAbsent where the kernel has no
-// such file.
-func (p *Process) openNet(name string) (*os.File, error) {
-	fd, err := retry(func() (int, error) {
-		return unix.Openat(p.fd, "net/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	})
-	if err == nil {
-		return os.NewFile(uintptr(fd), name), nil
-	}
-	if errors.Is(err, unix.ENOENT) {
-		// All is missing when the process ended. This file every namespace has.
-		var stat unix.Stat_t
-		if _, err := retry(func() (int, error) { return 0, unix.Fstatat(p.fd, "net/dev", &stat, 0) }); err == nil {
-			return nil, errAbsent
-		}
-	}
-	return nil, classify("open", err)
 }
 
 // readTable adds the sockets of a table whose first line is a heading. A malformed row is an

@@ -38,8 +38,7 @@ func diagProtocolOf(protocol Protocol) diagProtocol {
 
 // sockDiag asks the kernel for the sockets of the host's network namespace.
 type sockDiag struct {
-	fs   *FS
-	host HostReference
+	host *Host
 	conn *netlink.Conn
 }
 
@@ -48,7 +47,7 @@ func (d *sockDiag) connect(ctx context.Context) error {
 	if d.conn != nil {
 		return nil
 	}
-	conn, err := d.fs.dialHost(ctx, d.host, unix.NETLINK_SOCK_DIAG)
+	conn, err := dialHost(ctx, d.host, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
 		return err
 	}

@@ -18,11 +18,12 @@ func ownSockDiag(t *testing.T) *sockDiag {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = fs.Close() })
-	host, err := fs.HostReference(HostCandidate{ByHostPID, os.Getpid()})
+	host, err := fs.Host(nil, HostCandidate{ByHostPID, os.Getpid()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	diag := &sockDiag{fs: fs, host: host}
+	t.Cleanup(host.Close)
+	diag := &sockDiag{host: host}
 	t.Cleanup(diag.close)
 	return diag
 }

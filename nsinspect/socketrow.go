@@ -44,16 +44,6 @@ func parseSocketRow(line []byte) (socketRow, bool) {
 	return socketRow{address: address, state: state, uid: uint32(uid), inode: inode}, true
 }
 
-// cutField cuts the first word off a line, without making a list of all.
-func cutField(line []byte) (field, rest []byte) {
-	line = bytes.TrimLeft(line, " ")
-	end := bytes.IndexByte(line, ' ')
-	if end < 0 {
-		return line, nil
-	}
-	return line[:end], line[end:]
-}
-
 // parseKernelAddrPort decodes an address and port in hex, such as "0100007F:0016". The
 // address is in words of 32 bits as the processor reads them, the port is a number.
 func parseKernelAddrPort(text []byte) (netip.AddrPort, bool) {

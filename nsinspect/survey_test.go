@@ -11,16 +11,16 @@ import (
 // judgedKinds are one kind of a thread, one of a process, and another of a thread.
 var judgedKinds = []Kind{Net, PID, IPC}
 
-func in(net, pid, ipc string) map[Kind]string {
-	return map[Kind]string{Net: net, PID: pid, IPC: ipc}
+func in(net, pid, ipc string) map[string]string {
+	return map[string]string{"net": net, "pid": pid, "ipc": ipc}
 }
 
 func TestSurvey(t *testing.T) {
 	// dead is what the kernel still shows of a thread that ended: it has left its
 	// network and IPC namespaces.
-	dead := map[Kind]string{PID: "p"}
+	dead := map[string]string{"pid": "p"}
 	type group struct {
-		ns      map[Kind]string
+		ns      map[string]string
 		threads int
 		tids    []int
 	}
@@ -76,7 +76,7 @@ func TestSurvey(t *testing.T) {
 			fake := newFakeProc(t)
 			test.process.pid = 5
 			fake.add(test.process)
-			process := fake.openProcess(5)
+			process := openProcess(t, fake, 5)
 			var got Survey
 			var err error
 			fake.withoutRights(func() { got, err = process.Survey(t.Context(), judgedKinds) })
@@ -84,7 +84,7 @@ func TestSurvey(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, g := range test.groups {
-				test.want.Groups = append(test.want.Groups, ThreadGroup{fake.namespaces(g.ns), g.threads, g.tids})
+				test.want.Groups = append(test.want.Groups, ThreadGroup{fakeNamespaces(t, fake, g.ns), g.threads, g.tids})
 			}
 			byTID(got.Groups)
 			if diff := cmp.Diff(test.want, got); diff != "" {
@@ -126,7 +126,7 @@ func TestSurveyIsCapped(t *testing.T) {
 func TestSurveyErrors(t *testing.T) {
 	fake := newFakeProc(t)
 	fake.add(fakeProcess{pid: 5, ns: in("n", "p", "i"), others: []fakeThread{{tid: 6, ns: in("n", "p", "i")}}})
-	process := fake.openProcess(5)
+	process := openProcess(t, fake, 5)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if got, err := process.Survey(ctx, judgedKinds); !errors.Is(err, context.Canceled) {

@@ -55,7 +55,7 @@ func BenchmarkForwards(b *testing.B) {
 
 // newNetwork moves the benchmark's thread, which ends with it, into a network namespace of its own, and returns what
 // stands for the host there. All ways are called on that thread, and so are the programs that they start.
-func newNetwork(b *testing.B) nsinspect.HostReference {
+func newNetwork(b *testing.B) *nsinspect.Host {
 	b.Helper()
 	if os.Geteuid() != 0 {
 		b.Fatal(needRoot)
@@ -69,15 +69,16 @@ func newNetwork(b *testing.B) nsinspect.HostReference {
 		b.Fatal(err)
 	}
 	defer fs.Close()
-	host, err := fs.HostReference(nsinspect.HostCandidate{Reference: nsinspect.ByHostPID, PID: unix.Gettid()})
+	host, err := fs.Host(nil, nsinspect.HostCandidate{Reference: nsinspect.ByHostPID, PID: unix.Gettid()})
 	if err != nil {
 		b.Fatal(err)
 	}
+	b.Cleanup(host.Close)
 	return host
 }
 
 // forwardWays read the rules and look for DNAT. Only nsaudit's tells which host port leads where.
-func forwardWays(host nsinspect.HostReference) []way {
+func forwardWays(host *nsinspect.Host) []way {
 	return []way{
 		{nsauditWay, nil, func(ctx context.Context) (int, error) { return forwards(ctx, host) }},
 		{bareWay, nil, bareRules},
@@ -86,13 +87,8 @@ func forwardWays(host nsinspect.HostReference) []way {
 	}
 }
 
-func forwards(ctx context.Context, host nsinspect.HostReference) (int, error) {
-	fs, err := nsinspect.NewFS(nsinspect.DefaultRoot)
-	if err != nil {
-		return 0, err
-	}
-	defer fs.Close()
-	table, err := fs.Forwards(ctx, host)
+func forwards(ctx context.Context, host *nsinspect.Host) (int, error) {
+	table, err := nsinspect.NewForwardReader().Forwards(ctx, host)
 	if err == nil && len(table.Unread) > 0 {
 		err = errors.New(table.Unread[0])
 	}

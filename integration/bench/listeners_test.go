@@ -43,11 +43,12 @@ func listeners(ctx context.Context, pid int) (int, error) {
 		return 0, err
 	}
 	defer fs.Close()
-	host, err := fs.HostReference(nsinspect.HostCandidate{Reference: nsinspect.ByHostPID, PID: pid})
+	host, err := fs.Host(nil, nsinspect.HostCandidate{Reference: nsinspect.ByHostPID, PID: pid})
 	if err != nil {
 		return 0, err
 	}
-	table, err := fs.Sockets(ctx, host)
+	defer host.Close()
+	table, err := nsinspect.ReadSockets(ctx, host)
 	if err == nil && table.Ways[nsinspect.TCP] != nsinspect.BySockDiag {
 		err = fmt.Errorf("sock_diag was not asked: %w", table.NoSockDiag)
 	}

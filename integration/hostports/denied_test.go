@@ -44,11 +44,12 @@ func play(role string) error {
 		return err
 	}
 	defer fs.Close()
-	host, err := fs.HostReference(nsinspect.HostCandidate{Reference: nsinspect.ByHostPID, PID: os.Getpid()})
+	host, err := fs.Host(nil, nsinspect.HostCandidate{Reference: nsinspect.ByHostPID, PID: os.Getpid()})
 	if err != nil {
 		return err
 	}
-	table, err := fs.Forwards(context.Background(), host)
+	defer host.Close()
+	table, err := nsinspect.NewForwardReader().Forwards(context.Background(), host)
 	if !errors.Is(err, nsinspect.ErrDenied) {
 		return fmt.Errorf("Forwards = %+v, %w, want %w", table, err, nsinspect.ErrDenied)
 	}

@@ -21,9 +21,9 @@ import (
 
 // host is a network namespace that stands for the host's, and the process that keeps it.
 type host struct {
-	t         testing.TB
-	fs        *nsinspect.FS
-	reference nsinspect.HostReference
+	t      testing.TB
+	reader *nsinspect.ForwardReader
+	*nsinspect.Host
 }
 
 // newHost makes a network namespace without any rule.
@@ -37,11 +37,12 @@ func newHost(t testing.TB) *host {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = fs.Close() })
-	reference, err := fs.HostReference(nsinspect.HostCandidate{Reference: nsinspect.ByHostPID, PID: keepNamespace(t)})
+	opened, err := fs.Host(nil, nsinspect.HostCandidate{Reference: nsinspect.ByHostPID, PID: keepNamespace(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &host{t: t, fs: fs, reference: reference}
+	t.Cleanup(opened.Close)
+	h := &host{t: t, reader: nsinspect.NewForwardReader(), Host: opened}
 	h.run("", "ip", "link", "set", "lo", "up")
 	return h
 }
@@ -81,7 +82,7 @@ func (h *host) enter(do func() error) error {
 	go func() {
 		runtime.LockOSThread() // And never unlocked: the thread ends with the goroutine.
 		result <- func() error {
-			handle, err := netns.GetFromPath(namespaceOf(h.reference.PID))
+			handle, err := netns.GetFromPath(namespaceOf(h.Ref().PID))
 			if err != nil {
 				return err
 			}
@@ -144,7 +145,7 @@ func (h *host) load(file string) {
 // forwards reads the forwards, all of which must be readable.
 func (h *host) forwards() nsinspect.ForwardTable {
 	h.t.Helper()
-	table, err := h.fs.Forwards(h.t.Context(), h.reference)
+	table, err := h.reader.Forwards(h.t.Context(), h.Host)
 	if err != nil {
 		h.t.Fatal(err)
 	}

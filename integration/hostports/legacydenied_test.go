@@ -37,11 +37,12 @@ func printForwards() error {
 		return err
 	}
 	defer fs.Close()
-	host, err := fs.HostReference(nsinspect.HostCandidate{Reference: nsinspect.ByHostPID, PID: os.Getpid()})
+	host, err := fs.Host(nil, nsinspect.HostCandidate{Reference: nsinspect.ByHostPID, PID: os.Getpid()})
 	if err != nil {
 		return err
 	}
-	table, err := fs.Forwards(context.Background(), host)
+	defer host.Close()
+	table, err := nsinspect.NewForwardReader().Forwards(context.Background(), host)
 	answer := told{Unread: table.Unread, Denied: errors.Is(err, nsinspect.ErrDenied)}
 	for _, forward := range table.Forwards {
 		answer.Ways = append(answer.Ways, forward.Way)

@@ -111,11 +111,11 @@ func TestLegacyHeldUp(t *testing.T) {
 	native, v4, v6 := "iptables-nft ip nat", "iptables-legacy ip nat", "iptables-legacy ip6 nat"
 	end := other.holdUp()
 	start := time.Now()
-	table, err := h.fs.Forwards(t.Context(), h.reference)
+	table, err := h.reader.Forwards(t.Context(), h.Host)
 	took := time.Since(start)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	_, hurried := h.fs.Forwards(ctx, h.reference)
+	_, hurried := h.reader.Forwards(ctx, h.Host)
 	end()
 	if err != nil {
 		t.Fatal(err)

@@ -69,7 +69,7 @@ func TestLargeTables(t *testing.T) {
 			runtime.GC()
 			runtime.ReadMemStats(&before)
 			start := time.Now()
-			table, err := h.fs.Forwards(t.Context(), h.reference)
+			table, err := h.reader.Forwards(t.Context(), h.Host)
 			took := time.Since(start)
 			runtime.ReadMemStats(&after)
 			if err != nil {

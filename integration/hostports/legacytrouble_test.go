@@ -145,7 +145,7 @@ func TestNoTableIsMade(t *testing.T) {
 		t.Helper()
 		var all []byte
 		for _, file := range []string{"ip_tables_names", "ip6_tables_names"} {
-			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", h.reference.PID, file))
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", h.Ref().PID, file))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -196,7 +196,7 @@ func TestChangingTable(t *testing.T) {
 	}()
 	counts := make(map[string]int)
 	for range 500 {
-		table, err := h.fs.Forwards(t.Context(), h.reference)
+		table, err := h.reader.Forwards(t.Context(), h.Host)
 		if err != nil {
 			t.Error(err)
 			break
@@ -228,7 +228,7 @@ func TestLegacyDeadline(t *testing.T) {
 	h.replaceWith(func(r *rawTable) { r.hooks(func() { r.add(1, dnat(2, anyTarget, 80)) }, noRules) })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if table, err := h.fs.Forwards(ctx, h.reference); !errors.Is(err, context.Canceled) {
+	if table, err := h.reader.Forwards(ctx, h.Host); !errors.Is(err, context.Canceled) {
 		t.Errorf("Forwards = %+v, %v, want %v", table, err, context.Canceled)
 	}
 }

@@ -159,7 +159,7 @@ func oldRevisions(h *host) {
 // nftables returns a connection that makes rules which nft would not write.
 func (h *host) nftables() *nftables.Conn {
 	h.t.Helper()
-	file, err := os.Open(namespaceOf(h.reference.PID))
+	file, err := os.Open(namespaceOf(h.Ref().PID))
 	if err != nil {
 		h.t.Fatal(err)
 	}

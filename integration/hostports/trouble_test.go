@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -129,7 +131,7 @@ func TestTooManyRules(t *testing.T) {
 				forwardings(rules, test.rule)+"}\n}\n", "nft", "-f", "-")
 			peak := heapPeak()
 			start := time.Now()
-			table, err := h.fs.Forwards(t.Context(), h.reference)
+			table, err := h.reader.Forwards(t.Context(), h.Host)
 			took, grown := time.Since(start), peak()
 			if err != nil {
 				t.Fatal(err)
@@ -200,7 +202,7 @@ func TestChangingRules(t *testing.T) {
 	go func() { result <- change(ctx, conn, chain) }()
 	said, whole := 0, 0
 	for range 200 {
-		table, err := h.fs.Forwards(t.Context(), h.reference)
+		table, err := h.reader.Forwards(t.Context(), h.Host)
 		if err != nil {
 			t.Error(err)
 			break
@@ -260,7 +262,7 @@ func TestDeadline(t *testing.T) {
 	h := newHost(t)
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
-	table, err := h.fs.Forwards(ctx, h.reference)
+	table, err := h.reader.Forwards(ctx, h.Host)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Forwards = %+v, %v, want %v", table, err, context.DeadlineExceeded)
 	}
@@ -268,10 +270,26 @@ func TestDeadline(t *testing.T) {
 
 // A reference that ended is no host without forwards.
 func TestHostEnded(t *testing.T) {
-	h := newHost(t)
-	ended := h.reference
-	ended.PID = 1 << 30
-	if table, err := h.fs.Forwards(t.Context(), ended); !errors.Is(err, nsinspect.ErrVanished) {
+	fs, err := nsinspect.NewFS(nsinspect.DefaultRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fs.Close()
+	keeper := exec.Command("cat")
+	keeper.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
+	in, err := keeper.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keeper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended, hostErr := fs.Host(nil, nsinspect.HostCandidate{Reference: nsinspect.ByHostPID, PID: keeper.Process.Pid})
+	defer ended.Close()
+	if err := errors.Join(hostErr, in.Close(), keeper.Wait()); err != nil {
+		t.Fatal(err)
+	}
+	if table, err := nsinspect.NewForwardReader().Forwards(t.Context(), ended); !errors.Is(err, nsinspect.ErrVanished) {
 		t.Errorf("Forwards = %+v, %v, want %v", table, err, nsinspect.ErrVanished)
 	}
 }

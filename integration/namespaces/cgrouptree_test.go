@@ -22,18 +22,19 @@ const cgroup2 = "/sys/fs/cgroup"
 // On the machine itself there is a tree where it has v2 alone, and a reason where not.
 func TestCgroupTreeOfTheHost(t *testing.T) {
 	fs := openProcfs(t)
-	host, err := fs.HostReference(hosts()...)
+	host, err := fs.Host(nil, hosts()...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer host.Close()
 	var stat unix.Statfs_t
 	if err := unix.Statfs(cgroup2, &stat); err != nil {
 		t.Fatal(err)
 	}
-	tree, err := fs.CgroupTree(host)
+	tree, err := nsinspect.OpenCgroupTree(host)
 	if stat.Type != unix.CGROUP2_SUPER_MAGIC {
 		if !errors.Is(err, nsinspect.ErrNoCgroup2) {
-			t.Errorf("CgroupTree = %+v, %v, want %v", tree, err, nsinspect.ErrNoCgroup2)
+			t.Errorf("OpenCgroupTree = %+v, %v, want %v", tree, err, nsinspect.ErrNoCgroup2)
 		}
 		return
 	}
@@ -55,7 +56,8 @@ func TestCgroupTree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, err := fs.CgroupTree(reference)
+	defer reference.Close()
+	tree, err := nsinspect.OpenCgroupTree(reference)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +201,8 @@ func resolveAndPrint(r role) error {
 	if err != nil {
 		return err
 	}
-	tree, err := fs.CgroupTree(host)
+	defer host.Close()
+	tree, err := nsinspect.OpenCgroupTree(host)
 	if err != nil {
 		return err
 	}

@@ -52,10 +52,11 @@ func TestSocketHeldOutside(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if idOf(t, namespacesOf(t, fs, holder), nsinspect.Net) == idOf(t, host.Namespaces, nsinspect.Net) {
+			defer host.Close()
+			if idOf(t, namespacesOf(t, fs, holder), nsinspect.Net) == idOf(t, host.Ref().Namespaces, nsinspect.Net) {
 				t.Fatal("the holder is in the host's network")
 			}
-			table, err := fs.Sockets(t.Context(), host)
+			table, err := nsinspect.ReadSockets(t.Context(), host)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -65,17 +65,18 @@ func hosts() []nsinspect.HostCandidate {
 // hostNamespaces returns the host's namespaces, which the tests must be in themselves.
 func hostNamespaces(t *testing.T, fs *nsinspect.FS) nsinspect.Namespaces {
 	t.Helper()
-	host, err := fs.HostReference(hosts()...)
+	host, err := fs.Host(nil, hosts()...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer host.Close()
 	own := namespacesOf(t, fs, os.Getpid())
 	for _, kind := range []nsinspect.Kind{nsinspect.Net, nsinspect.PID, nsinspect.IPC} {
-		if idOf(t, own, kind) != idOf(t, host.Namespaces, kind) {
+		if idOf(t, own, kind) != idOf(t, host.Ref().Namespaces, kind) {
 			t.Fatalf("this test is not in the host's %s namespace: run it on the host, or with --net=host --pid=host --ipc=host", kind)
 		}
 	}
-	return host.Namespaces
+	return host.Ref().Namespaces
 }
 
 // openProcess opens one process for the time of the test.

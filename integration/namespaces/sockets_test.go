@@ -19,9 +19,9 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// referenceTo lets a process stand for the host.
-func referenceTo(fs *nsinspect.FS, pid int) (nsinspect.HostReference, error) {
-	return fs.HostReference(nsinspect.HostCandidate{Reference: nsinspect.ByHostPID, PID: pid})
+// referenceTo lets a process stand for the host. The caller closes it.
+func referenceTo(fs *nsinspect.FS, pid int) (*nsinspect.Host, error) {
+	return fs.Host(nil, nsinspect.HostCandidate{Reference: nsinspect.ByHostPID, PID: pid})
 }
 
 // listing is what a process sees of the host's sockets.
@@ -46,7 +46,8 @@ func listSockets(ctx context.Context, pid int) (listing, error) {
 	if err != nil {
 		return listing{}, err
 	}
-	table, err := fs.Sockets(ctx, host)
+	defer host.Close()
+	table, err := nsinspect.ReadSockets(ctx, host)
 	if err != nil {
 		return listing{}, err
 	}
@@ -197,7 +198,8 @@ func TestSocketsTellTheirCgroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, err := fs.Sockets(t.Context(), host)
+	defer host.Close()
+	table, err := nsinspect.ReadSockets(t.Context(), host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,6 +244,7 @@ func TestSocketsLeaveNoThreadBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer host.Close()
 	own, err := os.Readlink("/proc/thread-self/ns/net")
 	if err != nil {
 		t.Fatal(err)
@@ -252,7 +255,7 @@ func TestSocketsLeaveNoThreadBehind(t *testing.T) {
 		go func() {
 			var err error
 			for range looks {
-				_, lookErr := fs.Sockets(context.Background(), host)
+				_, lookErr := nsinspect.ReadSockets(context.Background(), host)
 				err = errors.Join(err, lookErr)
 			}
 			done <- err

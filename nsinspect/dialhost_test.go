@@ -1,0 +1,77 @@
+package nsinspect
+
+import (
+	"context"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestDialHost(t *testing.T) {
+	fs, err := NewFS(DefaultRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fs.Close()
+	host, err := fs.Host(nil, HostCandidate{ByHostPID, os.Getpid()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	conn, err := dialHost(ctx, host, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	// Nothing was asked, so nothing comes.
+	if messages, err := conn.Receive(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("Receive = %v, %v, want %v", messages, err, os.ErrDeadlineExceeded)
+	}
+	none, _ := fs.Host(nil)
+	if conn, err := dialHost(t.Context(), none, unix.NETLINK_SOCK_DIAG); !errors.Is(err, ErrNoHost) {
+		t.Errorf("dialHost = %v, %v, want %v", conn, err, ErrNoHost)
+	}
+}
+
+// Not even of the same user: a message of a process is none of the kernel's.
+func TestDialHostHearsKernelOnly(t *testing.T) {
+	fs, err := NewFS(DefaultRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fs.Close()
+	host, err := fs.Host(nil, HostCandidate{ByHostPID, os.Getpid()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	conn, err := dialHost(t.Context(), host, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var own unix.Sockaddr
+	if err := raw.Control(func(fd uintptr) { own, err = unix.Getsockname(int(fd)) }); err != nil {
+		t.Fatal(err)
+	}
+	other, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeFD(other)
+	forged := make([]byte, unix.NLMSG_HDRLEN)
+	forged[0], forged[4], forged[6] = unix.NLMSG_HDRLEN, unix.NLMSG_DONE, unix.NLM_F_MULTI
+	// EPERM is the answer to whoever lacks CAP_NET_ADMIN.
+	if err := unix.Sendto(other, forged, 0, own); !errors.Is(err, unix.ECONNREFUSED) && !errors.Is(err, unix.EPERM) {
+		t.Errorf("a process's message to the socket: %v, want %v", err, unix.ECONNREFUSED)
+	}
+}
