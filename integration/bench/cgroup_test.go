@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -134,13 +135,13 @@ func removeCgroups(name string) error {
 
 // removeCgroup waits for the kernel, which takes a dead process out of its cgroup a little after it could be waited for.
 func removeCgroup(dir string) error {
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		err := unix.Rmdir(dir)
-		if err == nil || errors.Is(err, unix.ENOENT) {
-			return nil
-		}
-		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
-			return fmt.Errorf("remove cgroup %s: %w", dir, err)
-		}
+	var err error
+	_ = eventually.Holds(10*time.Second, "the cgroup is empty", func() bool {
+		err = unix.Rmdir(dir)
+		return !errors.Is(err, unix.EBUSY)
+	})
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("remove cgroup %s: %w", dir, err)
 	}
+	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
 	"github.com/nsaudit/nsaudit/integration/internal/scrape"
 )
@@ -49,13 +50,13 @@ func TestAgent(t *testing.T) {
 	}
 
 	c.Stop(t)
-	runtimetest.WaitFor(t, "the agent says that containerd is away", func() bool {
+	eventually.True(t, "the agent says that containerd is away", func() bool {
 		code, why := a.get(t, "/readyz")
 		return code == http.StatusServiceUnavailable && strings.Contains(why, "[-]containerd: no connection to containerd")
 	})
 	c.Restart(t)
 	// Its look at what happened meanwhile, which no event tells.
-	runtimetest.WaitFor(t, "the agent has looked at everything again", func() bool { return a.metrics(t).FullScans() == scans+1 })
+	eventually.True(t, "the agent has looked at everything again", func() bool { return a.metrics(t).FullScans() == scans+1 })
 	c.RunPod(t, runtimetest.PodSpec{Name: "late", HostIPC: true, Containers: []runtimetest.ContainerSpec{{Name: "main"}}})
 	a.want(t, "a pod has started after containerd's restart",
 		"late/main HostIPCShared",
@@ -112,7 +113,7 @@ func startAgent(t *testing.T, command nsaudit) *agent {
 			t.Logf("the agent:\n%s", a.log.String())
 		}
 	})
-	runtimetest.WaitFor(t, "the agent listens", func() bool {
+	eventually.True(t, "the agent listens", func() bool {
 		for _, line := range a.lines(t) {
 			if line.Message == "listening" {
 				a.address = line.Addresses[0]
@@ -159,15 +160,15 @@ func (a *agent) lines(t *testing.T) []line {
 // want waits until the log and the metrics both have these findings.
 func (a *agent) want(t *testing.T, when string, want ...string) {
 	t.Helper()
-	for deadline := time.Now().Add(prompt); ; time.Sleep(20 * time.Millisecond) {
+	err := eventually.Succeeds(prompt, func() error {
 		told, shown := a.told(t), a.shown(t)
-		diff := cmp.Diff(want, told) + cmp.Diff(want, shown)
-		if diff == "" {
-			return
+		if diff := cmp.Diff(want, told) + cmp.Diff(want, shown); diff != "" {
+			return fmt.Errorf("%s: findings in the log and in the metrics (-want +got):\n%s", when, diff)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: findings in the log and in the metrics (-want +got):\n%s", when, diff)
-		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

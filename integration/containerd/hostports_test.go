@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/nsaudit/nsaudit/agent/report/text"
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
 )
 
@@ -47,7 +48,7 @@ func TestListeners(t *testing.T) {
 		"default/other main HostPort nobody",
 	}
 	var scan *text.Scan
-	runtimetest.WaitFor(t, "all to be found", func() bool {
+	eventually.True(t, "all to be found", func() bool {
 		scan = command.scan(t)
 		return slices.Equal(findings(scan), want)
 	})

@@ -17,6 +17,7 @@ import (
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/nsaudit/nsaudit/agent/report/text"
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
 )
 
@@ -116,7 +117,7 @@ func TestEscapes(t *testing.T) {
 		"default/setns main HostNetwork nobody",
 		"default/quiet  HostIPC nobody",
 	}
-	runtimetest.WaitFor(t, "the thread has joined", func() bool { return len(findings(command.scan(t))) == len(want) })
+	eventually.True(t, "the thread has joined", func() bool { return len(findings(command.scan(t))) == len(want) })
 	scan := command.scan(t)
 	wantFindings(t, scan, want...)
 	wantAllSeen(t, scan)
@@ -184,7 +185,7 @@ func TestInitIsGone(t *testing.T) {
 	gone := c.RunContainer(t, "default", "gone")
 	survivor := c.JoinHost(t, gone.PID, "pid")
 	kill(t, gone.PID)
-	runtimetest.WaitFor(t, "containerd has noticed", func() bool {
+	eventually.True(t, "containerd has noticed", func() bool {
 		for _, container := range command.scan(t).Containers {
 			if container.ID == gone.ID {
 				return container.Status == "stopped"

@@ -19,6 +19,7 @@ import (
 	"github.com/containerd/containerd/v2/pkg/oci"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
 )
 
@@ -44,7 +45,7 @@ func TestHungShim(t *testing.T) {
 	}
 
 	resume()
-	runtimetest.WaitFor(t, "the shim answers again", func() bool { return len(command.scan(t).Coverage.Unknown) == 0 })
+	eventually.True(t, "the shim answers again", func() bool { return len(command.scan(t).Coverage.Unknown) == 0 })
 }
 
 // TestRestart: containerd goes away and comes back.
@@ -73,7 +74,7 @@ func TestRestart(t *testing.T) {
 	}
 
 	c.Restart(t)
-	runtimetest.WaitFor(t, "the scan is as before", func() bool {
+	eventually.True(t, "the scan is as before", func() bool {
 		got := command.run(t, nil, "-o", "json")
 		return got.code == 0 && len(decode(t, got.out).Coverage.Unknown) == 0
 	})

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 )
 
 // Soon is long enough for a look at a container that has started, nextScan for a full scan,
@@ -54,15 +56,15 @@ func testChapter(t *testing.T, c cluster) {
 	ns := namespace(t)
 	do(t, "apply", "-n", ns, "-k", "testdata/chapter")
 	ready(t, ns)
-	eventually(t, "events", soon, []string{
+	eventually.Equal(t, soon, "events", []string{
 		"Normal HostIPCShared Pod/pod-with-host-pid-and-ipc spec.containers{main}",
 		"Normal HostNetworkShared Pod/pod-with-host-network spec.containers{main}",
 		"Normal HostPIDShared Pod/pod-with-host-pid-and-ipc spec.containers{main}",
 		"Normal HostPortBound Pod/kubia-hostport spec.containers{kubia}",
 	}, func() []string { return events(t, ns) })
 	testChapterPort(t, c, ns)
-	eventually(t, "ports", soon, []string{"kubia-hostport 9000/TCP DNAT HostPortBound pod"}, func() []string { return ports(t, c.worker(), ns) })
-	eventually(t, "series", soon, []string{
+	eventually.Equal(t, soon, "ports", []string{"kubia-hostport 9000/TCP DNAT HostPortBound pod"}, func() []string { return ports(t, c.worker(), ns) })
+	eventually.Equal(t, soon, "series", []string{
 		"kubia-hostport HostPortBound",
 		"pod-with-host-network HostNetworkShared",
 		"pod-with-host-pid-and-ipc HostIPCShared",
@@ -94,10 +96,10 @@ func testIsolated(t *testing.T, c cluster) {
 	do(t, "wait", "-n", ns, "pod/normal", "--for=jsonpath={.status.ephemeralContainerStatuses[0].state.running}", "--timeout=50s")
 	// The marker shows that the agent has looked; a full scan sees the others again.
 	want := []string{"Normal HostIPCShared Pod/marker spec.containers{main}"}
-	eventually(t, "events", soon, want, func() []string { return events(t, ns) })
+	eventually.Equal(t, soon, "events", want, func() []string { return events(t, ns) })
 	scanned(t, c.worker())
-	eventually(t, "events after a full scan", 0, want, func() []string { return events(t, ns) })
-	eventually(t, "series", 0, []string{"marker HostIPCShared"}, func() []string { return series(t, c.worker(), ns) })
+	eventually.Equal(t, 0, "events after a full scan", want, func() []string { return events(t, ns) })
+	eventually.Equal(t, 0, "series", []string{"marker HostIPCShared"}, func() []string { return series(t, c.worker(), ns) })
 }
 
 func testIntruder(t *testing.T, c cluster) {
@@ -107,7 +109,7 @@ func testIntruder(t *testing.T, c cluster) {
 	// From within a privileged pod, and from the node into a pod that did nothing.
 	do(t, "exec", "-n", ns, "tool", "--", "/bin/sh", "-c", "nsenter -t 1 -n sleep 9999 >/dev/null 2>&1 &")
 	moveIn(t, c, ns, "entered")
-	eventually(t, "events", nextScan, []string{
+	eventually.Equal(t, nextScan, "events", []string{
 		"Normal HostPIDShared Pod/tool spec.containers{main}",
 		"Warning UndeclaredHostIPC Pod/entered spec.containers{main}",
 		"Warning UndeclaredHostNetwork Pod/entered spec.containers{main}",
@@ -137,7 +139,7 @@ func testBesideKubernetes(t *testing.T, c cluster) {
 	t.Cleanup(remove)
 	c.in(t, c.worker(), "/bin/sh", "-c", `ctr -n k8s.io images export /tmp/alpine.tar docker.io/library/alpine:latest &&
 ctr images import /tmp/alpine.tar >/dev/null && ctr run -d --net-host docker.io/library/alpine:latest e2e-beside /bin/sleep 9999`)
-	eventually(t, "an event that names the container", soon, []string{"Normal HostNetworkShared Node/" + c.worker()}, func() []string {
+	eventually.Equal(t, soon, "an event that names the container", []string{"Normal HostNetworkShared Node/" + c.worker()}, func() []string {
 		var lines []string
 		for _, event := range eventList(t, "default") {
 			if strings.Contains(event.Note, "e2e-beside") {

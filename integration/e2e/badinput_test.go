@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 )
 
 // testDisguised has a pod whose labels and annotations are those that containerd and the
@@ -46,11 +48,11 @@ func testDisguised(t *testing.T, c cluster) {
 	ready(t, ns)
 	wantEvents := []string{"Normal HostIPCShared Pod/disguised spec.containers{main}"}
 	wantSeries := []string{"disguised HostIPCShared"}
-	eventually(t, "events", soon, wantEvents, func() []string { return events(t, ns) })
-	eventually(t, "series", soon, wantSeries, func() []string { return series(t, c.worker(), ns) })
+	eventually.Equal(t, soon, "events", wantEvents, func() []string { return events(t, ns) })
+	eventually.Equal(t, soon, "series", wantSeries, func() []string { return series(t, c.worker(), ns) })
 	scanned(t, c.worker())
-	eventually(t, "events after a full scan", 0, wantEvents, func() []string { return events(t, ns) })
-	eventually(t, "series after a full scan", 0, wantSeries, func() []string { return series(t, c.worker(), ns) })
+	eventually.Equal(t, 0, "events after a full scan", wantEvents, func() []string { return events(t, ns) })
+	eventually.Equal(t, 0, "series after a full scan", wantSeries, func() []string { return series(t, c.worker(), ns) })
 	problems, err := promlint.New(strings.NewReader(metrics(t, c.worker()))).Lint()
 	if err != nil || len(problems) > 0 {
 		t.Errorf("the metrics: %v, %v", err, problems)

@@ -11,15 +11,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 	"github.com/nsaudit/nsaudit/integration/internal/scrape"
 )
 
@@ -205,24 +204,5 @@ func scanned(t *testing.T, node string) {
 	t.Helper()
 	scans := func() uint64 { return scrape.Parse(t, metrics(t, node)).FullScans() }
 	before := scans()
-	eventually(t, "another full scan", nextScan, []string{"true"}, func() []string {
-		return []string{strconv.FormatBool(scans() > before)}
-	})
-}
-
-// eventually waits for an answer, and fails with the difference to the latest one.
-func eventually(t *testing.T, what string, within time.Duration, want []string, answer func() []string) {
-	t.Helper()
-	deadline := time.Now().Add(within)
-	for {
-		got := answer()
-		diff := cmp.Diff(want, got)
-		if diff == "" {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s, after %s (-want +got):\n%s", what, within, diff)
-		}
-		time.Sleep(250 * time.Millisecond)
-	}
+	eventually.Equal(t, nextScan, "another full scan", true, func() bool { return scans() > before })
 }

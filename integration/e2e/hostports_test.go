@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 	"github.com/nsaudit/nsaudit/integration/internal/scrape"
 )
 
@@ -45,8 +46,8 @@ func testHostPorts(t *testing.T, c cluster) {
 	// The plugin passes over an address of the family that the pod does not have.
 	want = append(want, "ipv6 [::1]:9104/TCP none HostPortNotInEffect pod")
 	slices.Sort(want)
-	eventually(t, "ports", nextScan, want, func() []string { return ports(t, c.worker(), ns) })
-	eventually(t, "events", soon, []string{
+	eventually.Equal(t, nextScan, "ports", want, func() []string { return ports(t, c.worker(), ns) })
+	eventually.Equal(t, soon, "events", []string{
 		"Normal HostNetworkShared Pod/listener spec.containers{main}",
 		"Normal HostNetworkShared Pod/silent spec.containers{main}",
 		"Normal HostPortBound Pod/loopback spec.containers{main}",
@@ -66,7 +67,7 @@ func testHostPorts(t *testing.T, c cluster) {
 	do(t, "delete", "pod", "-n", ns, "thief") // The kubelet has its port again.
 	testRuleDeleted(t, c, ns)
 	// By now the pod that does not listen had its time to do so.
-	eventually(t, "the port that nobody listens on", nextScan, []string{"silent 9105/TCP none HostPortNotInEffect pod"}, func() []string {
+	eventually.Equal(t, nextScan, "the port that nobody listens on", []string{"silent 9105/TCP none HostPortNotInEffect pod"}, func() []string {
 		return slices.DeleteFunc(ports(t, c.worker(), ns), func(line string) bool { return !strings.HasPrefix(line, "silent ") })
 	})
 }
@@ -87,7 +88,7 @@ func testRuleDeleted(t *testing.T, c cluster, ns string) {
 	t.Helper()
 	c.in(t, c.worker(), "/bin/sh", "-c", `chain=$(iptables -t nat -S | awk '$1 == "-A" && $2 ~ /^CNI-DN-/ && / --dport 9101 / { print $2; exit }') &&
 test -n "$chain" && iptables -t nat -F "$chain"`)
-	eventually(t, "the port whose rule was deleted", nextScan, []string{"udp 9101/UDP none HostPortNotInEffect pod"}, func() []string {
+	eventually.Equal(t, nextScan, "the port whose rule was deleted", []string{"udp 9101/UDP none HostPortNotInEffect pod"}, func() []string {
 		return slices.DeleteFunc(ports(t, c.worker(), ns), func(line string) bool { return !strings.HasPrefix(line, "udp ") })
 	})
 }

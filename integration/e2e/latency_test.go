@@ -21,6 +21,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	eventsv1client "k8s.io/client-go/kubernetes/typed/events/v1"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 )
 
 // timedPods are enough for a percentile, and take a minute.
@@ -45,8 +47,8 @@ func testLatency(t *testing.T, c cluster) {
 	for i := range timedPods {
 		name := "timed-" + strconv.Itoa(i)
 		apply(t, ns, pod(c, name, shared[i%len(shared)], ""))
-		eventually(t, "the start of "+name, podStart, []string{"true"}, func() []string { return m.has(name, m.started) })
-		eventually(t, "events of "+name, soon, []string{"true", "true"}, func() []string { return m.has(name, m.nsaudit, m.kubelet) })
+		eventually.Equal(t, podStart, "the start of "+name, []bool{true}, func() []bool { return m.has(name, m.started) })
+		eventually.Equal(t, soon, "events of "+name, []bool{true, true}, func() []bool { return m.has(name, m.nsaudit, m.kubelet) })
 		do(t, "delete", "pod", "-n", ns, name, "--wait=false")
 	}
 	t.Logf("from the start of a container to its Event in a watch, %d pods one after another:\n%s%s",
@@ -140,14 +142,14 @@ func (m *moments) note(times map[string]time.Time, pod string, at time.Time) {
 	}
 }
 
-// has says of each kind of moment whether the pod had it.
-func (m *moments) has(pod string, kinds ...map[string]time.Time) []string {
+// has reports for each kind of moment whether the pod had it.
+func (m *moments) has(pod string, kinds ...map[string]time.Time) []bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var had []string
+	var had []bool
 	for _, times := range kinds {
 		_, ok := times[pod]
-		had = append(had, strconv.FormatBool(ok))
+		had = append(had, ok)
 	}
 	return had
 }

@@ -6,10 +6,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 )
 
 func testRecreated(t *testing.T, c cluster) {
@@ -18,11 +19,11 @@ func testRecreated(t *testing.T, c cluster) {
 	for round := 1; round <= 2; round++ {
 		apply(t, ns, pod(c, "again", "hostNetwork: true", ""))
 		ready(t, ns)
-		eventually(t, "series", soon, []string{"again HostNetworkShared"}, func() []string { return series(t, c.worker(), ns) })
+		eventually.Equal(t, soon, "series", []string{"again HostNetworkShared"}, func() []string { return series(t, c.worker(), ns) })
 		want := slices.Repeat([]string{"Normal HostNetworkShared Pod/again spec.containers{main}"}, round)
-		eventually(t, "events", soon, want, func() []string { return events(t, ns) })
+		eventually.Equal(t, soon, "events", want, func() []string { return events(t, ns) })
 		do(t, "delete", "pod", "-n", ns, "again")
-		eventually(t, "series of a pod that is gone", soon, nil, func() []string { return series(t, c.worker(), ns) })
+		eventually.Equal(t, soon, "series of a pod that is gone", nil, func() []string { return series(t, c.worker(), ns) })
 	}
 	for _, event := range eventList(t, ns) {
 		uids[string(event.Regarding.UID)] = true
@@ -37,18 +38,15 @@ func testAgentKilled(t *testing.T, c cluster) {
 	apply(t, ns, pod(c, "stays", "hostPID: true", ""))
 	ready(t, ns)
 	want := []string{"Normal HostPIDShared Pod/stays spec.containers{main}"}
-	eventually(t, "events", soon, want, func() []string { return events(t, ns) })
+	eventually.Equal(t, soon, "events", want, func() []string { return events(t, ns) })
 	before := agentOn(t, c.worker()).Status.ContainerStatuses[0].RestartCount
 	c.in(t, c.worker(), "pkill", "-KILL", "-x", "nsaudit")
-	eventually(t, "restarts", soon, []string{"true"}, func() []string {
+	eventually.Equal(t, soon, "ready after a restart", true, func() bool {
 		status := agentOn(t, c.worker()).Status.ContainerStatuses[0]
-		if status.RestartCount > before && status.Ready {
-			return []string{"true"}
-		}
-		return nil
+		return status.RestartCount > before && status.Ready
 	})
-	eventually(t, "series", soon, []string{"stays HostPIDShared"}, func() []string { return series(t, c.worker(), ns) })
-	eventually(t, "events after the restart", 0, want, func() []string { return events(t, ns) })
+	eventually.Equal(t, soon, "series", []string{"stays HostPIDShared"}, func() []string { return series(t, c.worker(), ns) })
+	eventually.Equal(t, 0, "events after the restart", want, func() []string { return events(t, ns) })
 }
 
 func testContainerdRestarted(t *testing.T, c cluster) {
@@ -58,11 +56,11 @@ func testContainerdRestarted(t *testing.T, c cluster) {
 	restarts := agentOn(t, c.worker()).Status.ContainerStatuses[0].RestartCount
 	c.in(t, c.worker(), "systemctl", "restart", "containerd")
 	apply(t, ns, pod(c, "after", "hostNetwork: true", ""))
-	eventually(t, "events", nextScan, []string{
+	eventually.Equal(t, nextScan, "events", []string{
 		"Normal HostNetworkShared Pod/after spec.containers{main}",
 		"Normal HostNetworkShared Pod/before spec.containers{main}",
 	}, func() []string { return events(t, ns) })
-	eventually(t, "series", soon, []string{"after HostNetworkShared", "before HostNetworkShared"}, func() []string { return series(t, c.worker(), ns) })
+	eventually.Equal(t, soon, "series", []string{"after HostNetworkShared", "before HostNetworkShared"}, func() []string { return series(t, c.worker(), ns) })
 	if now := agentOn(t, c.worker()).Status.ContainerStatuses[0].RestartCount; now != restarts {
 		t.Errorf("the agent restarted %d times", now-restarts)
 	}
@@ -87,17 +85,17 @@ func testAPIServerAway(t *testing.T, c cluster) {
 	c.in(t, c.worker(), "/bin/sh", "-c", "cat >/etc/kubernetes/manifests/e2e-static.yaml <<'EOF'\n"+static+"\nEOF")
 	time.Sleep(time.Minute)
 	restore()
-	eventually(t, "the API server", 2*time.Minute, []string{"ok"}, func() []string {
+	eventually.Equal(t, 2*time.Minute, "the API server", "ok", func() string {
 		out, _ := kubectl(t, "get", "--raw", "/readyz")
-		return []string{strings.TrimSpace(out)}
+		return strings.TrimSpace(out)
 	})
-	eventually(t, "events", 2*time.Minute, []string{"Normal HostIPCShared Pod/e2e-static-" + c.worker() + " spec.containers{main}"}, func() []string {
+	eventually.Equal(t, 2*time.Minute, "events", []string{"Normal HostIPCShared Pod/e2e-static-" + c.worker() + " spec.containers{main}"}, func() []string {
 		return slices.DeleteFunc(events(t, "default"), func(line string) bool { return !strings.Contains(line, "e2e-static") })
 	})
-	eventually(t, "the event in kubectl describe", soon, []string{"true"}, func() []string {
+	eventually.Equal(t, soon, "the event in kubectl describe", true, func() bool {
 		// The kubelet may not have made the mirror pod yet.
 		described, _ := kubectl(t, "describe", "pod", "-n", "default", "e2e-static-"+c.worker())
-		return []string{strconv.FormatBool(strings.Contains(described, "HostIPCShared"))}
+		return strings.Contains(described, "HostIPCShared")
 	})
 }
 

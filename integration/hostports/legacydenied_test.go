@@ -17,13 +17,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// printEnv is set in a process that only prints what it is told of its own network.
-const printEnv = "NSAUDIT_TEST_PRINT_FORWARDS"
-
-// told is what such a process prints.
+// told is what a process in printForwardsRole prints.
 type told struct {
 	Ways   []string
 	Unread []string
@@ -53,13 +51,12 @@ func printForwards() error {
 	return json.NewEncoder(os.Stdout).Encode(answer)
 }
 
-// ask starts such a process in the namespace, from a thread that was confined.
+// ask starts a process in printForwardsRole in the namespace, from a thread that was confined.
 func (h *host) ask(confine func(*exec.Cmd) error) told {
 	h.t.Helper()
 	var answer told
 	h.inside(func() error {
-		cmd := exec.Command("/proc/self/exe")
-		cmd.Env = append(os.Environ(), printEnv+"=1")
+		cmd := reexec.Command(printForwardsRole)
 		cmd.Stderr = os.Stderr
 		if err := confine(cmd); err != nil {
 			return err

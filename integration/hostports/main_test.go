@@ -6,28 +6,25 @@
 package hostports_test
 
 import (
-	"fmt"
-	"os"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 )
 
-// roleEnv is set in a process that the test binary is started again as, to what it does.
-const roleEnv = "NSAUDIT_TEST_ROLE"
+// The roles of the test binary.
+const (
+	// withoutNetAdminRole has every capability but CAP_NET_ADMIN, and prints the error that it gets.
+	withoutNetAdminRole = "without-net-admin"
+	// printForwardsRole prints what it reads of its own network.
+	printForwardsRole = "print-forwards"
+)
 
 func TestMain(m *testing.M) {
-	if os.Getenv(printEnv) != "" {
-		if err := printForwards(); err != nil {
-			fmt.Println("error:", err)
-		}
-		os.Exit(0)
-	}
-	if role := os.Getenv(roleEnv); role != "" {
-		if err := play(role); err != nil {
-			fmt.Println("error:", err)
-		}
-		os.Exit(0)
-	}
+	reexec.Play(reexec.Roles{
+		withoutNetAdminRole: func([]string) error { return readWithoutNetAdmin() },
+		printForwardsRole:   func([]string) error { return printForwards() },
+	})
 	goleak.VerifyTestMain(m)
 }

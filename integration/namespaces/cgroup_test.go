@@ -13,6 +13,8 @@ import (
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 )
 
 // hierarchy is a mounted cgroup hierarchy.
@@ -86,7 +88,7 @@ func (h hierarchy) makeDir(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		err := eventually("the removal of "+dir, func() bool {
+		err := eventually.Holds(kernelLimit, "the removal of "+dir, func() bool {
 			err := unix.Rmdir(dir)
 			// Somebody else's container may have come into a directory like docker.
 			return err == nil || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTEMPTY)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 )
 
 // A cgroup can lie so deep that the kernel can't name it. Some kernels cut the path (6.18
@@ -58,7 +59,7 @@ func makeDeep(t *testing.T, dir string) int {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
-			err := eventually("the removal of a deep cgroup", func() bool {
+			err := eventually.Holds(kernelLimit, "the removal of a deep cgroup", func() bool {
 				return !errors.Is(unix.Unlinkat(above, name, unix.AT_REMOVEDIR), unix.EBUSY)
 			})
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 )
 
 // launchOptions say how a role is started.
@@ -47,15 +49,16 @@ const deadline = 30 * time.Second
 
 func launch(t *testing.T, options launchOptions) *launched {
 	t.Helper()
-	cmd := exec.Command("/proc/self/exe") // Whoever it runs as, it may not reach the file by its path.
+	cmd := options.role.command()
 	if len(options.through) > 0 {
 		program, err := os.Executable()
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd = exec.Command(options.through[0], append(options.through[1:], program)...)
+		args := append(slices.Clone(options.through[1:]), program, options.role.spec())
+		cmd = exec.Command(options.through[0], args...)
+		cmd.Env = reexec.Environ(options.role.Do)
 	}
-	cmd.Env = append(os.Environ(), options.role.env())
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: options.flags}
 	if options.uid != 0 {

@@ -5,10 +5,7 @@
 package namespaces_test
 
 import (
-	"errors"
-	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -17,25 +14,12 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent"
 	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// In a process that plays a role, main stays on the process's first thread. It can only be
-// kept from an init function.
-func init() { //nolint:gochecknoinits // See above.
-	if os.Getenv(roleEnv) != "" {
-		runtime.LockOSThread()
-	}
-}
-
 func TestMain(m *testing.M) {
-	if text := os.Getenv(roleEnv); text != "" {
-		if err := play(text); err != nil {
-			fmt.Fprintf(os.Stdout, "error: %v\n", err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
+	reexec.Play(roles())
 	goleak.VerifyTestMain(m)
 }
 
@@ -173,13 +157,5 @@ func nsPath(pid int, kind string) string {
 	return nsinspect.DefaultRoot + "/" + strconv.Itoa(pid) + "/ns/" + kind
 }
 
-// eventually waits for a change that the kernel makes on its own.
-func eventually(what string, happened func() bool) error {
-	for range 500 {
-		if happened() {
-			return nil
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return errors.New("waited too long for " + what)
-}
+// kernelLimit is long for a change that the kernel makes on its own.
+const kernelLimit = 5 * time.Second

@@ -5,7 +5,6 @@ package namespaces_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,13 +16,15 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent"
 	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
+	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // endLeader ends the process's first thread; the others live on.
 func endLeader(role) error {
 	go func() {
-		err := eventually("the leader's end", func() bool {
+		err := eventually.Holds(kernelLimit, "the leader's end", func() bool {
 			stat, err := os.ReadFile("/proc/self/stat")
 			return err == nil && strings.Contains(string(stat), ") Z ")
 		})
@@ -46,13 +47,12 @@ func storm(r role) error {
 	ready("")
 	var running []*exec.Cmd
 	for end := time.Now().Add(stormTime); time.Now().Before(end); {
-		child := exec.Command("/proc/self/exe")
-		child.Env = []string{roleEnv + "=" + `{"Do":"none"}`} // Its input is empty: it ends at once.
+		child := reexec.Command("none") // There is no such role: it ends at once.
 		if err := child.Start(); err != nil {
 			return err
 		}
 		if running = append(running, child); len(running) > r.N {
-			_ = running[0].Wait() // It ends with an error: it has no input.
+			_ = running[0].Wait() // It ends with an error.
 			running = running[1:]
 		}
 	}
@@ -67,12 +67,12 @@ const stormTime = 2 * time.Second
 
 // zombie starts a child that ends, and does not take its exit status.
 func zombie(role) error {
-	child, err := os.StartProcess("/proc/self/exe", []string{"zombie"}, &os.ProcAttr{Env: []string{roleEnv + "={}"}})
-	if err != nil {
+	child := reexec.Command("none") // There is no such role: it ends at once.
+	if err := child.Start(); err != nil {
 		return err
 	}
-	dir := fmt.Sprintf("/proc/%d", child.Pid)
-	if err := eventually("the zombie", func() bool {
+	dir := fmt.Sprintf("/proc/%d", child.Process.Pid)
+	if err := eventually.Holds(kernelLimit, "the zombie", func() bool {
 		stat, err := os.ReadFile(dir + "/stat")
 		if err != nil || !strings.Contains(string(stat), ") Z ") {
 			return false
@@ -83,10 +83,10 @@ func zombie(role) error {
 	}); err != nil {
 		return err
 	}
-	ready("%d", child.Pid)
-	err = awaitEnd()
-	_, waitErr := child.Wait()
-	return errors.Join(err, waitErr)
+	ready("%d", child.Process.Pid)
+	err := awaitEnd()
+	_ = child.Wait() // It ended with an error.
+	return err
 }
 
 // exitLate ends at another line.

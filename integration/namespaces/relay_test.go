@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"fmt"
 	"os"
-	"os/exec"
 	"testing"
 	"time"
 
@@ -73,8 +72,7 @@ func relay(r role) error {
 
 // runner starts a process of the relay and returns once it is at its part.
 func runner(r role) (stop func(), err error) {
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(environ(), r.then())
+	cmd := r.next().command()
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"syscall"
 	"testing"
@@ -73,8 +72,7 @@ func reusePID(role) error {
 
 // startSleeper starts a process that does nothing until it is ended.
 func startSleeper() (end func(), pid int, err error) {
-	child := exec.Command("/proc/self/exe")
-	child.Env = []string{role{Do: "block"}.env()} // It waits for its first line.
+	child := role{Do: "block"}.command() // It waits for its first line.
 	input, err := child.StdinPipe()
 	if err != nil {
 		return nil, 0, err

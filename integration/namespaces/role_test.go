@@ -13,16 +13,15 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-)
 
-// roleEnv holds, as JSON, the role of a process that the test binary is started again as.
-const roleEnv = "NSAUDIT_TEST_ROLE"
+	"github.com/nsaudit/nsaudit/integration/internal/reexec"
+)
 
 // role is what such a process does. It waits for a line on its standard input, so that the
 // test can put it into a cgroup before; does its part; prints a line that begins with
 // "ready"; and ends when its standard input does.
 type role struct {
-	// Do names the part: see play.
+	// Do names the part: see parts.
 	Do string
 	// N is a number of threads or processes.
 	N int `json:",omitempty"`
@@ -46,25 +45,47 @@ type role struct {
 	Then *role `json:",omitempty"`
 }
 
-func (r role) env() string {
+// spec is the argument of the process that plays the role.
+func (r role) spec() string {
 	text, err := json.Marshal(r)
 	if err != nil {
 		panic(err) // It holds only strings and numbers.
 	}
-	return roleEnv + "=" + string(text)
+	return string(text)
 }
 
-// then is the environment entry of what comes next, which does not wait.
-func (r role) then() string {
+// command starts a process in the role.
+func (r role) command() *exec.Cmd { return reexec.Command(r.Do, r.spec()) }
+
+// next is the role that comes next, which does not wait.
+func (r role) next() role {
 	next := *r.Then
 	next.Now = true
-	return next.env()
+	return next
 }
 
-// play plays a role. It is called on the process's first thread.
-func play(text string) error {
+// roles returns what the test binary can be started as.
+func roles() reexec.Roles {
+	all := make(reexec.Roles)
+	for name, part := range parts() {
+		all[name] = func(args []string) error {
+			err := play(part, args)
+			if err != nil {
+				fmt.Fprintf(os.Stdout, "error: %v\n", err) // for the test that waits for a line
+			}
+			return err
+		}
+	}
+	return all
+}
+
+// play plays a role's part. It is called on the process's first thread.
+func play(part func(role) error, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("want one argument, got %q", args)
+	}
 	var r role
-	if err := json.Unmarshal([]byte(text), &r); err != nil {
+	if err := json.Unmarshal([]byte(args[0]), &r); err != nil {
 		return err
 	}
 	if !r.Now {
@@ -72,7 +93,11 @@ func play(text string) error {
 			return err
 		}
 	}
-	part, ok := map[string]func(role) error{
+	return part(r)
+}
+
+func parts() map[string]func(role) error {
+	return map[string]func(role) error{
 		"block":             block,
 		"threads":           odd,
 		"end leader":        endLeader,
@@ -98,11 +123,7 @@ func play(text string) error {
 		"cgroup2":           mountCgroup2AndBlock,
 		"resolve":           resolveAndPrint,
 		"addresses":         haveAddresses,
-	}[r.Do]
-	if !ok {
-		return fmt.Errorf("there is no role %q", r.Do)
 	}
-	return part(r)
 }
 
 // readLine takes a byte at a time: what follows may be for another role.
@@ -204,7 +225,8 @@ func become(r role) error {
 	if err := leave(r); err != nil {
 		return err
 	}
-	return unix.Exec("/proc/self/exe", os.Args[:1], append(environ(), r.then()))
+	next := r.next()
+	return unix.Exec(reexec.Binary, []string{os.Args[0], next.spec()}, reexec.Environ(next.Do))
 }
 
 // becomeLate waits for another line before it becomes another role.
@@ -225,8 +247,7 @@ func start(r role) error {
 }
 
 func startThen(r role) error {
-	child := exec.Command("/proc/self/exe")
-	child.Env = append(environ(), r.then())
+	child := r.next().command()
 	child.Stdin = os.Stdin // It ends with this process's.
 	child.Stdout, child.Stderr = os.Stdout, os.Stderr
 	if r.UID != 0 {
@@ -238,15 +259,4 @@ func startThen(r role) error {
 	}
 	fmt.Fprintf(os.Stdout, "child %d\n", child.Process.Pid)
 	return child.Wait()
-}
-
-// environ is the environment without the role.
-func environ() []string {
-	var env []string
-	for _, entry := range os.Environ() {
-		if !strings.HasPrefix(entry, roleEnv+"=") {
-			env = append(env, entry)
-		}
-	}
-	return env
 }

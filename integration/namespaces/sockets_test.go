@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sys/unix"
 
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -64,7 +65,7 @@ func listSockets(ctx context.Context, pid int) (listing, error) {
 		return listing{}, err
 	}
 	// A thread that was elsewhere takes a moment to end.
-	err = eventually("the threads to come home", func() bool {
+	err = eventually.Holds(kernelLimit, "the threads to come home", func() bool {
 		l.Elsewhere = threadsElsewhere(own)
 		return len(l.Elsewhere) == 0
 	})
@@ -266,7 +267,7 @@ func TestSocketsLeaveNoThreadBehind(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := eventually("the threads to come home", func() bool { return len(threadsElsewhere(own)) == 0 }); err != nil {
+	if err := eventually.Holds(kernelLimit, "the threads to come home", func() bool { return len(threadsElsewhere(own)) == 0 }); err != nil {
 		t.Errorf("%v: %q", err, threadsElsewhere(own))
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/moby/sys/mountinfo"
+
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 )
 
 // wantHost checks which namespaces of a process are the host's: exactly the given ones.
@@ -66,7 +68,7 @@ func wantNothingLeft(t *testing.T, c *Containerd, sockets []string) {
 		t.Errorf("CNI results %v", results)
 	}
 	// A pod's end of the cable has the gateway's address at our end. Network namespaces go when the kernel finds the time.
-	WaitFor(t, "the pods' network interfaces are gone", func() bool { return !hasAddressIn(t, c.podSubnet()) })
+	eventually.True(t, "the pods' network interfaces are gone", func() bool { return !hasAddressIn(t, c.podSubnet()) })
 }
 
 func hasAddressIn(t *testing.T, subnet netip.Prefix) bool {

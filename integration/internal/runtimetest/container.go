@@ -15,6 +15,8 @@ import (
 	"github.com/containerd/containerd/v2/pkg/cio"
 	"github.com/containerd/containerd/v2/pkg/oci"
 	"github.com/containerd/errdefs"
+
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 )
 
 // Container is a running container.
@@ -79,7 +81,7 @@ func (c *Containerd) alpine(t testing.TB, namespace string) client.Image {
 func (c *Containerd) running(t testing.TB, namespace, id string) Container {
 	t.Helper()
 	container := Container{Namespace: namespace, ID: id, PID: c.initPID(t, namespace, id)}
-	WaitFor(t, fmt.Sprintf("%s/%s runs its program", namespace, id), func() bool {
+	eventually.True(t, fmt.Sprintf("%s/%s runs its program", namespace, id), func() bool {
 		comm, err := os.ReadFile(procPath(container.PID, "comm"))
 		return err == nil && !strings.HasPrefix(string(comm), "runc")
 	})

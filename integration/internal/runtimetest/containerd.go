@@ -151,15 +151,3 @@ func within(t testing.TB, namespace string) (context.Context, context.CancelFunc
 	t.Helper()
 	return context.WithTimeout(namespaces.WithNamespace(t.Context(), namespace), callTimeout)
 }
-
-// WaitFor polls until the condition holds and fails the test if it does not within a minute.
-func WaitFor(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for !condition() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}

@@ -17,6 +17,8 @@ import (
 	"github.com/containerd/containerd/v2/client"
 	"golang.org/x/sys/unix"
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 )
 
 // daemon is one run of the containerd process.
@@ -72,9 +74,8 @@ func (c *Containerd) start(ctx context.Context) error {
 		return err
 	}
 	// The role enters the cgroup and becomes containerd, so that no child can be born outside.
-	cmd := exec.Command(ownBinary, cgroup, filepath.Join(c.binaries, "containerd"), "--config", c.configFile())
-	cmd.Args[0] = roleEnterCgroup
-	cmd.Env = append(os.Environ(), "PATH="+c.binaries+":"+os.Getenv("PATH"))
+	cmd := reexec.Command(roleEnterCgroup, cgroup, filepath.Join(c.binaries, "containerd"), "--config", c.configFile())
+	cmd.Env = append(cmd.Env, "PATH="+c.binaries+":"+os.Getenv("PATH"))
 	cmd.Dir = c.dir
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {

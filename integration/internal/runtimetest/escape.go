@@ -5,11 +5,12 @@ package runtimetest
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 )
 
 // MoveIntoCgroup puts a process of the host into all cgroups of a container. Its namespaces stay the host's,
@@ -48,8 +49,7 @@ func (c *Containerd) join(t testing.TB, initPID int, files []*os.File, kinds ...
 		t.Fatalf("process %d has a user namespace of its own", initPID)
 	}
 	// The joiner stays behind in the host's namespaces and in our cgroups, as the parent of the one that joined.
-	cmd := exec.Command(ownBinary, append([]string{strconv.Itoa(initPID)}, kinds...)...)
-	cmd.Args[0] = roleJoin
+	cmd := reexec.Command(roleJoin, append([]string{strconv.Itoa(initPID)}, kinds...)...)
 	cmd.ExtraFiles = files // Its child inherits them: nobody closes them on the way.
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

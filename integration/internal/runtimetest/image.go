@@ -15,7 +15,9 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 	"github.com/nsaudit/nsaudit/integration/internal/imagearchive"
+	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 )
 
 // The images that every containerd holds in its CRI namespace. All of them hold the test binary only.
@@ -25,10 +27,7 @@ const (
 	KubiaImage  = "docker.io/luksa/kubia:latest"
 )
 
-const (
-	sleepPath = "/bin/sleep"
-	ownBinary = "/proc/self/exe"
-)
+const sleepPath = "/bin/sleep"
 
 // Image is an image to be made of the test binary.
 type Image struct {
@@ -76,7 +75,7 @@ func (c *Containerd) waitImages(t testing.TB, images []Image) {
 	defer cancel()
 	service := runtime.NewImageServiceClient(c.conn())
 	for _, image := range images {
-		WaitFor(t, "CRI knows "+image.Name, func() bool {
+		eventually.True(t, "CRI knows "+image.Name, func() bool {
 			status, err := service.ImageStatus(ctx, &runtime.ImageStatusRequest{Image: &runtime.ImageSpec{Image: image.Name}})
 			return err == nil && status.GetImage() != nil
 		})
@@ -86,7 +85,7 @@ func (c *Containerd) waitImages(t testing.TB, images []Image) {
 // requireStatic ends the test if the test binary can't run without libraries.
 func requireStatic(t testing.TB) {
 	t.Helper()
-	binary, err := elf.Open(ownBinary)
+	binary, err := elf.Open(reexec.Binary)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +100,7 @@ func requireStatic(t testing.TB) {
 // programSize returns how much of the test binary has to be in the images. What follows the last segment is for
 // debuggers only, and a third of it; an emulated machine takes seconds to unpack that.
 func programSize() (int64, error) {
-	binary, err := elf.Open(ownBinary)
+	binary, err := elf.Open(reexec.Binary)
 	if err != nil {
 		return 0, err
 	}
@@ -133,7 +132,7 @@ func writePrograms(layer io.Writer) error {
 	if err != nil {
 		return err
 	}
-	program := imagearchive.Program(sleepPath, ownBinary)
+	program := imagearchive.Program(sleepPath, reexec.Binary)
 	program.Header.Size = size
 	entries := []imagearchive.Entry{imagearchive.Directory("/bin", 0o755), program}
 	for _, name := range []string{"pause", "app", "bin/threads", "bin/setns-thread"} {

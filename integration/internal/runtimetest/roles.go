@@ -13,6 +13,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 )
 
 // The roles on the host, which the harness itself starts.
@@ -21,46 +23,43 @@ const (
 	roleJoin        = "runtimetest-join"
 )
 
-// PlayRole is to be called first in TestMain. It returns at once in a test binary; in a process that
-// was started under the name of a role it plays that role and never returns. The roles in the images:
+// PlayRole is to be called first in TestMain. In a process that was started in a role it never returns. The roles in the
+// images:
 //
 //	/bin/sleep, /pause          block until SIGTERM
 //	/app [ADDRESS]              listen on TCP, :8080 unless told, and block
 //	/bin/threads N              hold N OS threads and block
 //	/bin/setns-thread FILE...   one OS thread joins the namespaces, the others stay; block
 func PlayRole() {
-	var err error
-	args := os.Args[1:]
-	switch filepath.Base(os.Args[0]) {
-	case "sleep", "pause":
-	case "app":
-		err = listen(args)
-	case "threads":
-		err = holdThreads(args)
-	case "setns-thread":
-		err = onThread(func() error { return enter(args) })
-	case roleEnterCgroup:
-		err = execInCgroup(args)
-	case roleJoin:
-		err = onThread(func() error { return join(args) })
-	default:
-		return
-	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[0], err)
-		os.Exit(1)
-	}
-	block()
+	nothing := func([]string) error { return nil }
+	reexec.Play(reexec.Roles{
+		"sleep":         thenBlock(nothing),
+		"pause":         thenBlock(nothing),
+		"app":           thenBlock(listen),
+		"threads":       thenBlock(holdThreads),
+		"setns-thread":  thenBlock(func(args []string) error { return onThread(func() error { return enter(args) }) }),
+		roleEnterCgroup: execInCgroup,
+		roleJoin:        thenBlock(func(args []string) error { return onThread(func() error { return join(args) }) }),
+	})
 }
 
-// block returns to nobody. It may be process 1 of a pod with a shared PID namespace, so it reaps: children
-// of whoever ignores SIGCHLD never become zombies.
+func thenBlock(role func(args []string) error) func(args []string) error {
+	return func(args []string) error {
+		if err := role(args); err != nil {
+			return err
+		}
+		block()
+		return nil
+	}
+}
+
+// block waits for SIGTERM. It may be process 1 of a pod with a shared PID namespace, so it reaps: children of a process
+// that ignores SIGCHLD never become zombies.
 func block() {
 	signal.Ignore(unix.SIGCHLD)
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, unix.SIGTERM, unix.SIGINT)
 	<-stop
-	os.Exit(0)
 }
 
 func listen(args []string) error {
@@ -152,7 +151,7 @@ func execInCgroup(args []string) error {
 	if err := os.WriteFile(filepath.Join(args[0], "cgroup.procs"), []byte("0"), 0); err != nil {
 		return err
 	}
-	return unix.Exec(args[1], args[1:], os.Environ())
+	return unix.Exec(args[1], args[1:], reexec.Environ(""))
 }
 
 // join enters the namespaces of process args[0], except the kinds that follow, starts a child there and
@@ -179,7 +178,9 @@ func join(args []string) error {
 	if err := enter(files); err != nil {
 		return err
 	}
-	child, err := os.StartProcess(program, []string{sleepPath}, &os.ProcAttr{Dir: "/", Files: []*os.File{nil, nil, os.Stderr}})
+	child, err := os.StartProcess(program, []string{sleepPath}, &os.ProcAttr{
+		Dir: "/", Env: reexec.Environ(""), Files: []*os.File{nil, nil, os.Stderr},
+	})
 	if err != nil {
 		return err
 	}

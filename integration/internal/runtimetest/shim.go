@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 )
 
 // ShimPID returns the process ID of the shim that looks after a container. The containers of a pod have
@@ -40,7 +42,7 @@ func (c *Containerd) Hang(t testing.TB, namespace, id string) (resume func()) {
 	}
 	resume = sync.OnceFunc(func() { _ = unix.Kill(pid, unix.SIGCONT) })
 	t.Cleanup(resume)
-	WaitFor(t, fmt.Sprintf("shim %d has stopped", pid), func() bool {
+	eventually.True(t, fmt.Sprintf("shim %d has stopped", pid), func() bool {
 		fields, err := statFields(pid)
 		return err == nil && fields[0] == "T"
 	})

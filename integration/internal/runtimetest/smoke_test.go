@@ -12,6 +12,8 @@ import (
 	"github.com/containerd/containerd/v2/pkg/oci"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 )
 
 func TestMain(m *testing.M) {
@@ -135,11 +137,11 @@ func (c smoke) testEscapees(t *testing.T) {
 		Mounts:     []*runtime.Mount{{HostPath: "/proc", ContainerPath: "/host/proc"}},
 	}}}
 	pid := c.RunPod(t, spec).Container(t, "main").PID
-	WaitFor(t, "one thread is in the host's network namespace", func() bool { return threadsInHostNet(t, c.Containerd, pid) == 1 })
+	eventually.True(t, "one thread is in the host's network namespace", func() bool { return threadsInHostNet(t, c.Containerd, pid) == 1 })
 	wantHost(t, c.Containerd, pid)
 
 	threads := c.RunContainer(t, "default", "threads", oci.WithProcessArgs("/bin/threads", "50"))
-	WaitFor(t, "there are 50 threads", func() bool {
+	eventually.True(t, "there are 50 threads", func() bool {
 		tasks, err := os.ReadDir(procPath(threads.PID, "task"))
 		return err == nil && len(tasks) > 50
 	})
@@ -194,7 +196,7 @@ func (c smoke) testRestart(t *testing.T) {
 	}
 	for _, container := range []Container{pod.Sandbox, plain} {
 		ctx := namespaces.WithNamespace(t.Context(), container.Namespace)
-		WaitFor(t, "the task of "+container.ID+" is known again", func() bool {
+		eventually.True(t, "the task of "+container.ID+" is known again", func() bool {
 			loaded, err := cl.LoadContainer(ctx, container.ID)
 			if err != nil {
 				return false

@@ -16,6 +16,8 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 )
 
 // namePrefix begins the names of our directories and cgroups; the process ID of the test follows. There is no
@@ -111,8 +113,7 @@ func removeElsewhere(dir string) error {
 
 // killAll kills until there is nothing left to kill.
 func killAll(name string) error {
-	deadline := time.Now().Add(30 * time.Second)
-	for {
+	return eventually.Succeeds(30*time.Second, func() error {
 		cgroups, err := cgroupTree(name)
 		if err != nil {
 			return err
@@ -121,14 +122,11 @@ func killAll(name string) error {
 		if len(pids) == 0 {
 			return nil
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("processes %v of %s can't be killed", pids, name)
-		}
 		for _, pid := range pids {
 			_ = unix.Kill(pid, unix.SIGKILL)
 		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		return fmt.Errorf("processes %v of %s can't be killed", pids, name)
+	})
 }
 
 func removeCgroups(name string) error {
@@ -148,15 +146,14 @@ func removeCgroups(name string) error {
 // removeCgroup removes a cgroup once it is empty: a process that was killed is still in it for a moment after it
 // is no longer listed.
 func removeCgroup(cgroup string) error {
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	var err error
+	_ = eventually.Holds(10*time.Second, "the cgroup is empty", func() bool {
 		// os.Remove would try unlink too, and report its error.
-		err := unix.Rmdir(cgroup)
-		if err == nil || errors.Is(err, unix.ENOENT) {
-			return nil
-		}
-		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
-			return err
-		}
-		time.Sleep(20 * time.Millisecond)
+		err = unix.Rmdir(cgroup)
+		return !errors.Is(err, unix.EBUSY)
+	})
+	if errors.Is(err, unix.ENOENT) {
+		return nil
 	}
+	return err
 }
