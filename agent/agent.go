@@ -143,7 +143,9 @@ func (a *Agent) loop(ctx context.Context) {
 		if len(keys) > 0 {
 			a.targeted(ctx, keys)
 		}
-		if pause(ctx, rest) != nil {
+		select {
+		case <-time.After(rest):
+		case <-ctx.Done():
 			return
 		}
 	}
@@ -234,7 +236,7 @@ func (a *Agent) noteHost(problem error) {
 	}
 	a.config.Observer.Error(StageHost)
 	if said == nil {
-		a.config.Logger.Error("no verdict", slog.String("reason", oneLine(problem)))
+		a.config.Logger.Error("no verdict", slog.Any("error", problem))
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/scan/scantest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -28,6 +29,9 @@ type daemon struct {
 	broken     chan error
 	dials      int
 }
+
+// reconnect is longer than the agent waits between two attempts to connect.
+const reconnect = 5 * time.Second
 
 var errDown = errors.New("connection refused")
 
@@ -77,7 +81,7 @@ func (d *daemon) Get(_ context.Context, key inventory.Key) (inventory.Container,
 	if d.down {
 		return inventory.Container{}, errDown
 	}
-	return answers{get: map[string]inventory.Container{key.ID: d.containers[key]}}.Get(context.Background(), key)
+	return scantest.Source{ByID: map[string]inventory.Container{key.ID: d.containers[key]}}.Get(context.Background(), key)
 }
 
 func (d *daemon) Watch(ctx context.Context, subscribed func(), changed func(inventory.Key)) error {
@@ -128,7 +132,7 @@ func (w *watch) count(kind report.ScanKind) int {
 }
 
 func (w *watch) containers() []string {
-	lines := outcome(w.agent.Node().Snapshot)
+	lines := scantest.Outcome(w.agent.Node().Snapshot)
 	for i := range lines {
 		lines[i] = strings.TrimPrefix(lines[i], "k8s.io/")
 	}
@@ -168,9 +172,9 @@ func check(t *testing.T, what string, want, got any) {
 
 func TestAgentFollowsEvents(t *testing.T) {
 	t.Parallel()
-	fs := procfs(t, map[int]string{42: "/kubepods/" + hexID("a"), 43: "/kubepods/" + hexID("b")})
+	fs := scantest.Procfs(t, map[int]string{42: "/kubepods/" + scantest.HexID("a"), 43: "/kubepods/" + scantest.HexID("b")})
 	synctest.Test(t, func(t *testing.T) {
-		a, b := named("a", inventory.Running, 42), named("b", inventory.Running, 43)
+		a, b := scantest.Named("a", inventory.Running, 42), scantest.Named("b", inventory.Running, 43)
 		d := newDaemon(a)
 		w := watching(t, d, fs)
 		check(t, "full scans at the start", true, w.count(report.FullScan) >= 1)
@@ -184,7 +188,7 @@ func TestAgentFollowsEvents(t *testing.T) {
 		time.Sleep(70 * time.Second)
 		check(t, "full scans in 70 seconds", 2, w.count(report.FullScan))
 
-		must(t, os.RemoveAll(filepath.Join(fs.Root(), "42")))
+		scantest.Must(t, os.RemoveAll(filepath.Join(fs.Root(), "42")))
 		d.set(func() { delete(d.containers, a.Key()) })
 		d.changes <- a.Key()
 		time.Sleep(time.Second)
@@ -192,19 +196,14 @@ func TestAgentFollowsEvents(t *testing.T) {
 	})
 }
 
-func TestAgentLooksAtAllAfterABurst(t *testing.T) {
+func TestAgentLooksAtAllWhenAsked(t *testing.T) {
 	t.Parallel()
-	fs := procfs(t, map[int]string{})
+	fs := scantest.Procfs(t, map[int]string{})
 	synctest.Test(t, func(t *testing.T) {
 		d := newDaemon()
 		w := watching(t, d, fs)
 		w.count(report.FullScan)
-		w.agent.queue.mu.Lock() // The loop is busy meanwhile.
-		for i := range maxTargets + 1 {
-			w.agent.queue.keys[inventory.Key{ID: string(rune('A' + i))}] = struct{}{}
-		}
-		w.agent.queue.mu.Unlock()
-		d.changes <- inventory.Key{ID: "one more"}
+		w.agent.queue.addAll()
 		time.Sleep(time.Second)
 		check(t, "full scans", 1, w.count(report.FullScan))
 		check(t, "targeted scans", 0, w.count(report.TargetedScan))
@@ -213,11 +212,11 @@ func TestAgentLooksAtAllAfterABurst(t *testing.T) {
 
 func TestAgentOutlivesContainerd(t *testing.T) {
 	t.Parallel()
-	fs := procfs(t, map[int]string{42: "/kubepods/" + hexID("a")})
+	fs := scantest.Procfs(t, map[int]string{42: "/kubepods/" + scantest.HexID("a")})
 	synctest.Test(t, func(t *testing.T) {
-		d := newDaemon(named("a", inventory.Running, 42))
+		d := newDaemon(scantest.Named("a", inventory.Running, 42))
 		w := watching(t, d, fs)
-		must(t, w.agent.CheckContainerd())
+		scantest.Must(t, w.agent.CheckContainerd())
 
 		d.set(func() { d.down = true })
 		d.broken <- errDown
@@ -230,21 +229,21 @@ func TestAgentOutlivesContainerd(t *testing.T) {
 		if err := w.agent.CheckContainerd(); !errors.Is(err, errDown) || w.agent.Connected() {
 			t.Errorf("CheckContainerd: %v, connected %v", err, w.agent.Connected())
 		}
-		must(t, w.agent.CheckScan())
+		scantest.Must(t, w.agent.CheckScan())
 
 		d.set(func() { d.down = false })
 		w.count(report.FullScan)
-		time.Sleep(maxBackoff + time.Second)
-		must(t, w.agent.CheckContainerd())
+		time.Sleep(reconnect + time.Second)
+		scantest.Must(t, w.agent.CheckContainerd())
 		check(t, "full scan after it is back", true, w.count(report.FullScan) >= 1)
 	})
 }
 
 func TestAgentWaitsForContainerd(t *testing.T) {
 	t.Parallel()
-	fs := procfs(t, map[int]string{42: "/kubepods/" + hexID("a")})
+	fs := scantest.Procfs(t, map[int]string{42: "/kubepods/" + scantest.HexID("a")})
 	synctest.Test(t, func(t *testing.T) {
-		d := newDaemon(named("a", inventory.Running, 42))
+		d := newDaemon(scantest.Named("a", inventory.Running, 42))
 		d.down = true
 		w := watching(t, d, fs)
 		check(t, "by cgroups", []string{"/a unknown 1"}, w.containers())
@@ -255,14 +254,14 @@ func TestAgentWaitsForContainerd(t *testing.T) {
 			}
 			d.down = false
 		})
-		time.Sleep(maxBackoff + time.Second)
+		time.Sleep(reconnect + time.Second)
 		check(t, "once it is there", []string{"a running 1"}, w.containers())
 	})
 }
 
 func TestAgentReportsNoHost(t *testing.T) {
 	t.Parallel()
-	fs := procfs(t, map[int]string{42: "/kubepods/" + hexID("a")})
+	fs := scantest.Procfs(t, map[int]string{42: "/kubepods/" + scantest.HexID("a")})
 	synctest.Test(t, func(t *testing.T) {
 		w := &watch{scans: make(map[report.ScanKind]int), stage: make(map[string]int)}
 		agent := New(Config{

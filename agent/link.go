@@ -13,7 +13,7 @@ import (
 
 // Runtime is a connection to containerd.
 type Runtime interface {
-	source
+	inventory.Source
 	// Watch calls changed for each container whose task started or ended, until the
 	// connection breaks or the context ends.
 	Watch(ctx context.Context, subscribed func(), changed func(inventory.Key)) error
@@ -68,7 +68,9 @@ func (l *link) run(ctx context.Context) {
 			said = err.Error()
 			l.logger.Warn("no connection to containerd, trying again", slog.Any("error", err))
 		}
-		if pause(ctx, backoff) != nil {
+		select {
+		case <-time.After(backoff):
+		case <-ctx.Done():
 			return
 		}
 		backoff = min(2*backoff, maxBackoff)

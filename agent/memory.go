@@ -12,13 +12,13 @@ import (
 // containers run on; known by their cgroups only, all that they declared would look
 // undeclared.
 type memory struct {
-	source source
+	source inventory.Source
 
 	mu    sync.Mutex
 	known map[inventory.Key]inventory.Container
 }
 
-func newMemory(source source) *memory {
+func newMemory(source inventory.Source) *memory {
 	return &memory{source: source, known: make(map[inventory.Key]inventory.Container)}
 }
 

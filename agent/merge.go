@@ -106,7 +106,7 @@ func notReached(before, now *audit.Snapshot) []audit.Container {
 	for _, container := range before.Containers {
 		if indexOfContainer(now, container.Key()) < 0 {
 			container.Unknown = slices.Clone(container.Unknown)
-			note(&container.Unknown, audit.CauseUnfinished, "the scan was not finished")
+			audit.AddGap(&container.Unknown, audit.CauseUnfinished, "the scan was not finished")
 			missing = append(missing, container)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -116,5 +117,40 @@ func TestMergeTargeted(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestMergeKeepsPorts(t *testing.T) {
+	t.Parallel()
+	withPorts := func(coverage *audit.PortCoverage, sockets []audit.Socket, forwards []audit.Forward) *audit.Snapshot {
+		container := seen("a", []int{1})
+		container.Sockets, container.Forwards = sockets, forwards
+		snapshot := nodeWith(nsinspect.ByPID1, container)
+		snapshot.Ports = coverage
+		return snapshot
+	}
+	before := withPorts(&audit.PortCoverage{}, []audit.Socket{{Socket: nstest.Listener(80)}}, []audit.Forward{{Forward: nstest.Forward(9000)}})
+	gap := audit.Gap{Cause: audit.CauseRead, Reason: "interrupted"}
+	tests := map[string]struct {
+		now               *audit.Snapshot
+		sockets, forwards int
+	}{
+		"gone is gone":                 {withPorts(&audit.PortCoverage{}, nil, nil), 0, 0},
+		"ports were not looked at":     {withPorts(nil, nil, nil), 1, 1},
+		"forwards could not be read":   {withPorts(&audit.PortCoverage{NoForwards: []audit.Gap{gap}}, nil, nil), 0, 1},
+		"TCP could not be read":        {withPorts(&audit.PortCoverage{NoSockets: map[nsinspect.Protocol]audit.Gap{nsinspect.TCP: gap}}, nil, nil), 1, 0},
+		"UDP could not be read":        {withPorts(&audit.PortCoverage{NoSockets: map[nsinspect.Protocol]audit.Gap{nsinspect.UDP: gap}}, nil, nil), 0, 0},
+		"partly read, and still there": {withPorts(&audit.PortCoverage{NoForwards: []audit.Gap{gap}}, nil, before.Containers[0].Forwards), 0, 1},
+	}
+	for name, test := range tests {
+		for way, merged := range map[string]*audit.Snapshot{
+			"full":     mergeFull(before, test.now),
+			"targeted": mergeTargeted(before, test.now, []inventory.Key{before.Containers[0].Key()}),
+		} {
+			container := merged.Containers[0]
+			if len(container.Sockets) != test.sockets || len(container.Forwards) != test.forwards || merged.Ports == nil {
+				t.Errorf("%s, %s: %d sockets, %d forwards, %v", name, way, len(container.Sockets), len(container.Forwards), merged.Ports)
+			}
+		}
 	}
 }

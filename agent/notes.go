@@ -2,7 +2,6 @@ package agent
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
@@ -10,32 +9,18 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// maxReasons caps the reasons that one container, or the node, gives for being unknown.
-const maxReasons = 16
-
 // unknown notes why a container was not fully seen.
 func (w *walk) unknown(key inventory.Key, cause audit.Cause, reason string) {
 	w.unknownIn(w.containers[key], cause, reason)
 }
 
 func (w *walk) unknownIn(container *audit.Container, cause audit.Cause, reason string) {
-	note(&container.Unknown, cause, reason)
+	audit.AddGap(&container.Unknown, cause, reason)
 }
 
 // gap notes a part of the node that was not seen.
 func (w *walk) gap(cause audit.Cause, reason string) {
-	note(&w.snapshot.Coverage.Gaps, cause, reason)
-}
-
-func note(gaps *[]audit.Gap, cause audit.Cause, reason string) {
-	gap := audit.Gap{Cause: cause, Reason: reason}
-	switch n := len(*gaps); {
-	case slices.Contains(*gaps, gap):
-	case n < maxReasons:
-		*gaps = append(*gaps, gap)
-	case n == maxReasons:
-		*gaps = append(*gaps, audit.Gap{Cause: audit.CauseLimit, Reason: "and more"})
-	}
+	audit.AddGap(&w.snapshot.Coverage.Gaps, cause, reason)
 }
 
 // causeOf classifies an error of a read.

@@ -3,12 +3,12 @@ package agent
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/containerd/errdefs"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
@@ -25,7 +25,7 @@ const (
 // reconcile clears up where containerd's lists and the processes disagree: a container that
 // started or ended during the scan, a shim that does not answer, a container that
 // containerd does not know. Whatever stays open makes the container unknown.
-func (w *walk) reconcile(ctx context.Context, source source) {
+func (w *walk) reconcile(ctx context.Context, source inventory.Source) {
 	if source == nil || w.snapshot.Inventory.Source != inventory.FromContainerd {
 		return
 	}
@@ -65,14 +65,14 @@ func (w *walk) disputed(container *audit.Container) bool {
 }
 
 // ask settles one disputed container.
-func (w *walk) ask(ctx context.Context, source source, container *audit.Container, namespaces []string) {
+func (w *walk) ask(ctx context.Context, source inventory.Source, container *audit.Container, namespaces []string) {
 	if container.RuntimeNamespace == "" {
 		w.adopt(ctx, source, container, namespaces)
 		return
 	}
 	now, err := source.Get(ctx, container.Key())
 	switch {
-	case errdefs.IsNotFound(err):
+	case errors.Is(err, inventory.ErrNotFound):
 		container.Status = inventory.NoTask // It was deleted during the scan.
 		return
 	case err != nil:
@@ -102,7 +102,7 @@ func (w *walk) compare(container *audit.Container) {
 
 // adopt looks a container up that was started during the scan, after its list was made. One
 // that containerd does not know stays known by its cgroup.
-func (w *walk) adopt(ctx context.Context, source source, container *audit.Container, namespaces []string) {
+func (w *walk) adopt(ctx context.Context, source inventory.Source, container *audit.Container, namespaces []string) {
 	for _, namespace := range namespaces {
 		found, err := source.Get(ctx, inventory.Key{RuntimeNamespace: namespace, ID: container.ID})
 		switch {
@@ -110,7 +110,7 @@ func (w *walk) adopt(ctx context.Context, source source, container *audit.Contai
 			container.Container = found
 			w.compare(container)
 			return
-		case !errdefs.IsNotFound(err):
+		case !errors.Is(err, inventory.ErrNotFound):
 			w.unknownIn(container, audit.CauseRuntime, oneLine(err))
 			return
 		}

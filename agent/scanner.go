@@ -11,19 +11,13 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// source is who knows the containers: containerd.
-type source interface {
-	List(ctx context.Context) (inventory.Inventory, error)
-	Get(ctx context.Context, key inventory.Key) (inventory.Container, error)
-}
-
 // ScannerConfig is what a Scanner works with.
 type ScannerConfig struct {
 	// Procfs is the procfs of the host.
 	Procfs *nsinspect.FS
 	// Source is containerd; nil without one. Containers are then recognised by their
 	// cgroups.
-	Source source
+	Source inventory.Source
 	// Hosts are the processes that may stand for the host, the best first.
 	Hosts []nsinspect.HostCandidate
 	// Node is the machine's name.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/scan/scantest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -34,20 +35,20 @@ func TestStartingProgram(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fs := procfs(t, map[int]string{pid: "/kubepods/" + hexID("a")})
-			must(t, os.WriteFile(comm(fs), []byte(runcInit+"\n"), 0o600))
+			fs := scantest.Procfs(t, map[int]string{pid: "/kubepods/" + scantest.HexID("a")})
+			scantest.Must(t, os.WriteFile(comm(fs), []byte(runcInit+"\n"), 0o600))
 			synctest.Test(t, func(t *testing.T) {
 				config := ScannerConfig{
 					Procfs: fs, Settle: DefaultSettle, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}},
-					Source: answers{list: []inventory.Container{named("a", inventory.Running, pid)}},
+					Source: scantest.Source{Listed: []inventory.Container{scantest.Named("a", inventory.Running, pid)}},
 				}
 				config.Progress = func(stage string) {
 					if stage == "wait for programs that are being started" {
-						must(t, test.then(fs))
+						scantest.Must(t, test.then(fs))
 					}
 				}
 				snapshot, err := NewScanner(config).Scan(t.Context())
-				must(t, err)
+				scantest.Must(t, err)
 				if got := snapshot.Containers[0].Processes[0].Command; got != test.command || snapshot.Duration != test.took {
 					t.Errorf("command %q after %s, want %q after %s", got, snapshot.Duration, test.command, test.took)
 				}
@@ -64,23 +65,23 @@ func TestEnteringRuntime(t *testing.T) {
 	for name, enters := range map[string]bool{"it enters": true, "it stays": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fs := procfs(t, map[int]string{pid: "/docker/" + hexID("a")})
+			fs := scantest.Procfs(t, map[int]string{pid: "/docker/" + scantest.HexID("a")})
 			dir := filepath.Join(fs.Root(), fmt.Sprint(pid))
-			must(t, os.WriteFile(dir+"/comm", []byte("runc:[1:CHILD]\n"), 0o600))
+			scantest.Must(t, os.WriteFile(dir+"/comm", []byte("runc:[1:CHILD]\n"), 0o600))
 			own := filepath.Join(t.TempDir(), "net")
-			must(t, os.WriteFile(own, nil, 0o600))
+			scantest.Must(t, os.WriteFile(own, nil, 0o600))
 			synctest.Test(t, func(t *testing.T) {
 				if enters {
 					time.AfterFunc(patience/2, func() {
 						for _, link := range []string{dir + "/ns/net", fmt.Sprintf("%s/task/%d/ns/net", dir, pid)} {
-							must(t, os.Remove(link))
-							must(t, os.Symlink(own, link))
+							scantest.Must(t, os.Remove(link))
+							scantest.Must(t, os.Symlink(own, link))
 						}
 					})
 				}
 				scanner := NewScanner(ScannerConfig{Procfs: fs, Settle: DefaultSettle, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}})
 				snapshot, err := scanner.Scan(t.Context())
-				must(t, err)
+				scantest.Must(t, err)
 				findings, _ := audit.Judge(snapshot)
 				if enters != (len(findings) == 0) || enters != (snapshot.Coverage.Transient == 1) {
 					t.Errorf("findings %+v, transient %d", findings, snapshot.Coverage.Transient)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/containerd/errdefs"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
@@ -40,7 +39,7 @@ func (s *Scanner) get(ctx context.Context, keys []inventory.Key) (inventory.Inve
 	for _, key := range keys {
 		group.Go(func() error {
 			container, err := s.config.Source.Get(ctx, key)
-			if errdefs.IsNotFound(err) {
+			if errors.Is(err, inventory.ErrNotFound) {
 				return nil
 			}
 			if err != nil {

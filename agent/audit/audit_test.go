@@ -2,9 +2,7 @@ package audit
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -258,59 +256,6 @@ func TestFindingsAreInAStableOrder(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"four", "three", "two", "one", "z"}, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
-	}
-}
-
-func TestEncodeDecode(t *testing.T) {
-	t.Parallel()
-	want := snapshotOf(
-		pause(byPod(nsinspect.Net), process(10, hostNet, podPID, podIPC)),
-		container("main", inventory.Declaration{By: inventory.BySpec, Joined: map[nsinspect.Kind]string{nsinspect.IPC: "/x"}}, isolated(11)),
-	)
-	var b bytes.Buffer
-	if err := Encode(&b, want); err != nil {
-		t.Fatal(err)
-	}
-	got, err := Decode(&b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("snapshot after the round trip (-want +got):\n%s", diff)
-	}
-}
-
-func TestDecodeRefuses(t *testing.T) {
-	t.Parallel()
-	var b bytes.Buffer
-	if err := Encode(&b, snapshotOf(container("main", byPod(), isolated(11)))); err != nil {
-		t.Fatal(err)
-	}
-	whole := b.String()
-	tests := map[string]struct {
-		text string
-		want error
-	}{
-		"nothing":         {"", ErrTruncated},
-		"half":            {whole[:len(whole)/2], ErrTruncated},
-		"one byte less":   {strings.TrimSpace(whole)[:len(strings.TrimSpace(whole))-1], ErrTruncated},
-		"a newer version": {strings.Replace(whole, "v1alpha1", "v9", 1), ErrVersion},
-		"a scan":          {strings.Replace(whole, `"Snapshot"`, `"Scan"`, 1), ErrNotSnapshot},
-		"no JSON":         {"hello", ErrNotSnapshot},
-		"other JSON":      {"[]", ErrNotSnapshot},
-		"wrong types":     {strings.Replace(whole, `"node":"n"`, `"node":7`, 1), ErrNotSnapshot},
-		"no end of containers": {
-			strings.Replace(whole, `"containers":[`, `"containers":[`+strings.Repeat("{},", maxContainers), 1), ErrNotSnapshot,
-		},
-		"unknown kind": {strings.Replace(whole, `"net"`, `"nit"`, 1), ErrNotSnapshot},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if _, err := Decode(strings.NewReader(test.text)); !errors.Is(err, test.want) {
-				t.Errorf("Decode: %v, want %v", err, test.want)
-			}
-		})
 	}
 }
 

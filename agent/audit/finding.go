@@ -62,6 +62,13 @@ type ProcessEvidence struct {
 	TIDs []int `json:"tids,omitempty"`
 }
 
+// Unknown is something that could not be judged.
+type Unknown struct {
+	// Container is the container's index in the snapshot, or -1 for the whole node.
+	Container int
+	Gap
+}
+
 // maxEvidence caps the processes that a finding names.
 const maxEvidence = 8
 

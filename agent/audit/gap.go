@@ -1,5 +1,7 @@
 package audit
 
+import "slices"
+
 // Cause is why something could not be seen. There are a handful, so that they can be
 // counted.
 type Cause string
@@ -47,9 +49,18 @@ type Gap struct {
 // String returns the reason.
 func (g Gap) String() string { return g.Reason }
 
-// Unknown is something that could not be judged.
-type Unknown struct {
-	// Container is the container's index in the snapshot, or -1 for the whole node.
-	Container int
-	Gap
+// maxGaps caps the gaps that one container, or the node, has.
+const maxGaps = 16
+
+// AddGap adds a gap that is not there yet, up to a cap. One more then says that there were
+// more.
+func AddGap(gaps *[]Gap, cause Cause, reason string) {
+	gap := Gap{Cause: cause, Reason: reason}
+	switch n := len(*gaps); {
+	case slices.Contains(*gaps, gap):
+	case n < maxGaps:
+		*gaps = append(*gaps, gap)
+	case n == maxGaps:
+		*gaps = append(*gaps, Gap{Cause: CauseLimit, Reason: "and more"})
+	}
 }

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 )
 
@@ -54,3 +55,11 @@ func shadowEvidence(sockets []Socket) []ShadowEvidence {
 	}
 	return shadows
 }
+
+// covers says whether a socket or forward on an address of the host is what was asked for
+// on another. The zero address and an unspecified one stand for all.
+func covers(asked, actual netip.Addr) bool {
+	return isAll(asked) || asked == actual.Unmap()
+}
+
+func isAll(address netip.Addr) bool { return !address.IsValid() || address.IsUnspecified() }

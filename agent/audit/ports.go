@@ -1,10 +1,6 @@
 package audit
 
-import (
-	"net/netip"
-
-	"github.com/nsaudit/nsaudit/nsinspect"
-)
+import "github.com/nsaudit/nsaudit/nsinspect"
 
 // Socket is a socket of the host's network namespace with the processes that hold it.
 type Socket struct {
@@ -54,11 +50,3 @@ type PortCoverage struct {
 	// Datapath names a network that forwards without rules, such as Cilium; empty for none.
 	Datapath string `json:"datapath,omitempty"`
 }
-
-// covers says whether a socket or forward on an address of the host is what was asked for
-// on another. The zero address and an unspecified one stand for all.
-func covers(asked, actual netip.Addr) bool {
-	return isAll(asked) || asked == actual.Unmap()
-}
-
-func isAll(address netip.Addr) bool { return !address.IsValid() || address.IsUnspecified() }

@@ -1,9 +1,8 @@
-// Package audit judges a snapshot of a node: which containers share the host's
-// namespaces, and who asked for that.
+// Package snapshot holds what a scan saw of a node, as plain data: how snapshots are merged,
+// saved and read again.
 //
-// It is pure: the same snapshot gives the same findings, on any machine and at any time,
-// which is what makes each verdict testable with a table and a saved snapshot worth
-// keeping.
+// It is pure. What could not be seen of a container travels with the container, through
+// every merge.
 package audit
 
 import (

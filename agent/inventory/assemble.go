@@ -63,7 +63,7 @@ func assemble(namespace string, records []containers.Container, tasks map[string
 	}
 	for i := range result {
 		if container := &result[i]; container.SandboxID != "" && !container.Sandbox {
-			container.joinSandbox(sandboxes)
+			joinSandbox(container, sandboxes)
 		}
 	}
 	return result
@@ -85,15 +85,15 @@ func decodeRecord(namespace string, record *containers.Container) Container {
 	}
 	switch {
 	case madeByCRI(namespace, record, kindSandbox, extensionSandbox):
-		container.asSandbox(record, &spec, err)
+		fillSandbox(&container, record, &spec, err)
 	case madeByCRI(namespace, record, kindContainer, extensionCtr):
-		container.asPodContainer(record, &spec)
+		fillPodContainer(&container, record, &spec)
 	case err != nil:
-		container.Declared = unknownDeclaration(err.Error())
+		container.Declared = UnknownDeclaration(err.Error())
 	default:
 		container.Name = clip(record.Labels[labelNerdctlName])
 		container.Declared = spec.declaration(namespace)
-		container.declarePorts(namespace, record.Labels[labelNerdctlPorts])
+		declarePorts(&container, namespace, record.Labels[labelNerdctlPorts])
 	}
 	return container
 }
@@ -104,9 +104,9 @@ func madeByCRI(namespace string, record *containers.Container, kind, extension s
 	return namespace == criNamespace && record.Labels[labelKind] == kind && record.Extensions[extension] != nil
 }
 
-// asSandbox fills in a pause container. If the CRI's record can't be decoded its own spec
+// fillSandbox fills in a pause container. If the CRI's record can't be decoded its own spec
 // tells: it lists each namespace that is not the host's.
-func (c *Container) asSandbox(record *containers.Container, spec *spec, specErr error) {
+func fillSandbox(c *Container, record *containers.Container, spec *spec, specErr error) {
 	c.Sandbox, c.SandboxID = true, record.ID
 	metadata, err := decodeCRI(value(record.Extensions[extensionSandbox]))
 	switch {
@@ -119,12 +119,12 @@ func (c *Container) asSandbox(record *containers.Container, spec *spec, specErr 
 		c.Declared.By = ByPod
 	default:
 		c.Pod = podFromMarks(record.Labels, nil)
-		c.Declared = unknownDeclaration("its sandbox: " + err.Error())
+		c.Declared = UnknownDeclaration("its sandbox: " + err.Error())
 	}
 }
 
-// asPodContainer fills in a container of a pod.
-func (c *Container) asPodContainer(record *containers.Container, spec *spec) {
+// fillPodContainer fills in a container of a pod.
+func fillPodContainer(c *Container, record *containers.Container, spec *spec) {
 	metadata, err := decodeCRI(value(record.Extensions[extensionCtr]))
 	if err == nil {
 		c.Name = clip(metadata.Metadata.Config.Metadata.Name)
@@ -133,23 +133,24 @@ func (c *Container) asPodContainer(record *containers.Container, spec *spec) {
 	c.Image = first(c.Image, clip(spec.Annotations[annotationImageName]))
 	c.SandboxID = first(record.SandboxID, metadata.Metadata.SandboxID, spec.Annotations[annotationSandboxID])
 	c.Pod = podFromMarks(record.Labels, spec.Annotations)
-	c.Declared = unknownDeclaration("it names no sandbox")
-	c.Declared.setPorts(containerPorts(metadata.Metadata.Config.Annotations[annotationPorts]))
+	c.Declared = UnknownDeclaration("it names no sandbox")
+	ports, err := containerPorts(metadata.Metadata.Config.Annotations[annotationPorts])
+	setPorts(&c.Declared, ports, err)
 }
 
 // declarePorts takes the ports of a container without a pod. A runtime spec has none, so
 // nobody asked for any, save where the runtime above containerd keeps them to itself.
-func (c *Container) declarePorts(namespace, nerdctlPorts string) {
+func declarePorts(c *Container, namespace, nerdctlPorts string) {
 	if namespace == dockerNamespace {
 		c.Declared.PortsReason = "Docker does not tell containerd"
 		return
 	}
 	ports, err := containerPorts(nerdctlPorts)
-	c.Declared.setPorts(hostPorts(ports, false), err)
+	setPorts(&c.Declared, hostPorts(ports), err)
 }
 
 // setPorts takes ports, or why they are not known.
-func (d *Declaration) setPorts(ports []Port, err error) {
+func setPorts(d *Declaration, ports []Port, err error) {
 	d.Ports = ports
 	if err != nil {
 		d.PortsReason = err.Error()
@@ -158,15 +159,18 @@ func (d *Declaration) setPorts(ports []Port, err error) {
 
 // joinSandbox takes the pod and the declaration from the container's sandbox. A
 // container's own spec never says "host": it joins each namespace of its sandbox by path.
-func (c *Container) joinSandbox(sandboxes map[string]sandbox) {
+func joinSandbox(c *Container, sandboxes map[string]sandbox) {
 	box, ok := sandboxes[c.SandboxID]
 	if !ok {
-		c.Declared = unknownDeclaration("containerd has no record of its sandbox " + c.SandboxID)
+		c.Declared = UnknownDeclaration("containerd has no record of its sandbox " + c.SandboxID)
 		return
 	}
 	own := c.Declared
 	c.Pod, c.Declared = box.pod, box.declared
-	c.Declared.Ports = hostPorts(own.Ports, slices.Contains(box.declared.Host, nsinspect.Net))
+	c.Declared.Ports = hostPorts(own.Ports)
+	if slices.Contains(box.declared.Host, nsinspect.Net) {
+		c.Declared.Ports = hostNetworkPorts(own.Ports)
+	}
 	c.Declared.PortsReason = own.PortsReason
 }
 

@@ -115,7 +115,7 @@ func bareTasks(namespace string, tasks map[string]task) []Container {
 	for id, state := range tasks {
 		result = append(result, Container{
 			ID: id, RuntimeNamespace: namespace, Status: state.status, PID: state.pid,
-			Declared: unknownDeclaration("its record could not be read"),
+			Declared: UnknownDeclaration("its record could not be read"),
 		})
 	}
 	return result
@@ -133,14 +133,17 @@ func lacksSandbox(records []containers.Container) bool {
 	})
 }
 
-// Get returns one container as containerd knows it now. errdefs.IsNotFound tells of its
-// error that there is no such container; a container whose task can't be asked for, as
-// with a hung shim, has the status Unknown.
+// Get returns one container as containerd knows it now. ErrNotFound reports that there is
+// no such container; a container whose task can't be asked for, as with a hung shim, has
+// the status Unknown.
 func (c *Containerd) Get(ctx context.Context, key Key) (Container, error) {
 	ctx = namespaces.WithNamespace(ctx, key.RuntimeNamespace)
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	record, err := c.client.ContainerService().Get(call, key.ID)
+	if errdefs.IsNotFound(err) {
+		err = ErrNotFound
+	}
 	if err != nil {
 		return Container{}, fmt.Errorf("get container %s: %w", key.ID, err)
 	}

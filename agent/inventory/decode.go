@@ -142,7 +142,7 @@ func specKind(name string) (nsinspect.Kind, bool) {
 // not list is inherited from the runtime, which is the host's.
 func (s *spec) declaration(runtimeNamespace string) Declaration {
 	if s.Linux == nil {
-		return unknownDeclaration("its runtime spec has no Linux section")
+		return UnknownDeclaration("its runtime spec has no Linux section")
 	}
 	listed := make(map[nsinspect.Kind]string)
 	for _, ns := range s.Linux.Namespaces {

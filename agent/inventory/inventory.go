@@ -7,7 +7,24 @@
 // what is not known about it, and the caller compares with the kernel.
 package inventory
 
-import "github.com/nsaudit/nsaudit/nsinspect"
+import (
+	"context"
+	"errors"
+
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// ErrNotFound reports that a source knows no such container.
+var ErrNotFound = errors.New("no such container")
+
+// Source knows the containers of a node: a container runtime.
+type Source interface {
+	// List returns all containers. What could not be read of them is a problem of the
+	// inventory; the error is for an inventory that could not be begun.
+	List(ctx context.Context) (Inventory, error)
+	// Get returns one container as it is now. ErrNotFound reports that there is none.
+	Get(ctx context.Context, key Key) (Container, error)
+}
 
 // Sources of an inventory.
 const (
@@ -141,8 +158,8 @@ type Declaration struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// unknownDeclaration is the declaration that could not be read.
-func unknownDeclaration(reason string) Declaration {
+// UnknownDeclaration is the declaration that could not be read.
+func UnknownDeclaration(reason string) Declaration {
 	return Declaration{By: ByUnknown, Reason: reason}
 }
 
@@ -153,7 +170,7 @@ func FromCgroup(ref nsinspect.ContainerRef, reason string) Container {
 		ID:       ref.ID,
 		Runtime:  ref.Runtime,
 		Status:   Unknown,
-		Declared: unknownDeclaration(reason),
+		Declared: UnknownDeclaration(reason),
 	}
 	if ref.PodUID != "" {
 		container.Pod = &Pod{UID: ref.PodUID}

@@ -3,20 +3,11 @@ package inventory
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
-
-// Port is a port of the host that was asked for.
-type Port struct {
-	Protocol nsinspect.Protocol `json:"protocol"`
-	// HostAddress is the address of the host; the zero value stands for all.
-	HostAddress netip.Addr `json:"hostAddress,omitzero"`
-	HostPort    uint16     `json:"hostPort"`
-	// ContainerPort is where it leads.
-	ContainerPort uint16 `json:"containerPort,omitempty"`
-}
 
 // maxPorts caps the ports that one container declares; the API server lets a pod have as
 // many as fit into it.
@@ -56,7 +47,7 @@ func (c *criConfig) ports() []Port {
 			ports = addPort(ports, protocol, mapping.HostIP, mapping.HostPort, mapping.ContainerPort)
 		}
 	}
-	return hostPorts(ports, false)
+	return hostPorts(ports)
 }
 
 // criProtocol decodes Protocol of the CRI.
@@ -93,19 +84,27 @@ func containerPorts(document string) ([]Port, error) {
 	return ports, nil
 }
 
-// hostPorts returns those of a container's ports that are the host's. In the host's network
-// all are.
-func hostPorts(ports []Port, hostNetwork bool) []Port {
+// hostPorts returns those of a container's ports that are the host's.
+func hostPorts(ports []Port) []Port {
 	var kept []Port
 	for _, port := range ports {
-		if port.HostPort == 0 && hostNetwork {
-			port.HostPort = port.ContainerPort
-		}
 		if port.HostPort != 0 {
 			kept = append(kept, port)
 		}
 	}
 	return kept
+}
+
+// hostNetworkPorts returns the ports of a container in the host's network, where each is one
+// of the host.
+func hostNetworkPorts(ports []Port) []Port {
+	ports = slices.Clone(ports)
+	for i := range ports {
+		if ports[i].HostPort == 0 {
+			ports[i].HostPort = ports[i].ContainerPort
+		}
+	}
+	return hostPorts(ports)
 }
 
 func protocolNamed(name string) (nsinspect.Protocol, bool) {
