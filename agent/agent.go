@@ -10,9 +10,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/scan"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/agent/watch"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -43,9 +45,9 @@ type Observer interface {
 type Config struct {
 	// Scanner is how to look. The agent itself chooses the source and the hosts, and what is
 	// remembered of open files.
-	Scanner ScannerConfig
+	Scanner scan.Config
 	// Dial connects to containerd.
-	Dial Dial
+	Dial watch.Dial
 	// Hosts returns the processes that may stand for the host, the best first, where
 	// containerd has this pid, or 0.
 	Hosts func(daemon int) []nsinspect.HostCandidate
@@ -63,9 +65,9 @@ type Config struct {
 // Agent looks at a node time and again.
 type Agent struct {
 	config Config
-	queue  *queue
-	link   *link
-	memory *memory
+	queue  *watch.Queue
+	link   *watch.Watcher
+	memory *inventory.Memory
 	node   atomic.Pointer[report.Node]
 	// busySince is when the scan began that is under way, in Unix nanoseconds, or 0.
 	busySince atomic.Int64
@@ -83,18 +85,18 @@ type ending struct {
 
 // New returns an agent. It does nothing before Run or Once.
 func New(config Config) *Agent {
-	queue := newQueue()
-	link := newLink(config.Dial, queue, config.Logger)
-	config.Scanner.Files = new(FileMemory)
+	queue := watch.NewQueue()
+	link := watch.New(config.Dial, queue, config.Logger)
+	config.Scanner.Files = new(scan.HolderCache)
 	config.Scanner.Forwards = nsinspect.NewForwardReader()
-	return &Agent{config: config, queue: queue, link: link, memory: newMemory(link)}
+	return &Agent{config: config, queue: queue, link: link, memory: inventory.Remember(link)}
 }
 
 // Run looks until the context ends, whatever fails meanwhile.
 func (a *Agent) Run(ctx context.Context) {
 	var group errgroup.Group
 	group.Go(func() error {
-		a.link.run(ctx)
+		a.link.Run(ctx)
 		return nil
 	})
 	a.loop(ctx)
@@ -104,7 +106,7 @@ func (a *Agent) Run(ctx context.Context) {
 // Once takes one full scan, and returns what went wrong.
 func (a *Agent) Once(ctx context.Context) error {
 	runtime, daemon, err := a.config.Dial(ctx)
-	a.link.set(runtime, daemon, err)
+	a.link.Set(runtime, daemon, err)
 	if err == nil {
 		defer func() { _ = runtime.Close() }() // The answers are in.
 	}
@@ -118,7 +120,7 @@ const rest = 50 * time.Millisecond
 
 func (a *Agent) loop(ctx context.Context) {
 	select {
-	case <-a.link.tried: // A look before containerd was asked could name no container.
+	case <-a.link.Tried: // A look before containerd was asked could name no container.
 	case <-ctx.Done():
 		return
 	}
@@ -129,9 +131,9 @@ func (a *Agent) loop(ctx context.Context) {
 		var keys []inventory.Key
 		select {
 		case <-timer.C:
-			_, _ = a.queue.take() // A full scan is a look at each of them.
-		case <-a.queue.ready:
-			keys, full = a.queue.take()
+			_, _ = a.queue.Take() // A full scan is a look at each of them.
+		case <-a.queue.Ready:
+			keys, full = a.queue.Take()
 		case <-ctx.Done():
 			return
 		}
@@ -158,44 +160,44 @@ func jittered(interval time.Duration) time.Duration {
 
 // full takes a full scan.
 func (a *Agent) full(ctx context.Context) {
-	snapshot, err := a.look(ctx, report.FullScan, func(ctx context.Context, scanner *Scanner) (*audit.Snapshot, error) {
+	snap, err := a.look(ctx, report.FullScan, func(ctx context.Context, scanner *scan.Scanner) (*snapshot.Snapshot, error) {
 		return scanner.Scan(ctx)
 	})
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	a.note(snapshot, err)
+	a.note(snap, err)
 	if ctx.Err() != nil && a.node.Load() != nil {
 		return // A look that the end cut short tells nothing new.
 	}
-	a.publish(mergeFull(a.known(), snapshot))
+	a.publish(snapshot.MergeFull(a.known(), snap))
 }
 
 // targeted looks at the containers that changed. What fails is left to a full scan.
 func (a *Agent) targeted(ctx context.Context, keys []inventory.Key) {
 	before := a.known()
 	if before == nil {
-		a.queue.addAll()
+		a.queue.AddAll()
 		return
 	}
-	snapshot, err := a.look(ctx, report.TargetedScan, func(ctx context.Context, scanner *Scanner) (*audit.Snapshot, error) {
-		return scanner.ScanContainers(ctx, keys)
+	snap, err := a.look(ctx, report.TargetedScan, func(ctx context.Context, scanner *scan.Scanner) (*snapshot.Snapshot, error) {
+		return scanner.Containers(ctx, keys)
 	})
 	if ctx.Err() != nil {
 		return
 	}
 	if err != nil {
 		a.fail(StageScan, "look at a container that changed", err)
-		if snapshot != nil { // Without an answer of containerd the next connection brings a full scan.
-			a.queue.addAll()
+		if snap != nil { // Without an answer of containerd the next connection brings a full scan.
+			a.queue.AddAll()
 		}
 		return
 	}
-	a.publish(mergeTargeted(before, snapshot, keys))
+	a.publish(snapshot.MergeTargeted(before, snap, keys))
 }
 
 // look takes a scan of a kind, within the time that it may take.
-func (a *Agent) look(ctx context.Context, kind report.ScanKind, scan func(context.Context, *Scanner) (*audit.Snapshot, error)) (*audit.Snapshot, error) {
+func (a *Agent) look(ctx context.Context, kind report.ScanKind, run func(context.Context, *scan.Scanner) (*snapshot.Snapshot, error)) (*snapshot.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.config.Timeout)
 	defer cancel()
 	start := time.Now()
@@ -203,15 +205,15 @@ func (a *Agent) look(ctx context.Context, kind report.ScanKind, scan func(contex
 	defer a.busySince.Store(0)
 	config := a.config.Scanner
 	config.Source = a.memory
-	config.Hosts = a.config.Hosts(a.link.daemonPID())
-	snapshot, err := scan(ctx, NewScanner(config))
+	config.Hosts = a.config.Hosts(a.link.DaemonPID())
+	snap, err := run(ctx, scan.New(config))
 	ended := time.Now()
 	a.config.Observer.ScanDone(kind, ended.Sub(start), err, ended)
-	return snapshot, err
+	return snap, err
 }
 
 // note records how a full scan ended.
-func (a *Agent) note(snapshot *audit.Snapshot, err error) {
+func (a *Agent) note(snap *snapshot.Snapshot, err error) {
 	ended := &ending{err: err, success: time.Now()}
 	if err != nil {
 		ended.success = time.Time{}
@@ -221,8 +223,8 @@ func (a *Agent) note(snapshot *audit.Snapshot, err error) {
 		a.fail(StageScan, "scan the node", err)
 	}
 	a.fullScan.Store(ended)
-	a.noteHost(hostProblem(snapshot.Coverage.Gaps))
-	for range snapshot.Inventory.Problems {
+	a.noteHost(hostProblem(snap.Coverage.Gaps))
+	for range snap.Inventory.Problems {
 		a.config.Observer.Error(StageContainerd)
 	}
 }
@@ -246,15 +248,15 @@ func (a *Agent) fail(stage, doing string, err error) {
 }
 
 // known is the snapshot of what is known, or nil before the first scan.
-func (a *Agent) known() *audit.Snapshot {
+func (a *Agent) known() *snapshot.Snapshot {
 	if node := a.node.Load(); node != nil {
 		return node.Snapshot
 	}
 	return nil
 }
 
-func (a *Agent) publish(snapshot *audit.Snapshot) {
-	node := report.NewNode(snapshot)
+func (a *Agent) publish(snap *snapshot.Snapshot) {
+	node := report.NewNode(snap)
 	a.node.Store(node)
 	for _, reporter := range a.config.Reporters {
 		reporter.Report(node)

@@ -16,7 +16,9 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/scan"
 	"github.com/nsaudit/nsaudit/agent/scan/scantest"
+	"github.com/nsaudit/nsaudit/agent/watch"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -52,7 +54,7 @@ func (d *daemon) set(change func()) {
 	change()
 }
 
-func (d *daemon) dial(context.Context) (Runtime, int, error) {
+func (d *daemon) dial(context.Context) (watch.Runtime, int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.dials++
@@ -100,30 +102,30 @@ func (d *daemon) Watch(ctx context.Context, subscribed func(), changed func(inve
 
 func (d *daemon) Close() error { return nil }
 
-// watch is an agent's reporter and observer, and the agent itself under way.
-type watch struct {
+// observed is an agent's reporter and observer, and the agent itself under way.
+type observed struct {
 	agent *Agent
 	mu    sync.Mutex
 	scans map[report.ScanKind]int
 	stage map[string]int
 }
 
-func (w *watch) Report(*report.Node) {}
+func (w *observed) Report(*report.Node) {}
 
-func (w *watch) ScanDone(kind report.ScanKind, _ time.Duration, _ error, _ time.Time) {
+func (w *observed) ScanDone(kind report.ScanKind, _ time.Duration, _ error, _ time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.scans[kind]++
 }
 
-func (w *watch) Error(stage string) {
+func (w *observed) Error(stage string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stage[stage]++
 }
 
 // count returns how many scans of a kind there were since the last question.
-func (w *watch) count(kind report.ScanKind) int {
+func (w *observed) count(kind report.ScanKind) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := w.scans[kind]
@@ -131,7 +133,7 @@ func (w *watch) count(kind report.ScanKind) int {
 	return n
 }
 
-func (w *watch) containers() []string {
+func (w *observed) containers() []string {
 	lines := scantest.Outcome(w.agent.Node().Snapshot)
 	for i := range lines {
 		lines[i] = strings.TrimPrefix(lines[i], "k8s.io/")
@@ -140,11 +142,11 @@ func (w *watch) containers() []string {
 }
 
 // watching runs an agent in a bubble of time until the test ends.
-func watching(t *testing.T, d *daemon, procfs *nsinspect.FS) *watch {
+func watching(t *testing.T, d *daemon, procfs *nsinspect.FS) *observed {
 	t.Helper()
-	w := &watch{scans: make(map[report.ScanKind]int), stage: make(map[string]int)}
+	w := &observed{scans: make(map[report.ScanKind]int), stage: make(map[string]int)}
 	w.agent = New(Config{
-		Scanner: ScannerConfig{Procfs: procfs, Settle: DefaultSettle},
+		Scanner: scan.Config{Procfs: procfs, Settle: scan.DefaultSettle},
 		Dial:    d.dial,
 		Hosts: func(int) []nsinspect.HostCandidate {
 			return []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}
@@ -203,7 +205,7 @@ func TestAgentLooksAtAllWhenAsked(t *testing.T) {
 		d := newDaemon()
 		w := watching(t, d, fs)
 		w.count(report.FullScan)
-		w.agent.queue.addAll()
+		w.agent.queue.AddAll()
 		time.Sleep(time.Second)
 		check(t, "full scans", 1, w.count(report.FullScan))
 		check(t, "targeted scans", 0, w.count(report.TargetedScan))
@@ -263,9 +265,9 @@ func TestAgentReportsNoHost(t *testing.T) {
 	t.Parallel()
 	fs := scantest.Procfs(t, map[int]string{42: "/kubepods/" + scantest.HexID("a")})
 	synctest.Test(t, func(t *testing.T) {
-		w := &watch{scans: make(map[report.ScanKind]int), stage: make(map[string]int)}
+		w := &observed{scans: make(map[report.ScanKind]int), stage: make(map[string]int)}
 		agent := New(Config{
-			Scanner: ScannerConfig{Procfs: fs}, Dial: newDaemon().dial,
+			Scanner: scan.Config{Procfs: fs}, Dial: newDaemon().dial,
 			Hosts: func(int) []nsinspect.HostCandidate {
 				return []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 9}}
 			},

@@ -1,3 +1,5 @@
-// Package agent looks at a node: it joins what the kernel says of every process with what
-// containerd says of every container into a snapshot that package audit can judge.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package agent is the loop of the node agent: it decides when to scan, keeps what is known
+// of the node, has it judged, and hands the result to the reports.
 package agent

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
 // errNoScan is the answer of the checks before the first scan is done.
@@ -18,7 +18,7 @@ func (a *Agent) Node() *report.Node { return a.node.Load() }
 
 // Connected says whether there is a connection to containerd.
 func (a *Agent) Connected() bool {
-	_, err := a.link.get()
+	_, err := a.link.Get_()
 	return err == nil
 }
 
@@ -61,12 +61,12 @@ func (a *Agent) CheckHost() error {
 
 // hostProblem joins why there is no host reference with what was refused, which mostly is
 // the reason.
-func hostProblem(gaps []audit.Gap) error {
+func hostProblem(gaps []snapshot.Gap) error {
 	var errs []error
 	lost := false
 	for _, gap := range gaps {
-		lost = lost || gap.Cause == audit.CauseHost
-		if gap.Cause == audit.CauseHost || gap.Cause == audit.CauseDenied {
+		lost = lost || gap.Cause == snapshot.CauseHost
+		if gap.Cause == snapshot.CauseHost || gap.Cause == snapshot.CauseDenied {
 			errs = append(errs, errors.New(gap.Reason))
 		}
 	}
@@ -78,7 +78,7 @@ func hostProblem(gaps []audit.Gap) error {
 
 // CheckContainerd tells why containerd does not say who the containers are.
 func (a *Agent) CheckContainerd() error {
-	if _, err := a.link.get(); err != nil {
+	if _, err := a.link.Get_(); err != nil {
 		return err
 	}
 	node := a.node.Load()

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
@@ -19,14 +20,14 @@ const (
 )
 
 // process is a process with one thread.
-func process(pid int, net, pidns, ipc uint64) Process {
-	return Process{PID: pid, Command: "sleep", Groups: []nsinspect.ThreadGroup{nstest.Group(1, net, pidns, ipc)}}
+func process(pid int, net, pidns, ipc uint64) snapshot.Process {
+	return snapshot.Process{PID: pid, Command: "sleep", Groups: []nsinspect.ThreadGroup{nstest.Group(1, net, pidns, ipc)}}
 }
 
-func isolated(pid int) Process { return process(pid, podNet, podPID, podIPC) }
+func isolated(pid int) snapshot.Process { return process(pid, podNet, podPID, podIPC) }
 
-func container(name string, declared inventory.Declaration, processes ...Process) Container {
-	return Container{
+func container(name string, declared inventory.Declaration, processes ...snapshot.Process) snapshot.Container {
+	return snapshot.Container{
 		Container: inventory.Container{
 			ID: name + "-id", RuntimeNamespace: "k8s.io", Name: name, SandboxID: "box",
 			Pod:    &inventory.Pod{Namespace: "default", Name: "p", UID: "u"},
@@ -36,7 +37,7 @@ func container(name string, declared inventory.Declaration, processes ...Process
 	}
 }
 
-func pause(declared inventory.Declaration, processes ...Process) Container {
+func pause(declared inventory.Declaration, processes ...snapshot.Process) snapshot.Container {
 	c := container("", declared, processes...)
 	c.ID, c.Sandbox, c.PID = "box", true, processes[0].PID
 	return c
@@ -46,12 +47,12 @@ func byPod(kinds ...nsinspect.Kind) inventory.Declaration {
 	return inventory.Declaration{By: inventory.ByPod, Host: kinds}
 }
 
-func snapshotOf(containers ...Container) *Snapshot {
-	return &Snapshot{Node: "n", Host: nstest.Host(), Containers: containers}
+func snapshotOf(containers ...snapshot.Container) *snapshot.Snapshot {
+	return &snapshot.Snapshot{Node: "n", Host: nstest.Host(), Containers: containers}
 }
 
 // lines puts findings into lines: container, reason, declarer, and the evidence.
-func lines(s *Snapshot, findings []Finding) []string {
+func lines(s *snapshot.Snapshot, findings []Finding) []string {
 	var all []string
 	for _, f := range findings {
 		line := fmt.Sprintf("%s %s %s %s:%d", s.Containers[f.Container].ID, f.Reason, f.DeclaredBy, f.Evidence.Kind, f.Evidence.Namespace.Ino)
@@ -71,51 +72,51 @@ func lines(s *Snapshot, findings []Finding) []string {
 
 func TestJudge(t *testing.T) {
 	t.Parallel()
-	many := make([]Process, 11)
+	many := make([]snapshot.Process, 11)
 	for i := range many {
 		many[i] = process(i+10, hostNet, podPID, podIPC)
 	}
 	joined := inventory.Declaration{By: inventory.BySpec, Joined: map[nsinspect.Kind]string{nsinspect.Net: "/proc/1/ns/net"}}
 	tests := map[string]struct {
-		containers []Container
+		containers []snapshot.Container
 		want       []string
 	}{
 		"normal pod": {
-			containers: []Container{pause(byPod(), isolated(10)), container("main", byPod(), isolated(11))},
+			containers: []snapshot.Container{pause(byPod(), isolated(10)), container("main", byPod(), isolated(11))},
 		},
 		"shareProcessNamespace: the pause container's pid namespace is the pod's": {
-			containers: []Container{pause(byPod(), isolated(10)), container("a", byPod(), isolated(11)), container("b", byPod(), isolated(12))},
+			containers: []snapshot.Container{pause(byPod(), isolated(10)), container("a", byPod(), isolated(11)), container("b", byPod(), isolated(12))},
 		},
 		"pod with the host's network": {
-			containers: []Container{
+			containers: []snapshot.Container{
 				pause(byPod(nsinspect.Net), process(10, hostNet, podPID, podIPC)),
 				container("main", byPod(nsinspect.Net), process(11, hostNet, 112, podIPC)),
 			},
 			want: []string{"main-id HostNetworkShared pod net:1 11/1[]"},
 		},
 		"pod with the host's pid and ipc namespaces": {
-			containers: []Container{
+			containers: []snapshot.Container{
 				pause(byPod(nsinspect.PID, nsinspect.IPC), process(10, podNet, hostPIDNS, hostIPCNS)),
 				container("main", byPod(nsinspect.PID, nsinspect.IPC), process(11, podNet, hostPIDNS, hostIPCNS)),
 			},
 			want: []string{"main-id HostPIDShared pod pid:2 11/1[]", "main-id HostIPCShared pod ipc:3 11/1[]"},
 		},
 		"a process that nsenter moved": {
-			containers: []Container{
+			containers: []snapshot.Container{
 				pause(byPod(), isolated(10)),
 				container("main", byPod(), isolated(11), process(12, hostNet, podPID, podIPC)),
 			},
 			want: []string{"main-id UndeclaredHostNetwork nobody net:1 12/1[]"},
 		},
 		"declared network does not excuse another kind": {
-			containers: []Container{container("main", byPod(nsinspect.Net), process(11, hostNet, hostPIDNS, podIPC))},
+			containers: []snapshot.Container{container("main", byPod(nsinspect.Net), process(11, hostNet, hostPIDNS, podIPC))},
 			want: []string{
 				"main-id HostNetworkShared pod net:1 11/1[]",
 				"main-id UndeclaredHostPID nobody pid:2 11/1[]",
 			},
 		},
 		"one stray thread": {
-			containers: []Container{container("main", byPod(), Process{
+			containers: []snapshot.Container{container("main", byPod(), snapshot.Process{
 				PID: 11, Groups: []nsinspect.ThreadGroup{
 					nstest.Group(59, podNet, podPID, podIPC, 11, 12), nstest.Group(1, hostNet, podPID, podIPC, 40),
 				},
@@ -123,21 +124,21 @@ func TestJudge(t *testing.T) {
 			want: []string{"main-id UndeclaredHostNetwork nobody net:1 11/1[40]"},
 		},
 		"an intruder in the pause container alone": {
-			containers: []Container{
+			containers: []snapshot.Container{
 				pause(byPod(), isolated(10), process(13, hostNet, podPID, podIPC)),
 				container("main", byPod(), isolated(11)),
 			},
 			want: []string{"box UndeclaredHostNetwork nobody net:1 13/1[]"},
 		},
 		"a sandbox in the host's network unasked is said once, by its container": {
-			containers: []Container{
+			containers: []snapshot.Container{
 				pause(byPod(), process(10, hostNet, podPID, podIPC)),
 				container("main", byPod(), process(11, hostNet, podPID, podIPC)),
 			},
 			want: []string{"main-id UndeclaredHostNetwork nobody net:1 11/1[]"},
 		},
 		"an intruder in the pause container beside one in its pod": {
-			containers: []Container{
+			containers: []snapshot.Container{
 				pause(byPod(), isolated(10), process(13, hostNet, podPID, podIPC)),
 				container("main", byPod(), isolated(11), process(14, hostNet, podPID, podIPC)),
 			},
@@ -147,47 +148,47 @@ func TestJudge(t *testing.T) {
 			},
 		},
 		"a pod of which only the pause container runs": {
-			containers: []Container{pause(byPod(nsinspect.Net), process(10, hostNet, podPID, podIPC))},
+			containers: []snapshot.Container{pause(byPod(nsinspect.Net), process(10, hostNet, podPID, podIPC))},
 			want:       []string{"box HostNetworkShared pod net:1 10/1[]"},
 		},
 		"declared, not in effect": {
-			containers: []Container{
+			containers: []snapshot.Container{
 				pause(byPod(nsinspect.Net), isolated(10)),
 				container("main", byPod(nsinspect.Net), isolated(11)),
 			},
 			want: []string{"main-id HostNetworkNotInEffect pod net:101 11/1[]"},
 		},
 		"declared, but not everything was seen: no verdict on its absence": {
-			containers: []Container{func() Container {
+			containers: []snapshot.Container{func() snapshot.Container {
 				c := container("main", byPod(nsinspect.Net), isolated(11))
-				c.Unknown = []Gap{{CauseDenied, "thread 12 could not be read"}}
+				c.Unknown = []snapshot.Gap{{Cause: snapshot.CauseDenied, Reason: "thread 12 could not be read"}}
 				return c
 			}()},
 		},
 		"declared, but there is no process to look at": {
-			containers: []Container{container("main", byPod(nsinspect.Net))},
+			containers: []snapshot.Container{container("main", byPod(nsinspect.Net))},
 		},
 		"same inode on another device is another namespace": {
-			containers: []Container{container("main", byPod(), func() Process {
+			containers: []snapshot.Container{container("main", byPod(), func() snapshot.Process {
 				p := isolated(11)
 				p.Groups[0].Namespaces.Set(nsinspect.Net, nsinspect.ID{Dev: 5, Ino: hostNet})
 				return p
 			}())},
 		},
 		"container without a pod whose spec leaves the network out": {
-			containers: []Container{container("web", inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}}, process(11, hostNet, podPID, podIPC))},
+			containers: []snapshot.Container{container("web", inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}}, process(11, hostNet, podPID, podIPC))},
 			want:       []string{"web-id HostNetworkShared spec net:1 11/1[]"},
 		},
 		"a namespace joined by path was not asked for": {
-			containers: []Container{container("web", joined, process(11, hostNet, podPID, podIPC))},
+			containers: []snapshot.Container{container("web", joined, process(11, hostNet, podPID, podIPC))},
 			want:       []string{"web-id UndeclaredHostNetwork nobody net:1 11/1[] by /proc/1/ns/net"},
 		},
 		"what was asked for is unknown": {
-			containers: []Container{container("web", inventory.Declaration{By: inventory.ByUnknown}, process(11, hostNet, podPID, podIPC))},
+			containers: []snapshot.Container{container("web", inventory.Declaration{By: inventory.ByUnknown}, process(11, hostNet, podPID, podIPC))},
 			want:       []string{"web-id UndeclaredHostNetwork unknown net:1 11/1[]"},
 		},
 		"evidence is capped and counts the rest": {
-			containers: []Container{container("main", byPod(), many...)},
+			containers: []snapshot.Container{container("main", byPod(), many...)},
 			want:       []string{"main-id UndeclaredHostNetwork nobody net:1 10/1[] 11/1[] 12/1[] 13/1[] 14/1[] 15/1[] 16/1[] 17/1[] +3"},
 		},
 	}
@@ -224,15 +225,15 @@ func TestJudgeWithoutHost(t *testing.T) {
 func TestJudgeReportsGaps(t *testing.T) {
 	t.Parallel()
 	broken := container("b", byPod(), isolated(11))
-	broken.Unknown = []Gap{{CauseRuntime, "its shim does not answer"}}
+	broken.Unknown = []snapshot.Gap{{Cause: snapshot.CauseRuntime, Reason: "its shim does not answer"}}
 	s := snapshotOf(container("a", byPod(), isolated(10)), broken)
-	s.Coverage.Gaps = []Gap{{CauseRead, "a gap"}}
+	s.Coverage.Gaps = []snapshot.Gap{{Cause: snapshot.CauseRead, Reason: "a gap"}}
 	s.Inventory.Problems = []string{"a problem"}
 	_, got := Judge(s)
 	want := []Unknown{
-		{-1, Gap{CauseRead, "a gap"}},
-		{-1, Gap{CauseRuntime, "a problem"}},
-		{1, Gap{CauseRuntime, "its shim does not answer"}},
+		{-1, snapshot.Gap{Cause: snapshot.CauseRead, Reason: "a gap"}},
+		{-1, snapshot.Gap{Cause: snapshot.CauseRuntime, Reason: "a problem"}},
+		{1, snapshot.Gap{Cause: snapshot.CauseRuntime, Reason: "its shim does not answer"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("unknown (-want +got):\n%s", diff)
@@ -241,7 +242,7 @@ func TestJudgeReportsGaps(t *testing.T) {
 
 func TestFindingsAreInAStableOrder(t *testing.T) {
 	t.Parallel()
-	named := func(namespace, pod, name string) Container {
+	named := func(namespace, pod, name string) snapshot.Container {
 		c := container(name, byPod(nsinspect.Net), process(11, hostNet, podPID, podIPC))
 		c.Pod = &inventory.Pod{Namespace: namespace, Name: pod}
 		return c
@@ -262,13 +263,13 @@ func TestFindingsAreInAStableOrder(t *testing.T) {
 // FuzzDecode feeds hostile snapshots: a file may come from anywhere.
 func FuzzDecode(f *testing.F) {
 	var b bytes.Buffer
-	if err := Encode(&b, snapshotOf(container("main", byPod(nsinspect.Net), isolated(11)))); err != nil {
+	if err := snapshot.Encode(&b, snapshotOf(container("main", byPod(nsinspect.Net), isolated(11)))); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b.Bytes())
 	f.Add([]byte(`{"apiVersion":"nsaudit.io/v1alpha1","kind":"Snapshot","containers":[{"declared":{"host":["net"]},"processes":[{"pid":1}]}]}`))
 	f.Fuzz(func(_ *testing.T, text []byte) {
-		if s, err := Decode(bytes.NewReader(text)); err == nil {
+		if s, err := snapshot.Decode(bytes.NewReader(text)); err == nil {
 			Judge(s)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -66,7 +67,7 @@ type ProcessEvidence struct {
 type Unknown struct {
 	// Container is the container's index in the snapshot, or -1 for the whole node.
 	Container int
-	Gap
+	snapshot.Gap
 }
 
 // maxEvidence caps the processes that a finding names.
@@ -74,61 +75,61 @@ const maxEvidence = 8
 
 // Judge returns the findings of a snapshot, and what could not be judged. Both are in a
 // stable order: by pod, container and check.
-func Judge(snapshot *Snapshot) ([]Finding, []Unknown) {
-	unknown := gaps(snapshot)
+func Judge(snap *snapshot.Snapshot) ([]Finding, []Unknown) {
+	unknown := gaps(snap)
 	var findings []Finding
 	for _, check := range namespaceChecks() {
-		host, ok := snapshot.Host.Namespaces.Get(check.kind)
+		host, ok := snap.Host.Namespaces.Get(check.kind)
 		if !ok {
 			reason := "the host's " + check.kind.String() + " namespace could not be read, so no container can be compared with it"
-			unknown = append(unknown, Unknown{-1, Gap{CauseHost, reason}})
+			unknown = append(unknown, Unknown{-1, snapshot.Gap{Cause: snapshot.CauseHost, Reason: reason}})
 			continue
 		}
-		findings = append(findings, check.judge(snapshot, host)...)
+		findings = append(findings, check.judge(snap, host)...)
 	}
-	ports, unverified := judgePorts(snapshot)
+	ports, unverified := judgePorts(snap)
 	findings = append(findings, ports...)
 	unknown = append(unknown, unverified...)
-	sortFindings(snapshot, findings)
+	sortFindings(snap, findings)
 	return findings, unknown
 }
 
 // gaps collects what the scan itself could not see.
-func gaps(snapshot *Snapshot) []Unknown {
+func gaps(snap *snapshot.Snapshot) []Unknown {
 	var unknown []Unknown
-	for _, gap := range snapshot.Coverage.Gaps {
+	for _, gap := range snap.Coverage.Gaps {
 		unknown = append(unknown, Unknown{-1, gap})
 	}
-	for _, problem := range snapshot.Inventory.Problems {
-		unknown = append(unknown, Unknown{-1, Gap{CauseRuntime, problem}})
+	for _, problem := range snap.Inventory.Problems {
+		unknown = append(unknown, Unknown{-1, snapshot.Gap{Cause: snapshot.CauseRuntime, Reason: problem}})
 	}
-	for _, i := range sortedContainers(snapshot) {
-		for _, gap := range snapshot.Containers[i].Unknown {
+	for _, i := range sortedContainers(snap) {
+		for _, gap := range snap.Containers[i].Unknown {
 			unknown = append(unknown, Unknown{i, gap})
 		}
 	}
 	return unknown
 }
 
-func sortedContainers(snapshot *Snapshot) []int {
-	order := make([]int, len(snapshot.Containers))
+func sortedContainers(snap *snapshot.Snapshot) []int {
+	order := make([]int, len(snap.Containers))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortFunc(order, func(a, b int) int {
-		return compareContainers(&snapshot.Containers[a], &snapshot.Containers[b])
+		return compareContainers(&snap.Containers[a], &snap.Containers[b])
 	})
 	return order
 }
 
-func sortFindings(snapshot *Snapshot, findings []Finding) {
+func sortFindings(snap *snapshot.Snapshot, findings []Finding) {
 	slices.SortStableFunc(findings, func(a, b Finding) int {
-		return compareContainers(&snapshot.Containers[a.Container], &snapshot.Containers[b.Container])
+		return compareContainers(&snap.Containers[a.Container], &snap.Containers[b.Container])
 	})
 }
 
 // compareContainers orders pods by namespace and name, and containers without a pod last.
-func compareContainers(a, b *Container) int {
+func compareContainers(a, b *snapshot.Container) int {
 	if (a.Pod == nil) != (b.Pod == nil) {
 		if a.Pod != nil {
 			return -1

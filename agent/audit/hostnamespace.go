@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -21,10 +22,10 @@ func namespaceChecks() []namespaceCheck {
 }
 
 // judge returns the check's findings.
-func (n *namespaceCheck) judge(snapshot *Snapshot, host nsinspect.ID) []Finding {
+func (n *namespaceCheck) judge(snap *snapshot.Snapshot, host nsinspect.ID) []Finding {
 	var findings []Finding
-	for i := range snapshot.Containers {
-		container := &snapshot.Containers[i]
+	for i := range snap.Containers {
+		container := &snap.Containers[i]
 		declared := slices.Contains(container.Declared.Host, n.kind)
 		evidence := n.evidence(container, host)
 		switch {
@@ -36,21 +37,21 @@ func (n *namespaceCheck) judge(snapshot *Snapshot, host nsinspect.ID) []Finding 
 			findings = append(findings, n.finding(i, container.Declared.By, n.notInEffect, n.elsewhere(container)))
 		}
 	}
-	return n.withoutRepeats(snapshot, findings)
+	return n.withoutRepeats(snap, findings)
 }
 
 // withoutRepeats leaves out the findings of pause containers that containers of the same
 // pod have too: the pod's sharing is said once.
-func (n *namespaceCheck) withoutRepeats(snapshot *Snapshot, findings []Finding) []Finding {
+func (n *namespaceCheck) withoutRepeats(snap *snapshot.Snapshot, findings []Finding) []Finding {
 	said := make(map[inventory.Key]bool)
 	for _, finding := range findings {
-		if container := &snapshot.Containers[finding.Container]; !container.Sandbox {
+		if container := &snap.Containers[finding.Container]; !container.Sandbox {
 			said[inventory.Key{RuntimeNamespace: container.RuntimeNamespace, ID: container.SandboxID}] = true
 		}
 	}
 	var kept []Finding
 	for _, finding := range findings {
-		box := &snapshot.Containers[finding.Container]
+		box := &snap.Containers[finding.Container]
 		repeats := box.Sandbox && said[box.Key()] && (finding.Reason != n.undeclared || onlyInit(box, finding.Evidence))
 		if !repeats {
 			kept = append(kept, finding)
@@ -61,7 +62,7 @@ func (n *namespaceCheck) withoutRepeats(snapshot *Snapshot, findings []Finding) 
 
 // onlyInit says whether the evidence is the pause process alone. Any other process in a
 // pause container is an intruder.
-func onlyInit(box *Container, evidence Evidence) bool {
+func onlyInit(box *snapshot.Container, evidence Evidence) bool {
 	return len(evidence.Processes) == 1 && evidence.MoreProcesses == 0 && evidence.Processes[0].PID == box.PID
 }
 
@@ -73,7 +74,7 @@ func (n *namespaceCheck) finding(container int, by inventory.Declarer, reason st
 }
 
 // undeclaredBy tells sharing that nobody asked for from sharing of which that is not known.
-func undeclaredBy(container *Container) inventory.Declarer {
+func undeclaredBy(container *snapshot.Container) inventory.Declarer {
 	if container.Declared.By == inventory.ByUnknown {
 		return inventory.ByUnknown
 	}
@@ -82,12 +83,12 @@ func undeclaredBy(container *Container) inventory.Declarer {
 
 // fullySeen says whether the absence of a namespace means anything: there are processes,
 // and nothing of the container was left unread.
-func fullySeen(container *Container) bool {
+func fullySeen(container *snapshot.Container) bool {
 	return len(container.Processes) > 0 && len(container.Unknown) == 0
 }
 
 // evidence collects the processes of which any thread is in the host's namespace.
-func (n *namespaceCheck) evidence(container *Container, host nsinspect.ID) Evidence {
+func (n *namespaceCheck) evidence(container *snapshot.Container, host nsinspect.ID) Evidence {
 	evidence := Evidence{Kind: n.kind, Namespace: host, JoinedPath: container.Declared.Joined[n.kind]}
 	for i := range container.Processes {
 		process := &container.Processes[i]
@@ -102,7 +103,7 @@ func (n *namespaceCheck) evidence(container *Container, host nsinspect.ID) Evide
 
 // elsewhere is the evidence that a declared sharing is not in effect: where the first
 // process is instead.
-func (n *namespaceCheck) elsewhere(container *Container) Evidence {
+func (n *namespaceCheck) elsewhere(container *snapshot.Container) Evidence {
 	for _, process := range container.Processes {
 		for _, group := range process.Groups {
 			if id, ok := group.Namespaces.Get(n.kind); ok {
@@ -114,7 +115,7 @@ func (n *namespaceCheck) elsewhere(container *Container) Evidence {
 }
 
 // threadsIn counts the threads of a process that are in the namespace.
-func (n *namespaceCheck) threadsIn(process *Process, id nsinspect.ID) (ProcessEvidence, bool) {
+func (n *namespaceCheck) threadsIn(process *snapshot.Process, id nsinspect.ID) (ProcessEvidence, bool) {
 	found := ProcessEvidence{PID: process.PID, Command: process.Command}
 	all := true
 	for i := range process.Groups {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
@@ -18,26 +19,26 @@ func tcp(port uint16) inventory.Port {
 }
 
 // listens is a TCP socket on all addresses.
-func listens(port uint16, pids ...int) Socket {
-	socket := Socket{Socket: nstest.Listener(port)}
+func listens(port uint16, pids ...int) snapshot.Socket {
+	socket := snapshot.Socket{Socket: nstest.Listener(port)}
 	for _, pid := range pids {
-		socket.Holders = append(socket.Holders, Holder{PID: pid, Command: "server"})
+		socket.Holders = append(socket.Holders, snapshot.Holder{PID: pid, Command: "server"})
 	}
 	return socket
 }
 
 // leads is a forward to the pod.
-func leads(port uint16, shadows ...Socket) Forward {
-	return Forward{Forward: nstest.Forward(port), Shadows: shadows}
+func leads(port uint16, shadows ...snapshot.Socket) snapshot.Forward {
+	return snapshot.Forward{Forward: nstest.Forward(port), Shadows: shadows}
 }
 
 // podOf returns a pause container and a container that declare ports.
-func podOf(hostNetwork bool, forwards []Forward, sockets []Socket, ports ...inventory.Port) []Container {
+func podOf(hostNetwork bool, forwards []snapshot.Forward, sockets []snapshot.Socket, ports ...inventory.Port) []snapshot.Container {
 	declared := inventory.Declaration{By: inventory.ByPod, Ports: ports}
 	if hostNetwork {
 		declared.Host = []nsinspect.Kind{nsinspect.Net}
 	}
-	return []Container{
+	return []snapshot.Container{
 		{Container: inventory.Container{ID: "box", RuntimeNamespace: "k8s.io", Sandbox: true, SandboxID: "box", Declared: declared}, Forwards: forwards},
 		{Container: inventory.Container{ID: "c", RuntimeNamespace: "k8s.io", SandboxID: "box", Declared: declared}, Sockets: sockets, Age: time.Hour},
 	}
@@ -75,28 +76,28 @@ func TestJudgePorts(t *testing.T) {
 	loopback := leads(9000)
 	loopback.HostAddress = netip.MustParseAddr("127.0.0.1")
 	tests := map[string]struct {
-		containers []Container
-		ports      PortCoverage
+		containers []snapshot.Container
+		ports      snapshot.PortCoverage
 		want       []verdict
 		unknown    []string
 	}{
 		"declared and forwarded": {
-			containers: podOf(false, []Forward{leads(9000)}, nil, tcp(9000)),
+			containers: podOf(false, []snapshot.Forward{leads(9000)}, nil, tcp(9000)),
 			want:       []verdict{{1, inventory.ByPod, HostPortBound, []string{"9000 DNAT"}}},
 		},
 		"forwarded and declared by nobody": {
-			containers: podOf(false, []Forward{leads(9000)}, nil),
+			containers: podOf(false, []snapshot.Forward{leads(9000)}, nil),
 			want:       []verdict{{0, inventory.ByNobody, UndeclaredHostPort, []string{"9000 DNAT"}}},
 		},
 		"forwarded from all addresses, declared for one": {
-			containers: podOf(false, []Forward{leads(9000)}, nil, inventory.Port{Protocol: nsinspect.TCP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 9000}),
+			containers: podOf(false, []snapshot.Forward{leads(9000)}, nil, inventory.Port{Protocol: nsinspect.TCP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 9000}),
 			want: []verdict{
 				{0, inventory.ByNobody, UndeclaredHostPort, []string{"9000 DNAT"}},
 				{1, inventory.ByPod, HostPortNotInEffect, []string{"127.0.0.1:9000 "}},
 			},
 		},
 		"forwarded from the address that was declared": {
-			containers: podOf(false, []Forward{loopback}, nil, inventory.Port{Protocol: nsinspect.TCP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 9000}),
+			containers: podOf(false, []snapshot.Forward{loopback}, nil, inventory.Port{Protocol: nsinspect.TCP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 9000}),
 			want:       []verdict{{1, inventory.ByPod, HostPortBound, []string{"127.0.0.1:9000 DNAT"}}},
 		},
 		"declared and not forwarded": {
@@ -105,7 +106,7 @@ func TestJudgePorts(t *testing.T) {
 		},
 		"declared, and forwards can't be read": {
 			containers: podOf(false, nil, nil, tcp(9000)),
-			ports:      PortCoverage{NoForwards: []Gap{{CauseDenied, "no right"}}},
+			ports:      snapshot.PortCoverage{NoForwards: []snapshot.Gap{{Cause: snapshot.CauseDenied, Reason: "no right"}}},
 			unknown: []string{
 				"forwards of the host's ports may be missing: no right",
 				"it declares host port 9000/TCP, which can't be verified here: no right",
@@ -113,23 +114,23 @@ func TestJudgePorts(t *testing.T) {
 		},
 		"declared, and the network forwards without rules": {
 			containers: podOf(false, nil, nil, tcp(9000)),
-			ports:      PortCoverage{Datapath: "Cilium"},
+			ports:      snapshot.PortCoverage{Datapath: "Cilium"},
 			unknown:    []string{"it declares host port 9000/TCP, which can't be verified here: Cilium forwards without rules, by programs in the kernel"},
 		},
 		"declared, and there are rules of another form": {
 			containers: podOf(false, nil, nil, tcp(9000)),
-			ports:      PortCoverage{Ignored: 2},
+			ports:      snapshot.PortCoverage{Ignored: 2},
 			unknown:    []string{"it declares host port 9000/TCP, which can't be verified here: 2 rules rewrite destinations in a form that is not known"},
 		},
 		"a forward before a listener of the host": {
-			containers: podOf(false, []Forward{leads(22, listens(22, 1))}, nil, tcp(22)),
+			containers: podOf(false, []snapshot.Forward{leads(22, listens(22, 1))}, nil, tcp(22)),
 			want: []verdict{
 				{1, inventory.ByPod, HostPortBound, []string{"22 DNAT"}},
 				{1, inventory.ByPod, HostPortShadows, []string{"22 DNAT"}},
 			},
 		},
 		"in the host's network": {
-			containers: podOf(true, nil, []Socket{listens(8080, 7), listens(9090, 8, 9)}, tcp(8080)),
+			containers: podOf(true, nil, []snapshot.Socket{listens(8080, 7), listens(9090, 8, 9)}, tcp(8080)),
 			want: []verdict{
 				{1, inventory.ByPod, HostPortBound, []string{"8080 socket server"}},
 				{1, inventory.ByNobody, UndeclaredHostPort, []string{"9090 socket server"}},
@@ -141,21 +142,21 @@ func TestJudgePorts(t *testing.T) {
 		},
 		"in the host's network, and sockets can't be read": {
 			containers: podOf(true, nil, nil, tcp(8080)),
-			ports:      PortCoverage{NoSockets: map[nsinspect.Protocol]Gap{nsinspect.TCP: {CauseRead, "malformed"}}},
+			ports:      snapshot.PortCoverage{NoSockets: map[nsinspect.Protocol]snapshot.Gap{nsinspect.TCP: {Cause: snapshot.CauseRead, Reason: "malformed"}}},
 			unknown: []string{
 				"TCP sockets of the host's network may be missing: malformed",
 				"it declares host port 8080/TCP, which can't be verified here: malformed",
 			},
 		},
 		"SO_REUSEPORT": {
-			containers: podOf(true, nil, []Socket{listens(8080, 7), listens(8080, 8)}, tcp(8080)),
+			containers: podOf(true, nil, []snapshot.Socket{listens(8080, 7), listens(8080, 8)}, tcp(8080)),
 			want:       []verdict{{1, inventory.ByPod, HostPortBound, []string{"8080 socket server"}}},
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			findings, unknown := judgePorts(&Snapshot{Containers: test.containers, Ports: &test.ports})
+			findings, unknown := judgePorts(&snapshot.Snapshot{Containers: test.containers, Ports: &test.ports})
 			if diff := cmp.Diff(test.want, verdictsOf(findings)); diff != "" {
 				t.Errorf("verdicts (-want +got):\n%s", diff)
 			}
@@ -175,7 +176,7 @@ func TestPortsOfAYoungContainer(t *testing.T) {
 	t.Parallel()
 	containers := podOf(true, nil, nil, tcp(8080))
 	containers[1].Age = Grace - time.Second
-	findings, unknown := judgePorts(&Snapshot{Containers: containers, Ports: &PortCoverage{}})
+	findings, unknown := judgePorts(&snapshot.Snapshot{Containers: containers, Ports: &snapshot.PortCoverage{}})
 	if len(findings)+len(unknown) > 0 {
 		t.Errorf("a container that just started is judged: %v %v", findings, unknown)
 	}
@@ -185,11 +186,11 @@ func TestPortsOfAYoungContainer(t *testing.T) {
 // names the other.
 func TestSharedSocket(t *testing.T) {
 	t.Parallel()
-	containers := []Container{
-		{Container: inventory.Container{ID: "a", Declared: inventory.Declaration{By: inventory.BySpec}}, Sockets: []Socket{listens(8080, 7)}},
-		{Container: inventory.Container{ID: "b", Declared: inventory.Declaration{By: inventory.BySpec, PortsReason: "Docker"}}, Sockets: []Socket{listens(8080, 8)}},
+	containers := []snapshot.Container{
+		{Container: inventory.Container{ID: "a", Declared: inventory.Declaration{By: inventory.BySpec}}, Sockets: []snapshot.Socket{listens(8080, 7)}},
+		{Container: inventory.Container{ID: "b", Declared: inventory.Declaration{By: inventory.BySpec, PortsReason: "Docker"}}, Sockets: []snapshot.Socket{listens(8080, 8)}},
 	}
-	findings, _ := judgePorts(&Snapshot{Containers: containers, Ports: &PortCoverage{}})
+	findings, _ := judgePorts(&snapshot.Snapshot{Containers: containers, Ports: &snapshot.PortCoverage{}})
 	want := []verdict{
 		{0, inventory.ByNobody, UndeclaredHostPort, []string{"8080 socket server"}},
 		{1, inventory.ByUnknown, UndeclaredHostPort, []string{"8080 socket server"}},
@@ -207,12 +208,12 @@ func TestSharedSocket(t *testing.T) {
 // TestManyPorts has a container that listens on more ports than a finding names.
 func TestManyPorts(t *testing.T) {
 	t.Parallel()
-	var sockets []Socket
+	var sockets []snapshot.Socket
 	for port := uint16(1000); port < 1100; port++ {
 		sockets = append(sockets, listens(port, 7))
 	}
 	containers := podOf(true, nil, sockets)
-	findings, _ := judgePorts(&Snapshot{Containers: containers, Ports: &PortCoverage{}})
+	findings, _ := judgePorts(&snapshot.Snapshot{Containers: containers, Ports: &snapshot.PortCoverage{}})
 	evidence := findings[0].Evidence
 	if len(evidence.Ports) != maxPortEvidence || evidence.MorePorts != 100-maxPortEvidence || evidence.Ports[0].HostPort != 1000 {
 		t.Errorf("%d ports from %d on, and %d more", len(evidence.Ports), evidence.Ports[0].HostPort, evidence.MorePorts)

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"cmp"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"net/netip"
 	"slices"
 )
@@ -38,7 +39,7 @@ func comparePorts(a, b PortEvidence) int {
 	)
 }
 
-func processEvidence(holders []Holder) []ProcessEvidence {
+func processEvidence(holders []snapshot.Holder) []ProcessEvidence {
 	var processes []ProcessEvidence
 	for _, holder := range holders[:min(len(holders), maxEvidence)] {
 		processes = append(processes, ProcessEvidence{PID: holder.PID, Command: holder.Command})
@@ -46,7 +47,7 @@ func processEvidence(holders []Holder) []ProcessEvidence {
 	return processes
 }
 
-func shadowEvidence(sockets []Socket) []ShadowEvidence {
+func shadowEvidence(sockets []snapshot.Socket) []ShadowEvidence {
 	var shadows []ShadowEvidence
 	for _, socket := range sockets[:min(len(sockets), maxEvidence)] {
 		shadows = append(shadows, ShadowEvidence{

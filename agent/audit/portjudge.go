@@ -8,21 +8,22 @@ import (
 	"slices"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // judgePorts returns the findings about ports, and what could not be judged.
-func judgePorts(snapshot *Snapshot) ([]Finding, []Unknown) {
-	if snapshot.Ports == nil {
+func judgePorts(snap *snapshot.Snapshot) ([]Finding, []Unknown) {
+	if snap.Ports == nil {
 		return nil, nil
 	}
 	j := portJudge{
-		snapshot:  snapshot,
+		snap:  snap,
 		verdicts:  make(map[verdictKey][]PortEvidence),
-		listening: listening(snapshot),
+		listening: listening(snap),
 	}
 	j.unseen()
-	for _, pod := range podsOf(snapshot) {
+	for _, pod := range podsOf(snap) {
 		j.judge(pod)
 	}
 	return j.findings(), j.unknown
@@ -30,7 +31,7 @@ func judgePorts(snapshot *Snapshot) ([]Finding, []Unknown) {
 
 // portJudge collects verdicts.
 type portJudge struct {
-	snapshot *Snapshot
+	snap *snapshot.Snapshot
 	verdicts map[verdictKey][]PortEvidence
 	unknown  []Unknown
 	// listening are the containers by what their sockets listen on.
@@ -52,23 +53,23 @@ type endpoint struct {
 
 // unseen notes what of the node was not seen.
 func (j *portJudge) unseen() {
-	for _, protocol := range slices.Sorted(maps.Keys(j.snapshot.Ports.NoSockets)) {
-		gap := j.snapshot.Ports.NoSockets[protocol]
+	for _, protocol := range slices.Sorted(maps.Keys(j.snap.Ports.NoSockets)) {
+		gap := j.snap.Ports.NoSockets[protocol]
 		gap.Reason = fmt.Sprintf("%s sockets of the host's network may be missing: %s", protocol, gap.Reason)
 		j.unknown = append(j.unknown, Unknown{-1, gap})
 	}
-	for _, gap := range j.snapshot.Ports.NoForwards {
+	for _, gap := range j.snap.Ports.NoForwards {
 		gap.Reason = "forwards of the host's ports may be missing: " + gap.Reason
 		j.unknown = append(j.unknown, Unknown{-1, gap})
 	}
 }
 
 // podsOf groups the containers of each pod; one without a pod is a group of its own.
-func podsOf(snapshot *Snapshot) [][]int {
+func podsOf(snap *snapshot.Snapshot) [][]int {
 	var pods [][]int
 	index := make(map[inventory.Key]int)
-	for i := range snapshot.Containers {
-		container := &snapshot.Containers[i]
+	for i := range snap.Containers {
+		container := &snap.Containers[i]
 		key := container.Key()
 		if container.SandboxID != "" {
 			key.ID = container.SandboxID
@@ -97,7 +98,7 @@ type declared struct {
 func (j *portJudge) judge(pod []int) {
 	ports := j.declaredIn(pod)
 	for _, i := range pod {
-		container := &j.snapshot.Containers[i]
+		container := &j.snap.Containers[i]
 		for k := range container.Sockets {
 			j.socket(i, &container.Sockets[k], ports)
 		}
@@ -118,7 +119,7 @@ func (j *portJudge) declaredIn(pod []int) []declared {
 	var ports []declared
 	for _, sandbox := range []bool{false, true} {
 		for _, i := range pod {
-			container := &j.snapshot.Containers[i]
+			container := &j.snap.Containers[i]
 			if container.Sandbox != sandbox {
 				continue
 			}
@@ -133,7 +134,7 @@ func (j *portJudge) declaredIn(pod []int) []declared {
 }
 
 // socket judges a socket that a container holds.
-func (j *portJudge) socket(i int, socket *Socket, ports []declared) {
+func (j *portJudge) socket(i int, socket *snapshot.Socket, ports []declared) {
 	address, port := socket.Address.Addr().Unmap(), socket.Address.Port()
 	evidence := PortEvidence{
 		Protocol: socket.Protocol, HostPort: port, Way: WaySocket,
@@ -146,7 +147,7 @@ func (j *portJudge) socket(i int, socket *Socket, ports []declared) {
 		d := &ports[k]
 		if d.Protocol == socket.Protocol && d.HostPort == port && (covers(d.HostAddress, address) || isAll(address)) {
 			d.bound = true
-			j.add(i, j.snapshot.Containers[i].Declared.By, HostPortBound, evidence)
+			j.add(i, j.snap.Containers[i].Declared.By, HostPortBound, evidence)
 			return
 		}
 	}
@@ -154,7 +155,7 @@ func (j *portJudge) socket(i int, socket *Socket, ports []declared) {
 }
 
 // forward judges a rule that leads to a container: to that one of the pod that declared it.
-func (j *portJudge) forward(i int, forward *Forward, ports []declared) {
+func (j *portJudge) forward(i int, forward *snapshot.Forward, ports []declared) {
 	evidence := PortEvidence{
 		Protocol: forward.Protocol, HostAddress: forward.HostAddress.Unmap(), HostPort: forward.HostPort,
 		ContainerPort: forward.Target.Port(), Way: WayDNAT,
@@ -170,7 +171,7 @@ func (j *portJudge) forward(i int, forward *Forward, ports []declared) {
 		within := d.HostPort >= forward.HostPort && d.HostPort <= max(forward.HostPort, forward.LastPort)
 		if d.Protocol == forward.Protocol && within && covers(d.HostAddress, forward.HostAddress) {
 			d.bound = true
-			container, by, reason = d.container, j.snapshot.Containers[d.container].Declared.By, HostPortBound
+			container, by, reason = d.container, j.snap.Containers[d.container].Declared.By, HostPortBound
 		}
 	}
 	j.add(container, by, reason, evidence)
@@ -181,8 +182,8 @@ func (j *portJudge) forward(i int, forward *Forward, ports []declared) {
 
 // absent judges a port that was declared and leads nowhere, as far as was seen.
 func (j *portJudge) absent(d *declared) {
-	container := &j.snapshot.Containers[d.container]
-	var why *Gap
+	container := &j.snap.Containers[d.container]
+	var why *snapshot.Gap
 	if slices.Contains(container.Declared.Host, nsinspect.Net) {
 		if container.Age < Grace || container.Sandbox {
 			return // It may not listen yet, or the container that was to listen is not there.
@@ -193,7 +194,7 @@ func (j *portJudge) absent(d *declared) {
 	}
 	if why != nil {
 		reason := fmt.Sprintf("it declares host port %d/%s, which can't be verified here: %s", d.HostPort, d.Protocol, why.Reason)
-		j.unknown = append(j.unknown, Unknown{d.container, Gap{why.Cause, reason}})
+		j.unknown = append(j.unknown, Unknown{d.container, snapshot.Gap{Cause: why.Cause, Reason: reason}})
 		return
 	}
 	j.add(d.container, container.Declared.By, HostPortNotInEffect, PortEvidence{
@@ -202,8 +203,8 @@ func (j *portJudge) absent(d *declared) {
 }
 
 // unseenSockets says why the absence of a container's socket proves nothing.
-func (j *portJudge) unseenSockets(container *Container, protocol nsinspect.Protocol) *Gap {
-	if gap, ok := j.snapshot.Ports.NoSockets[protocol]; ok {
+func (j *portJudge) unseenSockets(container *snapshot.Container, protocol nsinspect.Protocol) *snapshot.Gap {
+	if gap, ok := j.snap.Ports.NoSockets[protocol]; ok {
 		return &gap
 	}
 	if len(container.Unknown) > 0 {
@@ -213,22 +214,22 @@ func (j *portJudge) unseenSockets(container *Container, protocol nsinspect.Proto
 }
 
 // unseenForwards says why the absence of a forward proves nothing.
-func (j *portJudge) unseenForwards() *Gap {
-	if gaps := j.snapshot.Ports.NoForwards; len(gaps) > 0 {
+func (j *portJudge) unseenForwards() *snapshot.Gap {
+	if gaps := j.snap.Ports.NoForwards; len(gaps) > 0 {
 		return &gaps[0]
 	}
-	if n := j.snapshot.Ports.Ignored; n > 0 {
-		return &Gap{CauseRead, fmt.Sprintf("%d rules rewrite destinations in a form that is not known", n)}
+	if n := j.snap.Ports.Ignored; n > 0 {
+		return &snapshot.Gap{Cause: snapshot.CauseRead, Reason: fmt.Sprintf("%d rules rewrite destinations in a form that is not known", n)}
 	}
-	if datapath := j.snapshot.Ports.Datapath; datapath != "" {
-		return &Gap{CauseDatapath, datapath + " forwards without rules, by programs in the kernel"}
+	if datapath := j.snap.Ports.Datapath; datapath != "" {
+		return &snapshot.Gap{Cause: snapshot.CauseDatapath, Reason: datapath + " forwards without rules, by programs in the kernel"}
 	}
 	return nil
 }
 
 // nobody is who declared a port of the container that nobody is known to have declared.
 func (j *portJudge) nobody(i int) inventory.Declarer {
-	container := &j.snapshot.Containers[i]
+	container := &j.snap.Containers[i]
 	if container.Declared.PortsReason != "" {
 		return inventory.ByUnknown
 	}
@@ -236,20 +237,20 @@ func (j *portJudge) nobody(i int) inventory.Declarer {
 }
 
 // others returns the other containers that listen on the same.
-func (j *portJudge) others(i int, socket *Socket) []string {
+func (j *portJudge) others(i int, socket *snapshot.Socket) []string {
 	var ids []string
 	for _, k := range j.listening[endpoint{socket.Protocol, socket.Address}] {
 		if k != i && len(ids) < maxEvidence {
-			ids = append(ids, j.snapshot.Containers[k].ID)
+			ids = append(ids, j.snap.Containers[k].ID)
 		}
 	}
 	return ids
 }
 
-func listening(snapshot *Snapshot) map[endpoint][]int {
+func listening(snap *snapshot.Snapshot) map[endpoint][]int {
 	containers := make(map[endpoint][]int)
-	for i := range snapshot.Containers {
-		for _, socket := range snapshot.Containers[i].Sockets {
+	for i := range snap.Containers {
+		for _, socket := range snap.Containers[i].Sockets {
 			at := endpoint{socket.Protocol, socket.Address}
 			if !slices.Contains(containers[at], i) {
 				containers[at] = append(containers[at], i)
@@ -276,7 +277,7 @@ func (j *portJudge) add(container int, by inventory.Declarer, reason string, por
 
 func (j *portJudge) findings() []Finding {
 	var findings []Finding
-	host, _ := j.snapshot.Host.Namespaces.Get(nsinspect.Net)
+	host, _ := j.snap.Host.Namespaces.Get(nsinspect.Net)
 	for key, ports := range j.verdicts {
 		slices.SortStableFunc(ports, comparePorts)
 		named := ports[:min(len(ports), maxPortEvidence)]

@@ -159,7 +159,7 @@ type Declaration struct {
 }
 
 // UnknownDeclaration is the declaration that could not be read.
-func UnknownDeclaration(reason string) Declaration {
+func NoDeclaration(reason string) Declaration {
 	return Declaration{By: ByUnknown, Reason: reason}
 }
 
@@ -170,7 +170,7 @@ func FromCgroup(ref nsinspect.ContainerRef, reason string) Container {
 		ID:       ref.ID,
 		Runtime:  ref.Runtime,
 		Status:   Unknown,
-		Declared: UnknownDeclaration(reason),
+		Declared: NoDeclaration(reason),
 	}
 	if ref.PodUID != "" {
 		container.Pod = &Pod{UID: ref.PodUID}

@@ -1,6 +1,9 @@
 package report
 
-import "github.com/nsaudit/nsaudit/agent/audit"
+import (
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+)
 
 // ScanKind says how much a scan looked at.
 type ScanKind string
@@ -16,19 +19,19 @@ const (
 type Node struct {
 	// Snapshot is what was seen: by the latest full scan, and by the targeted scans and the
 	// events since.
-	Snapshot *audit.Snapshot
+	Snapshot *snapshot.Snapshot
 	// Findings and Unknown are what audit.Judge says of the snapshot.
 	Findings []audit.Finding
 	Unknown  []audit.Unknown
 }
 
 // NewNode judges a snapshot.
-func NewNode(snapshot *audit.Snapshot) *Node {
-	findings, unknown := audit.Judge(snapshot)
-	return &Node{Snapshot: snapshot, Findings: findings, Unknown: unknown}
+func NewNode(snap *snapshot.Snapshot) *Node {
+	findings, unknown := audit.Judge(snap)
+	return &Node{Snapshot: snap, Findings: findings, Unknown: unknown}
 }
 
 // Container returns the container of a finding.
-func (n *Node) Container(finding *audit.Finding) *audit.Container {
+func (n *Node) Container(finding *audit.Finding) *snapshot.Container {
 	return &n.Snapshot.Containers[finding.Container]
 }

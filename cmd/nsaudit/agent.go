@@ -17,6 +17,8 @@ import (
 	"github.com/nsaudit/nsaudit/agent/report/journal"
 	"github.com/nsaudit/nsaudit/agent/report/metrics"
 	"github.com/nsaudit/nsaudit/agent/report/web"
+	"github.com/nsaudit/nsaudit/agent/scan"
+	"github.com/nsaudit/nsaudit/agent/watch"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -116,7 +118,7 @@ func newWatcher(std streams, options *agentOptions, procfs *nsinspect.FS) (*watc
 	}
 	w.metrics = metrics.New(exporter)
 	w.agent = agent.New(agent.Config{
-		Scanner: agent.ScannerConfig{Procfs: procfs, Node: node, Settle: agent.DefaultSettle},
+		Scanner: scan.Config{Procfs: procfs, Node: node, Settle: scan.DefaultSettle},
 		Dial:    dialer(options.address, w.logger),
 		Hosts: func(daemon int) []nsinspect.HostCandidate {
 			return hostCandidates(options.hostPID, procfs.Self(), daemon)
@@ -193,17 +195,17 @@ func (w *watcher) pages() web.Config {
 }
 
 // dialer connects to containerd wherever it listens by then.
-func dialer(address string, logger *slog.Logger) agent.Dial {
-	return func(ctx context.Context) (agent.Runtime, int, error) {
-		containerd, daemon, others, err := connect(ctx, address)
+func dialer(address string, logger *slog.Logger) watch.Dial {
+	return func(ctx context.Context) (watch.Runtime, int, error) {
+		client, daemon, others, err := connect(ctx, address)
 		if err != nil {
 			return nil, 0, err
 		}
 		if len(others) > 0 {
 			logger.Warn("several containerds: one is asked (choose with --containerd-address)",
-				slog.String("asked", containerd.Address()), slog.Any("notAsked", others))
+				slog.String("asked", client.Address()), slog.Any("notAsked", others))
 		}
-		return containerd, daemon, nil
+		return client, daemon, nil
 	}
 }
 

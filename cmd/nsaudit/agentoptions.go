@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/inventory/containerd"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -79,7 +79,7 @@ func (o *agentOptions) validate() error {
 		wrong("--host-pid %d: want the positive id of a process", o.hostPID)
 	}
 	if o.address != "" {
-		if _, err := inventory.ParseAddress(o.address); err != nil {
+		if _, err := containerd.ParseAddress(o.address); err != nil {
 			errs = append(errs, err)
 		}
 	}

@@ -8,15 +8,15 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/nsaudit/nsaudit/agent"
-	"github.com/nsaudit/nsaudit/agent/audit"
-	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/inventory/containerd"
+	"github.com/nsaudit/nsaudit/agent/scan"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // look takes a snapshot of this machine. With a containerd that was named, or is there, but
 // could not be asked, both the snapshot and the error are there.
-func look(ctx context.Context, std streams, options *scanOptions, progress func(stage string)) (*audit.Snapshot, error) {
+func look(ctx context.Context, std streams, options *scanOptions, progress func(stage string)) (*snapshot.Snapshot, error) {
 	procfs, err := nsinspect.NewFS(options.procfs)
 	if err != nil {
 		return nil, fmt.Errorf("%w: mount the host's procfs there, or name the place with --procfs", err)
@@ -28,38 +28,38 @@ func look(ctx context.Context, std streams, options *scanOptions, progress func(
 			return nil, fmt.Errorf("%w: name this machine with --node", err)
 		}
 	}
-	config := agent.ScannerConfig{
+	config := scan.Config{
 		Procfs:   procfs,
 		Node:     node,
-		Settle:   agent.DefaultSettle,
+		Settle:   scan.DefaultSettle,
 		Progress: progress,
 	}
 	progress("connect to containerd")
-	containerd, daemon, others, connectErr := connect(ctx, options.address)
+	client, daemon, others, connectErr := connect(ctx, options.address)
 	if len(others) > 0 {
-		fmt.Fprintf(std.err, "nsaudit: asking %s; not asked: %s (choose with --containerd-address)\n", containerd.Address(), strings.Join(others, ", "))
+		fmt.Fprintf(std.err, "nsaudit: asking %s; not asked: %s (choose with --containerd-address)\n", client.Address(), strings.Join(others, ", "))
 	}
-	if errors.Is(connectErr, inventory.ErrNoSocket) && options.address == "" {
+	if errors.Is(connectErr, containerd.ErrNoSocket) && options.address == "" {
 		fmt.Fprintf(std.err, "nsaudit: %v; containers are recognised by their cgroups\n", connectErr)
 		connectErr = nil
 	}
-	if containerd != nil {
-		defer func() { _ = containerd.Close() }() // The answers are in.
-		config.Source = containerd
+	if client != nil {
+		defer func() { _ = client.Close() }() // The answers are in.
+		config.Source = client
 	}
 	config.Hosts = hostCandidates(options.hostPID, procfs.Self(), daemon)
-	snapshot, err := agent.NewScanner(config).Scan(ctx)
+	snap, err := scan.New(config).Scan(ctx)
 	switch {
-	case snapshot.Host.Reference == nsinspect.ByNone && procfs.Self() == 1:
+	case snap.Host.Reference == nsinspect.ByNone && procfs.Self() == 1:
 		fmt.Fprintf(std.err, "nsaudit: %s is that of the container that nsaudit runs in: give the host's with --procfs\n", procfs.Root())
-	case snapshot.Host.Reference == nsinspect.ByPID1 && !procfs.Initial():
+	case snap.Host.Reference == nsinspect.ByPID1 && !procfs.Initial():
 		fmt.Fprintf(std.err, "nsaudit: %s is a container's or a virtual node's, which now counts as the host; for the machine around it give its procfs with --procfs\n", procfs.Root())
 	}
 	if connectErr != nil {
-		snapshot.Inventory.Problems = append(snapshot.Inventory.Problems, connectErr.Error())
+		snap.Inventory.Problems = append(snap.Inventory.Problems, connectErr.Error())
 		err = errors.Join(connectErr, err)
 	}
-	return snapshot, err
+	return snap, err
 }
 
 // hostCandidates are the processes that may stand for the host, the best first. Where this
@@ -81,29 +81,29 @@ func hostCandidates(hostPID, self, daemon int) []nsinspect.HostCandidate {
 // connect finds containerd and the pid of its daemon, which is 0 where it can't be told.
 // The first of the sockets behind which somebody answers is it; others are those that are
 // there too.
-func connect(ctx context.Context, address string) (containerd *inventory.Containerd, daemon int, others []string, err error) {
-	paths := inventory.UsualSockets()
+func connect(ctx context.Context, address string) (client *containerd.Client, daemon int, others []string, err error) {
+	paths := containerd.UsualSockets()
 	if address != "" {
-		path, err := inventory.ParseAddress(address)
+		path, err := containerd.ParseAddress(address)
 		if err != nil {
 			return nil, 0, nil, err
 		}
 		paths = []string{path}
 	}
-	sockets, err := inventory.FindSockets(paths)
+	sockets, err := containerd.FindSockets(paths)
 	if err != nil {
 		return nil, 0, nil, err
 	}
 	var failures []error
 	for i, socket := range sockets {
-		containerd, err := inventory.Connect(ctx, socket)
+		client, err := containerd.Connect(ctx, socket)
 		if err != nil {
 			failures = append(failures, err)
 			continue
 		}
 		// Another candidate stands for the host if the daemon is in another pid namespace.
 		daemon, _ := nsinspect.PeerPID(ctx, socket)
-		return containerd, daemon, slices.Concat(sockets[:i], sockets[i+1:]), nil
+		return client, daemon, slices.Concat(sockets[:i], sockets[i+1:]), nil
 	}
 	return nil, 0, nil, errors.Join(failures...)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report/text"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
@@ -94,17 +95,17 @@ func TestUsageErrors(t *testing.T) {
 }
 
 // saved writes a snapshot with one container that shares the host's network.
-func saved(t *testing.T, declared inventory.Declaration, unknown ...audit.Gap) string {
+func saved(t *testing.T, declared inventory.Declaration, unknown ...snapshot.Gap) string {
 	t.Helper()
 	group := nstest.Sharing(nsinspect.Net)
 	if declared.By == "" { // A clean one.
 		group, declared.By = nstest.Sharing(), inventory.BySpec
 	}
-	s := &audit.Snapshot{Node: "n", Duration: time.Millisecond, Host: nstest.Host()}
+	s := &snapshot.Snapshot{Node: "n", Duration: time.Millisecond, Host: nstest.Host()}
 	s.Inventory.Source = inventory.FromContainerd
-	s.Containers = []audit.Container{{
+	s.Containers = []snapshot.Container{{
 		Container: inventory.Container{ID: "web", RuntimeNamespace: "default", Status: inventory.Running, Declared: declared},
-		Processes: []audit.Process{{PID: 11, Command: "web", Groups: []nsinspect.ThreadGroup{group}}},
+		Processes: []snapshot.Process{{PID: 11, Command: "web", Groups: []nsinspect.ThreadGroup{group}}},
 		Unknown:   unknown,
 	}}
 	path := filepath.Join(t.TempDir(), "snapshot.json")
@@ -120,10 +121,10 @@ func TestExitCodes(t *testing.T) {
 	undeclared := inventory.Declaration{By: inventory.BySpec}
 	notKnown := inventory.Declaration{By: inventory.ByUnknown}
 	clean := inventory.Declaration{}
-	unseen := []audit.Gap{{Cause: audit.CauseRead, Reason: "not seen"}}
+	unseen := []snapshot.Gap{{Cause: snapshot.CauseRead, Reason: "not seen"}}
 	tests := []struct {
 		declared inventory.Declaration
-		unknown  []audit.Gap
+		unknown  []snapshot.Gap
 		failOn   string
 		want     int
 	}{

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/inventory/containerd"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -93,7 +93,7 @@ func (o *scanOptions) validate(changed func(flag string) bool) error {
 		errs = append(errs, fmt.Errorf("--timeout %s: want a positive time", o.timeout))
 	}
 	if o.address != "" {
-		if _, err := inventory.ParseAddress(o.address); err != nil {
+		if _, err := containerd.ParseAddress(o.address); err != nil {
 			errs = append(errs, err)
 		}
 	}

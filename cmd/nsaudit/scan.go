@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/report/text"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -42,26 +42,26 @@ otherwise it is 1.`,
 			if err := options.validate(cmd.Flags().Changed); err != nil {
 				return usageError(err)
 			}
-			return scan(cmd.Context(), std, options)
+			return runScan(cmd.Context(), std, options)
 		},
 	}
 	options.register(cmd)
 	return cmd
 }
 
-// scan takes or loads a snapshot, and shows it. What was found is shown also when the look
+// runScan takes or loads a snapshot, and shows it. What was found is shown also when the look
 // itself failed.
-func scan(ctx context.Context, std streams, options *scanOptions) error {
-	snapshot, lookErr := obtain(ctx, std, options)
-	if snapshot == nil {
+func runScan(ctx context.Context, std streams, options *scanOptions) error {
+	snap, lookErr := obtain(ctx, std, options)
+	if snap == nil {
 		return &exitError{exitFailed, lookErr}
 	}
 	if options.save != "" {
-		if err := saveSnapshot(options.save, snapshot); err != nil {
+		if err := saveSnapshot(options.save, snap); err != nil {
 			lookErr = errors.Join(lookErr, err)
 		}
 	}
-	result := text.NewScan(snapshot, text.Filter{Namespace: options.namespace, Pod: options.pod})
+	result := text.NewScan(snap, text.Filter{Namespace: options.namespace, Pod: options.pod})
 	if err := show(std, options, result); err != nil {
 		return &exitError{exitFailed, errors.Join(lookErr, err)}
 	}
@@ -69,7 +69,7 @@ func scan(ctx context.Context, std streams, options *scanOptions) error {
 }
 
 // obtain loads a saved snapshot or takes one of this machine.
-func obtain(ctx context.Context, std streams, options *scanOptions) (*audit.Snapshot, error) {
+func obtain(ctx context.Context, std streams, options *scanOptions) (*snapshot.Snapshot, error) {
 	if options.from != "" {
 		return load(ctx, options.from, std.in)
 	}
@@ -77,27 +77,27 @@ func obtain(ctx context.Context, std streams, options *scanOptions) (*audit.Snap
 	defer cancel()
 	progress := startProgress(std.err, slowAfter)
 	defer progress.stop()
-	snapshot, err := look(ctx, std, options, progress.next)
+	snap, err := look(ctx, std, options, progress.next)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("%w: not done within --timeout %s", err, options.timeout)
 	}
-	return snapshot, err
+	return snap, err
 }
 
 // load reads a snapshot, perhaps from a pipe that stays silent: a signal ends the wait.
-func load(ctx context.Context, path string, in io.Reader) (*audit.Snapshot, error) {
+func load(ctx context.Context, path string, in io.Reader) (*snapshot.Snapshot, error) {
 	type loaded struct {
-		snapshot *audit.Snapshot
+		snap *snapshot.Snapshot
 		err      error
 	}
 	done := make(chan loaded, 1)
 	go func() {
-		snapshot, err := loadSnapshot(path, in)
-		done <- loaded{snapshot, err}
+		snap, err := loadSnapshot(path, in)
+		done <- loaded{snap, err}
 	}()
 	select {
 	case result := <-done:
-		return result.snapshot, result.err
+		return result.snap, result.err
 	case <-ctx.Done():
 		return nil, fmt.Errorf("load snapshot: %w", ctx.Err())
 	}

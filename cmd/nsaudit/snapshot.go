@@ -3,16 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"io"
 	"os"
 	"path/filepath"
-
-	"github.com/nsaudit/nsaudit/agent/audit"
 )
 
 // saveSnapshot writes the file whole or not at all, readable by its owner only: it names
 // what runs on a node.
-func saveSnapshot(path string, snapshot *audit.Snapshot) error {
+func saveSnapshot(path string, snap *snapshot.Snapshot) error {
 	// A link is followed, and nothing but a file is ever replaced: not /dev/null.
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -24,7 +23,7 @@ func saveSnapshot(path string, snapshot *audit.Snapshot) error {
 	if err != nil {
 		return fmt.Errorf("save snapshot: %w", err)
 	}
-	err = audit.Encode(file, snapshot)
+	err = snapshot.Encode(file, snap)
 	err = errors.Join(err, file.Close())
 	if err == nil {
 		err = os.Rename(file.Name(), path)
@@ -35,17 +34,17 @@ func saveSnapshot(path string, snapshot *audit.Snapshot) error {
 	return nil
 }
 
-func loadSnapshot(path string, in io.Reader) (*audit.Snapshot, error) {
+func loadSnapshot(path string, in io.Reader) (*snapshot.Snapshot, error) {
 	if path == "-" {
-		return audit.Decode(in)
+		return snapshot.Decode(in)
 	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("load snapshot: %w", err)
 	}
-	snapshot, err := audit.Decode(file)
+	snap, err := snapshot.Decode(file)
 	if err := errors.Join(err, file.Close()); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return snapshot, nil
+	return snap, nil
 }

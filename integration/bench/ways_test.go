@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
-	"github.com/nsaudit/nsaudit/agent"
+	"github.com/nsaudit/nsaudit/agent/scan"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -38,7 +38,7 @@ const (
 
 func ways() []way {
 	return []way{
-		{nsauditWay, nil, scan},
+		{nsauditWay, nil, wholeScan},
 		{bareWay, nil, bare},
 		{procfsWay, nil, library},
 		{cgroupsWay, nil, libraryWithCgroups},
@@ -71,25 +71,25 @@ func runOnce(name string) error {
 	return err
 }
 
-// scan is nsaudit's whole scan, without containerd.
-func scan(ctx context.Context) (int, error) {
+// wholeScan is nsaudit's whole scan, without containerd.
+func wholeScan(ctx context.Context) (int, error) {
 	fs, err := nsinspect.NewFS(nsinspect.DefaultRoot)
 	if err != nil {
 		return 0, err
 	}
 	defer fs.Close()
-	snapshot, err := agent.NewScanner(agent.ScannerConfig{
+	snap, err := scan.New(scan.Config{
 		Procfs: fs,
 		Hosts:  []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}},
 	}).Scan(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if gaps := snapshot.Coverage.Gaps; len(gaps) > 0 {
+	if gaps := snap.Coverage.Gaps; len(gaps) > 0 {
 		return 0, errors.New(gaps[0].Reason)
 	}
 	seen := 0
-	for _, container := range snapshot.Containers {
+	for _, container := range snap.Containers {
 		seen += len(container.Processes)
 	}
 	return seen, nil

@@ -15,8 +15,8 @@ import (
 	"github.com/containerd/containerd/v2/pkg/oci"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/report/text"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
 )
 
@@ -74,7 +74,7 @@ func looked(t *testing.T, got output) *text.Scan {
 func wantNoForwards(t *testing.T, scan *text.Scan, reason string) {
 	t.Helper()
 	unknown := scan.Coverage.Unknown
-	if len(unknown) != 1 || unknown[0].Cause != audit.CauseDenied || !strings.Contains(unknown[0].Reason, reason) || !strings.Contains(unknown[0].Reason, "hostNetwork") {
+	if len(unknown) != 1 || unknown[0].Cause != snapshot.CauseDenied || !strings.Contains(unknown[0].Reason, reason) || !strings.Contains(unknown[0].Reason, "hostNetwork") {
 		t.Errorf("unknown %+v, want %q and the remedy", unknown, reason)
 	}
 }
@@ -110,11 +110,11 @@ func inContainer(t *testing.T, c *runtimetest.Containerd, command nsaudit, id st
 	c.RunContainer(t, "auditor", id, opts...)
 	code := wait(t, c, "auditor", id)
 
-	snapshot := filepath.Join(results, "snapshot.json")
-	if _, err := os.Stat(snapshot); err != nil {
+	snap := filepath.Join(results, "snapshot.json")
+	if _, err := os.Stat(snap); err != nil {
 		t.Fatalf("exit code %d and no snapshot: %v", code, err)
 	}
-	judged := nsaudit{command.path, []string{"scan"}}.run(t, nil, "-o", "json", "--from", snapshot)
+	judged := nsaudit{command.path, []string{"scan"}}.run(t, nil, "-o", "json", "--from", snap)
 	return output{code: code, out: judged.out, err: judged.err}
 }
 

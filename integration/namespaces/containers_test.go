@@ -12,6 +12,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -28,15 +29,15 @@ func undeclared(checks ...audit.Check) map[audit.Check]string {
 }
 
 // reasonsOf returns the reasons of a container's findings and checks what they have in common.
-func reasonsOf(t *testing.T, snapshot *audit.Snapshot, id string) map[audit.Check]string {
+func reasonsOf(t *testing.T, snap *snapshot.Snapshot, id string) map[audit.Check]string {
 	t.Helper()
 	reasons := make(map[audit.Check]string)
-	for check, finding := range findingsOf(t, snapshot, id) {
+	for check, finding := range findingsOf(t, snap, id) {
 		reasons[check] = finding.Reason
 		if finding.DeclaredBy != inventory.ByUnknown {
 			t.Errorf("%s is declared by %s, want %s", check, finding.DeclaredBy, inventory.ByUnknown)
 		}
-		if host, ok := snapshot.Host.Namespaces.Get(finding.Evidence.Kind); !ok || finding.Evidence.Namespace != host {
+		if host, ok := snap.Host.Namespaces.Get(finding.Evidence.Kind); !ok || finding.Evidence.Namespace != host {
 			t.Errorf("%s names the namespace %v, the host's is %v", check, finding.Evidence.Namespace, host)
 		}
 	}
@@ -72,13 +73,13 @@ func TestSharing(t *testing.T) {
 				p.ready()
 				ids[name], pids[name] = id, p.pid
 			}
-			snapshot := scan(t, scanConfig(fs))
+			snap := takeScan(t, scanConfig(fs))
 			for name, test := range tests {
-				container := containerIn(snapshot, ids[name])
+				container := containerIn(snap, ids[name])
 				if container == nil || len(container.Processes) != 1 || container.Processes[0].PID != pids[name] || len(container.Unknown) > 0 {
 					t.Errorf("%s: container %+v, want one with process %d", name, container, pids[name])
 				}
-				if diff := cmp.Diff(test.want, reasonsOf(t, snapshot, ids[name])); diff != "" {
+				if diff := cmp.Diff(test.want, reasonsOf(t, snap, ids[name])); diff != "" {
 					t.Errorf("%s: -want +got:\n%s", name, diff)
 				}
 			}
@@ -116,9 +117,9 @@ func TestRuntimesByCgroup(t *testing.T) {
 				dir := h.cgroup(t, strings.ReplaceAll(form.path, "ID", ids[name]))
 				launch(t, launchOptions{role: role{Do: "block"}, flags: unix.CLONE_NEWNET, cgroup: dir}).ready()
 			}
-			snapshot := scan(t, scanConfig(fs))
+			snap := takeScan(t, scanConfig(fs))
 			for name, form := range forms {
-				container := containerIn(snapshot, ids[name])
+				container := containerIn(snap, ids[name])
 				if form.runtime == "none" {
 					if container != nil {
 						t.Errorf("%s was taken for a container: %+v", name, container)
@@ -136,7 +137,7 @@ func TestRuntimesByCgroup(t *testing.T) {
 				if container.Runtime != form.runtime || podUID != form.podUID {
 					t.Errorf("%s is %q of pod %q, want %q of %q", name, container.Runtime, podUID, form.runtime, form.podUID)
 				}
-				if diff := cmp.Diff(undeclared(audit.HostPID, audit.HostIPC), reasonsOf(t, snapshot, ids[name])); diff != "" {
+				if diff := cmp.Diff(undeclared(audit.HostPID, audit.HostIPC), reasonsOf(t, snap, ids[name])); diff != "" {
 					t.Errorf("%s: -want +got:\n%s", name, diff)
 				}
 			}
@@ -196,16 +197,16 @@ func TestEscapes(t *testing.T) {
 					id, dir := h.container(t)
 					p := launch(t, launchOptions{role: test.role, flags: test.flags, cgroup: dir})
 					printed := p.ready()
-					snapshot := scan(t, scanConfig(fs))
-					if container := containerIn(snapshot, id); container == nil || len(container.Unknown) > 0 {
+					snap := takeScan(t, scanConfig(fs))
+					if container := containerIn(snap, id); container == nil || len(container.Unknown) > 0 {
 						t.Errorf("container %+v", container)
 					}
-					if diff := cmp.Diff(test.want, reasonsOf(t, snapshot, id)); diff != "" {
+					if diff := cmp.Diff(test.want, reasonsOf(t, snap, id)); diff != "" {
 						t.Errorf("-want +got:\n%s", diff)
 					}
-					evidence := findingsOf(t, snapshot, id)[audit.HostNetwork].Evidence.Processes
+					evidence := findingsOf(t, snap, id)[audit.HostNetwork].Evidence.Processes
 					if test.tids {
-						want := []audit.ProcessEvidence{{PID: p.pid, Command: "exe", Threads: 1, TIDs: []int{hostTID(t, fs, p.pid, snapshot)}}}
+						want := []audit.ProcessEvidence{{PID: p.pid, Command: "exe", Threads: 1, TIDs: []int{hostTID(t, fs, p.pid, snap)}}}
 						if diff := cmp.Diff(want, evidence); diff != "" {
 							t.Errorf("the thread that calls itself %s -want +got:\n%s", printed, diff)
 						}
@@ -221,7 +222,7 @@ func TestEscapes(t *testing.T) {
 
 // hostTID looks through all threads for the one in the host's network. The thread itself
 // knows its number in its own pid namespace only.
-func hostTID(t *testing.T, fs *nsinspect.FS, pid int, snapshot *audit.Snapshot) int {
+func hostTID(t *testing.T, fs *nsinspect.FS, pid int, snap *snapshot.Snapshot) int {
 	t.Helper()
 	process := openProcess(t, fs, pid)
 	tids, err := process.Threads(t.Context())
@@ -229,7 +230,7 @@ func hostTID(t *testing.T, fs *nsinspect.FS, pid int, snapshot *audit.Snapshot) 
 		t.Fatal(err)
 	}
 	for _, tid := range tids {
-		if id, err := process.ThreadNamespace(tid, nsinspect.Net); err == nil && id == idOf(t, snapshot.Host.Namespaces, nsinspect.Net) {
+		if id, err := process.ThreadNamespace(tid, nsinspect.Net); err == nil && id == idOf(t, snap.Host.Namespaces, nsinspect.Net) {
 			return tid
 		}
 	}

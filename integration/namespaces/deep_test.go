@@ -29,12 +29,12 @@ func TestCgroupTooDeepToName(t *testing.T) {
 			p := launch(t, launchOptions{role: role{Do: "block"}, flags: ownNamespaces &^ unix.CLONE_NEWNET})
 			joinAt(t, deepest, p.pid)
 			p.ready()
-			snapshot := scan(t, scanConfig(fs))
-			if snapshot.Coverage.Denied > 0 && mentions(snapshot.Coverage.Gaps, fmt.Sprintf("process %d: ", p.pid)) {
+			snap := takeScan(t, scanConfig(fs))
+			if snap.Coverage.Denied > 0 && mentions(snap.Coverage.Gaps, fmt.Sprintf("process %d: ", p.pid)) {
 				return
 			}
-			if diff := cmp.Diff(undeclared(audit.HostNetwork), reasonsOf(t, snapshot, id)); diff != "" {
-				t.Errorf("there is no gap for process %d in %+v, and no finding -want +got:\n%s", p.pid, snapshot.Coverage, diff)
+			if diff := cmp.Diff(undeclared(audit.HostNetwork), reasonsOf(t, snap, id)); diff != "" {
+				t.Errorf("there is no gap for process %d in %+v, and no finding -want +got:\n%s", p.pid, snap.Coverage, diff)
 			}
 		})
 	}

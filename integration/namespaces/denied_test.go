@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -17,24 +18,24 @@ import (
 const nobody = 65534
 
 // mentions says whether any of the texts holds all of the parts.
-func mentions(gaps []audit.Gap, parts ...string) bool {
-	return slices.ContainsFunc(gaps, func(gap audit.Gap) bool {
+func mentions(gaps []snapshot.Gap, parts ...string) bool {
+	return slices.ContainsFunc(gaps, func(gap snapshot.Gap) bool {
 		return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(gap.Reason, part) })
 	})
 }
 
 // mustKnowNothing fails unless the snapshot gives no verdict, and says why.
-func mustKnowNothing(t *testing.T, snapshot *audit.Snapshot, gaps ...[]string) {
+func mustKnowNothing(t *testing.T, snap *snapshot.Snapshot, gaps ...[]string) {
 	t.Helper()
-	if snapshot.Host.Reference != nsinspect.ByNone {
-		t.Errorf("host reference %+v", snapshot.Host)
+	if snap.Host.Reference != nsinspect.ByNone {
+		t.Errorf("host reference %+v", snap.Host)
 	}
 	for _, parts := range gaps {
-		if !mentions(snapshot.Coverage.Gaps, parts...) {
-			t.Errorf("no gap mentions %q: %q", parts, snapshot.Coverage.Gaps)
+		if !mentions(snap.Coverage.Gaps, parts...) {
+			t.Errorf("no gap mentions %q: %q", parts, snap.Coverage.Gaps)
 		}
 	}
-	findings, unknown := audit.Judge(snapshot)
+	findings, unknown := audit.Judge(snap)
 	if len(findings) > 0 || len(unknown) < 3 {
 		t.Errorf("findings %+v, unknown %+v, want none and each check", findings, unknown)
 	}
@@ -45,11 +46,11 @@ func TestWithoutRights(t *testing.T) {
 	openProcfs(t)
 	id, dir := hierarchies(t)[0].container(t)
 	launch(t, launchOptions{role: role{Do: "block"}, cgroup: dir}).ready()
-	snapshot := launch(t, launchOptions{role: role{Do: "scan"}, uid: nobody}).snapshot()
-	mustKnowNothing(t, snapshot, []string{"CAP_SYS_PTRACE is missing"}, []string{"no host reference", "kthreadd: ", "denied"})
-	container := containerIn(snapshot, id)
-	if container == nil || !mentions(container.Unknown, "could not be read: permission denied") || snapshot.Coverage.Denied == 0 {
-		t.Errorf("container %+v, coverage %+v", container, snapshot.Coverage)
+	snap := launch(t, launchOptions{role: role{Do: "scan"}, uid: nobody}).snap()
+	mustKnowNothing(t, snap, []string{"CAP_SYS_PTRACE is missing"}, []string{"no host reference", "kthreadd: ", "denied"})
+	container := containerIn(snap, id)
+	if container == nil || !mentions(container.Unknown, "could not be read: permission denied") || snap.Coverage.Denied == 0 {
+		t.Errorf("container %+v, coverage %+v", container, snap.Coverage)
 	}
 }
 
@@ -72,20 +73,20 @@ func TestHiddenProcesses(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			snapshot := launch(t, launchOptions{
+			snap := launch(t, launchOptions{
 				flags: unix.CLONE_NEWNS,
 				role:  role{Do: "mount", Mount: test.options, UID: test.uid, Then: &role{Do: "scan"}},
-			}).snapshot()
+			}).snap()
 			if test.shared {
-				if _, found := findingsOf(t, snapshot, id)[audit.HostNetwork]; !found {
-					t.Errorf("the sharing was not found; coverage %+v", snapshot.Coverage)
+				if _, found := findingsOf(t, snap, id)[audit.HostNetwork]; !found {
+					t.Errorf("the sharing was not found; coverage %+v", snap.Coverage)
 				}
-				if mentions(snapshot.Coverage.Gaps, "hid") {
-					t.Errorf("gaps %q, though all was seen", snapshot.Coverage.Gaps)
+				if mentions(snap.Coverage.Gaps, "hid") {
+					t.Errorf("gaps %q, though all was seen", snap.Coverage.Gaps)
 				}
 				return
 			}
-			mustKnowNothing(t, snapshot, test.gaps...)
+			mustKnowNothing(t, snap, test.gaps...)
 		})
 	}
 }
@@ -99,12 +100,12 @@ func TestFromAnotherCgroupNamespace(t *testing.T) {
 			id, dir := h.container(t)
 			_, readersDir := h.container(t)
 			launch(t, launchOptions{role: role{Do: "block"}, flags: unix.CLONE_NEWPID, cgroup: dir}).ready()
-			snapshot := launch(t, launchOptions{
+			snap := launch(t, launchOptions{
 				cgroup: readersDir,
 				role:   role{Do: "become", Unshare: unix.CLONE_NEWCGROUP, Then: &role{Do: "scan"}},
-			}).snapshot()
+			}).snap()
 			for check, reason := range undeclared(audit.HostNetwork, audit.HostIPC) {
-				if got := reasonsOf(t, snapshot, id)[check]; got != reason {
+				if got := reasonsOf(t, snap, id)[check]; got != reason {
 					t.Errorf("%s is %q, want %q", check, got, reason)
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"io"
 	"os"
 	"os/exec"
@@ -16,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 )
 
@@ -151,14 +151,14 @@ func (p *launched) await(word string) string {
 	}
 }
 
-// snapshot decodes what a role that scans prints.
-func (p *launched) snapshot() *audit.Snapshot {
+// snap decodes what a role that scans prints.
+func (p *launched) snap() *snapshot.Snapshot {
 	p.t.Helper()
-	snapshot, err := audit.Decode(bytes.NewBufferString(p.ready()))
+	snap, err := snapshot.Decode(bytes.NewBufferString(p.ready()))
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return snapshot
+	return snap
 }
 
 // end ends the process and waits until it is gone.

@@ -12,8 +12,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/nsaudit/nsaudit/agent"
 	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/scan"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
@@ -110,38 +111,38 @@ func surveyOf(t *testing.T, fs *nsinspect.FS, pid int, kinds ...nsinspect.Kind) 
 // settle is long for a process that dies, and short for a test.
 const settle = 20 * time.Millisecond
 
-func scanConfig(fs *nsinspect.FS) agent.ScannerConfig {
-	return agent.ScannerConfig{Procfs: fs, Hosts: hosts(), Node: "test", Settle: settle}
+func scanConfig(fs *nsinspect.FS) scan.Config {
+	return scan.Config{Procfs: fs, Hosts: hosts(), Node: "test", Settle: settle}
 }
 
-// scan takes a snapshot of the whole machine. Others may run containers on it meanwhile:
+// takeScan takes a snapshot of the whole machine. Others may run containers on it meanwhile:
 // look at what is the test's own.
-func scan(t *testing.T, config agent.ScannerConfig) *audit.Snapshot {
+func takeScan(t *testing.T, config scan.Config) *snapshot.Snapshot {
 	t.Helper()
-	snapshot, err := agent.NewScanner(config).Scan(t.Context())
+	snap, err := scan.New(config).Scan(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return snapshot
+	return snap
 }
 
 // containerIn returns the container of this id, or nil.
-func containerIn(snapshot *audit.Snapshot, id string) *audit.Container {
-	for i := range snapshot.Containers {
-		if snapshot.Containers[i].ID == id {
-			return &snapshot.Containers[i]
+func containerIn(snap *snapshot.Snapshot, id string) *snapshot.Container {
+	for i := range snap.Containers {
+		if snap.Containers[i].ID == id {
+			return &snap.Containers[i]
 		}
 	}
 	return nil
 }
 
 // findingsOf judges the snapshot and returns what concerns this container, by check.
-func findingsOf(t *testing.T, snapshot *audit.Snapshot, id string) map[audit.Check]audit.Finding {
+func findingsOf(t *testing.T, snap *snapshot.Snapshot, id string) map[audit.Check]audit.Finding {
 	t.Helper()
-	findings, _ := audit.Judge(snapshot)
+	findings, _ := audit.Judge(snap)
 	found := make(map[audit.Check]audit.Finding)
 	for _, finding := range findings {
-		if snapshot.Containers[finding.Container].ID != id {
+		if snap.Containers[finding.Container].ID != id {
 			continue
 		}
 		if _, twice := found[finding.Check]; twice {

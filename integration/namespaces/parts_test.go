@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nsaudit/nsaudit/agent"
-	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/scan"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 	"github.com/nsaudit/nsaudit/nsinspect"
@@ -103,12 +103,12 @@ func scanAndPrint(role) error {
 		return err
 	}
 	defer fs.Close()
-	snapshot, err := agent.NewScanner(scanConfig(fs)).Scan(context.Background())
+	snap, err := scan.New(scanConfig(fs)).Scan(context.Background())
 	if err != nil {
 		return err
 	}
 	var b bytes.Buffer
-	if err := audit.Encode(&b, snapshot); err != nil {
+	if err := snapshot.Encode(&b, snap); err != nil {
 		return err
 	}
 	ready("%s", b.String())

@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nsaudit/nsaudit/agent/scan"
 	"golang.org/x/sys/unix"
-
-	"github.com/nsaudit/nsaudit/agent"
 )
 
 // TestRelay has a container of which somebody is always in the host's network, but nobody
@@ -28,15 +27,15 @@ func TestRelay(t *testing.T) {
 	})
 	relay.ready()
 	config := scanConfig(fs)
-	config.Settle = agent.DefaultSettle
+	config.Settle = scan.DefaultSettle
 	for range 3 {
-		snapshot := scan(t, config)
-		container := containerIn(snapshot, id)
+		snap := takeScan(t, config)
+		container := containerIn(snap, id)
 		if container == nil {
 			t.Fatal("the container was not seen")
 		}
-		_, found := findingsOf(t, snapshot, id)["HostNetwork"]
-		t.Logf("finding %v, unknown %q, transient %d", found, container.Unknown, snapshot.Coverage.Transient)
+		_, found := findingsOf(t, snap, id)["HostNetwork"]
+		t.Logf("finding %v, unknown %q, transient %d", found, container.Unknown, snap.Coverage.Transient)
 		if !found && len(container.Unknown) == 0 {
 			t.Error("the container came out clean")
 		}

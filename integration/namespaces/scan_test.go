@@ -17,6 +17,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/report/text"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -53,25 +54,25 @@ func TestTransientSharing(t *testing.T) {
 				ending.send()
 				ending.end()
 			}
-			snapshot := scan(t, config)
+			snap := takeScan(t, config)
 			if !slices.Contains(stages, secondLook) {
 				t.Fatalf("there was no second look, only %q", stages)
 			}
-			if snapshot.Coverage.Transient < 2 {
-				t.Errorf("%d processes were transient, want those that left and that ended", snapshot.Coverage.Transient)
+			if snap.Coverage.Transient < 2 {
+				t.Errorf("%d processes were transient, want those that left and that ended", snap.Coverage.Transient)
 			}
 			for id, want := range map[string]map[audit.Check]string{
 				leavingID: undeclared(), endingID: undeclared(),
 				stayingID: undeclared(audit.HostNetwork, audit.HostPID, audit.HostIPC),
 			} {
-				if diff := cmp.Diff(want, reasonsOf(t, snapshot, id)); diff != "" {
+				if diff := cmp.Diff(want, reasonsOf(t, snap, id)); diff != "" {
 					t.Errorf("-want +got:\n%s", diff)
 				}
 			}
-			if container := containerIn(snapshot, endingID); container != nil {
+			if container := containerIn(snap, endingID); container != nil {
 				t.Errorf("the container that ended is still there: %+v", container)
 			}
-			container := containerIn(snapshot, leavingID)
+			container := containerIn(snap, leavingID)
 			if container == nil || len(container.Processes) != 1 {
 				t.Fatalf("container %+v, want its process", container)
 			}
@@ -83,7 +84,7 @@ func TestTransientSharing(t *testing.T) {
 }
 
 // everyKind completes what a scan recorded of a process by the kinds that it does not judge.
-func everyKind(t *testing.T, fs *nsinspect.FS, pid int, process audit.Process) nsinspect.Namespaces {
+func everyKind(t *testing.T, fs *nsinspect.FS, pid int, process snapshot.Process) nsinspect.Namespaces {
 	t.Helper()
 	all := namespacesOf(t, fs, pid)
 	for _, kind := range []nsinspect.Kind{nsinspect.Net, nsinspect.PID, nsinspect.IPC} {
@@ -102,17 +103,17 @@ func TestForkStorm(t *testing.T) {
 	config := scanConfig(fs)
 	config.Settle = time.Millisecond
 	for end := time.Now().Add(stormTime); time.Now().Before(end); scans++ {
-		snapshot := scan(t, config)
-		vanished += snapshot.Coverage.Vanished
-		if snapshot.Coverage.Denied > 0 || len(snapshot.Coverage.Gaps) > 0 {
-			t.Fatalf("coverage %+v", snapshot.Coverage)
+		snap := takeScan(t, config)
+		vanished += snap.Coverage.Vanished
+		if snap.Coverage.Denied > 0 || len(snap.Coverage.Gaps) > 0 {
+			t.Fatalf("coverage %+v", snap.Coverage)
 		}
-		container := containerIn(snapshot, id)
+		container := containerIn(snap, id)
 		if container == nil || len(container.Unknown) > 0 {
 			t.Fatalf("container %+v", container)
 		}
 		want := undeclared(audit.HostPID, audit.HostIPC)
-		if diff := cmp.Diff(want, reasonsOf(t, snapshot, id)); diff != "" {
+		if diff := cmp.Diff(want, reasonsOf(t, snap, id)); diff != "" {
 			t.Fatalf("-want +got:\n%s", diff)
 		}
 	}
@@ -130,8 +131,8 @@ func TestZombieInContainer(t *testing.T) {
 			id, dir := h.container(t)
 			p := launch(t, launchOptions{role: role{Do: "zombie"}, flags: unix.CLONE_NEWNET, cgroup: dir})
 			p.ready()
-			snapshot := scan(t, scanConfig(fs))
-			container := containerIn(snapshot, id)
+			snap := takeScan(t, scanConfig(fs))
+			container := containerIn(snap, id)
 			if container == nil || len(container.Processes) != 1 || container.Processes[0].PID != p.pid || len(container.Unknown) > 0 {
 				t.Errorf("container %+v, want one with process %d only", container, p.pid)
 			}
@@ -145,11 +146,11 @@ func TestHostileName(t *testing.T) {
 	id, dir := hierarchies(t)[0].container(t)
 	const name = "a\n\x1b[2J\u202e) Z"
 	launch(t, launchOptions{role: role{Do: "block", Command: name}, cgroup: dir}).ready()
-	snapshot := scan(t, scanConfig(fs))
-	if got := findingsOf(t, snapshot, id)[audit.HostPID].Evidence.Processes; len(got) != 1 || got[0].Command != name {
+	snap := takeScan(t, scanConfig(fs))
+	if got := findingsOf(t, snap, id)[audit.HostPID].Evidence.Processes; len(got) != 1 || got[0].Command != name {
 		t.Fatalf("evidence %+v, want the name %q as it is", got, name)
 	}
-	document := text.NewScan(snapshot, text.Filter{})
+	document := text.NewScan(snap, text.Filter{})
 	var asJSON, asYAML, asTable bytes.Buffer
 	for _, err := range []error{document.JSON(&asJSON), document.YAML(&asYAML), document.Table(&asTable, text.TableOptions{Wide: true})} {
 		if err != nil {
@@ -185,10 +186,10 @@ func TestScansLeakNoDescriptors(t *testing.T) {
 	launch(t, launchOptions{role: role{Do: "threads", N: 20, Unshare: unix.CLONE_NEWNET}, cgroup: dir}).ready()
 	config := scanConfig(fs)
 	config.Settle = time.Millisecond
-	scan(t, config) // Whatever is opened once is open now.
+	takeScan(t, config) // Whatever is opened once is open now.
 	before := descriptors(t)
 	for range 50 {
-		scan(t, config)
+		takeScan(t, config)
 	}
 	if after := descriptors(t); !slices.Equal(before, after) {
 		t.Errorf("open before: %q\nopen after:  %q", before, after)

@@ -17,6 +17,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
 const (
@@ -84,7 +85,7 @@ func eventsOf(node *report.Node, nodeName string) []event {
 	return slices.Concat(warnings, normal)
 }
 
-func newEvent(finding *audit.Finding, container *audit.Container, nodeName string) event {
+func newEvent(finding *audit.Finding, container *snapshot.Container, nodeName string) event {
 	e := event{
 		key:       key(finding, container, nodeName),
 		container: container.Key(),
@@ -120,7 +121,7 @@ func isFit(pod *inventory.Pod) bool {
 
 // onPod is the place of a container whose pod is fit. The UID in the CRI's labels is what
 // kubectl describe looks for, with static pods too.
-func onPod(container *audit.Container) place {
+func onPod(container *snapshot.Container) place {
 	pod := container.Pod
 	at := place{
 		namespace: pod.Namespace,
@@ -138,7 +139,7 @@ func onPod(container *audit.Container) place {
 	return at
 }
 
-func onNode(container *audit.Container, nodeName string) place {
+func onNode(container *snapshot.Container, nodeName string) place {
 	return place{
 		namespace: metav1.NamespaceDefault,
 		regarding: nodeReference(nodeName),
@@ -154,7 +155,7 @@ func nodeReference(nodeName string) corev1.ObjectReference {
 
 // key hashes what makes the finding the same one for people. A container in a pod is its
 // name, as it gets a new ID with each restart; any other has nothing but its ID.
-func key(finding *audit.Finding, container *audit.Container, nodeName string) string {
+func key(finding *audit.Finding, container *snapshot.Container, nodeName string) string {
 	who := []string{container.RuntimeNamespace, container.ID}
 	if pod := container.Pod; pod != nil && pod.Name != "" && pod.Namespace != "" {
 		who = []string{pod.Namespace, pod.Name, pod.UID, container.Name}

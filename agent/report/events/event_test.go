@@ -16,9 +16,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
@@ -43,13 +43,13 @@ func goldenNode() *report.Node {
 	joined.Declared.Joined = map[nsinspect.Kind]string{nsinspect.Net: "/proc/1/ns/net"}
 	bySpec := bare("web-2", inHostNet(42, "nginx"))
 	bySpec.Declared.Host = []nsinspect.Kind{nsinspect.Net}
-	foreign := audit.Container{
+	foreign := snapshot.Container{
 		Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: containerID("e"), Runtime: "podman"}, "containerd does not know this container"),
-		Processes: []audit.Process{inHostNet(51, "nginx")},
+		Processes: []snapshot.Process{inHostNet(51, "nginx")},
 	}
-	unnamed := audit.Container{
+	unnamed := snapshot.Container{
 		Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: containerID("f"), Runtime: "containerd", PodUID: "uid-f"}, "containerd is down"),
-		Processes: []audit.Process{inHostNet(61, "nginx")},
+		Processes: []snapshot.Process{inHostNet(61, "nginx")},
 	}
 	hostile := inPod("../../\x1b[31mkube", "8", nil, inHostNet(81, "a\nb\x1b[0m\u202e"))
 	hostile.Name = "x\ny"
@@ -67,14 +67,14 @@ func goldenNode() *report.Node {
 		behindPorts("forwarded", "1", []inventory.Port{tcpPort(9000), tcpPort(22)}, nil,
 			forward(9000), forward(22, socket(22, "sshd"))),
 		behindPorts("missing", "2", []inventory.Port{tcpPort(9000)}, nil),
-		behindPorts("many", "3", nil, []audit.Socket{
+		behindPorts("many", "3", nil, []snapshot.Socket{
 			socket(8001, "a\nb"), socket(8002, "nc"), socket(8003, "nc"), socket(8004, "nc"), socket(8005, "nc"), socket(8006, "nc"),
 		}),
 	)
 }
 
 // behindPorts is a pod's container that ports of the host lead to.
-func behindPorts(name, letter string, declared []inventory.Port, sockets []audit.Socket, forwards ...audit.Forward) audit.Container {
+func behindPorts(name, letter string, declared []inventory.Port, sockets []snapshot.Socket, forwards ...snapshot.Forward) snapshot.Container {
 	c := inPod(name, letter, nil, process(91, "server", nstest.Sharing()))
 	c.Declared.Ports, c.Sockets, c.Forwards = declared, sockets, forwards
 	return c
@@ -84,12 +84,12 @@ func tcpPort(number uint16) inventory.Port {
 	return inventory.Port{Protocol: nsinspect.TCP, HostPort: number, ContainerPort: 8080}
 }
 
-func socket(port uint16, command string) audit.Socket {
-	return audit.Socket{Socket: nstest.Listener(port), Holders: []audit.Holder{{PID: 812, Command: command}}}
+func socket(port uint16, command string) snapshot.Socket {
+	return snapshot.Socket{Socket: nstest.Listener(port), Holders: []snapshot.Holder{{PID: 812, Command: command}}}
 }
 
-func forward(port uint16, shadows ...audit.Socket) audit.Forward {
-	return audit.Forward{Forward: nstest.Forward(port), Shadows: shadows}
+func forward(port uint16, shadows ...snapshot.Socket) snapshot.Forward {
+	return snapshot.Forward{Forward: nstest.Forward(port), Shadows: shadows}
 }
 
 func TestGolden(t *testing.T) {
@@ -117,24 +117,24 @@ func TestWhichFindingsGetAnEvent(t *testing.T) {
 	t.Parallel()
 	net := []nsinspect.Kind{nsinspect.Net}
 	tests := map[string]struct {
-		containers []audit.Container
+		containers []snapshot.Container
 		want       []string
 	}{
-		"nothing": {containers: []audit.Container{inPod("p", "a", nil, process(11, "", nstest.Group(1, 101, 102, 103)))}},
+		"nothing": {containers: []snapshot.Container{inPod("p", "a", nil, process(11, "", nstest.Group(1, 101, 102, 103)))}},
 		"declared": {
-			containers: []audit.Container{inPod("p", "a", net, inHostNet(11, ""))},
+			containers: []snapshot.Container{inPod("p", "a", net, inHostNet(11, ""))},
 			want:       []string{"Normal HostNetworkShared Pod/p spec.containers{main}"},
 		},
 		"undeclared": {
-			containers: []audit.Container{inPod("p", "a", nil, inHostNet(11, ""))},
+			containers: []snapshot.Container{inPod("p", "a", nil, inHostNet(11, ""))},
 			want:       []string{"Warning UndeclaredHostNetwork Pod/p spec.containers{main}"},
 		},
 		"declared but not in effect": {
-			containers: []audit.Container{inPod("p", "a", net, process(11, "", nstest.Group(1, 101, 102, 103)))},
+			containers: []snapshot.Container{inPod("p", "a", net, process(11, "", nstest.Group(1, 101, 102, 103)))},
 			want:       []string{"Warning HostNetworkNotInEffect Pod/p spec.containers{main}"},
 		},
 		"ports that are declared, are not, and lead nowhere": {
-			containers: []audit.Container{
+			containers: []snapshot.Container{
 				behindPorts("p", "a", []inventory.Port{tcpPort(9000)}, nil, forward(9000), forward(9001)),
 				behindPorts("q", "b", []inventory.Port{tcpPort(9002)}, nil),
 			},
@@ -145,26 +145,26 @@ func TestWhichFindingsGetAnEvent(t *testing.T) {
 			},
 		},
 		"a declared port that is taken from a process of the host": {
-			containers: []audit.Container{behindPorts("p", "a", []inventory.Port{tcpPort(22)}, nil, forward(22, socket(22, "sshd")))},
+			containers: []snapshot.Container{behindPorts("p", "a", []inventory.Port{tcpPort(22)}, nil, forward(22, socket(22, "sshd")))},
 			want: []string{
 				"Warning HostPortShadowsListener Pod/p spec.containers{main}",
 				"Normal HostPortBound Pod/p spec.containers{main}",
 			},
 		},
-		"a sandbox that declares it": {containers: []audit.Container{pause("p", "a", net, inHostNet(11, ""))}},
+		"a sandbox that declares it": {containers: []snapshot.Container{pause("p", "a", net, inHostNet(11, ""))}},
 		"a sandbox that declares it in vain": {
-			containers: []audit.Container{pause("p", "a", net, process(11, "", nstest.Group(1, 101, 102, 103)))},
+			containers: []snapshot.Container{pause("p", "a", net, process(11, "", nstest.Group(1, 101, 102, 103)))},
 		},
 		"a sandbox that does not declare it": {
-			containers: []audit.Container{pause("p", "a", nil, inHostNet(11, ""))},
+			containers: []snapshot.Container{pause("p", "a", nil, inHostNet(11, ""))},
 			want:       []string{"Warning UndeclaredHostNetwork Pod/p "},
 		},
 		"without a pod": {
-			containers: []audit.Container{bare("web", inHostNet(11, ""))},
+			containers: []snapshot.Container{bare("web", inHostNet(11, ""))},
 			want:       []string{"Warning UndeclaredHostNetwork Node/node-1 "},
 		},
 		"warnings first": {
-			containers: []audit.Container{
+			containers: []snapshot.Container{
 				inPod("a", "a", net, inHostNet(11, "")), inPod("b", "b", nil, inHostNet(12, "")),
 				inPod("c", "c", net, inHostNet(13, "")), inPod("d", "d", nil, inHostNet(14, "")),
 			},
@@ -220,22 +220,22 @@ func TestUnfit(t *testing.T) {
 // TestKey says what makes an Event another one.
 func TestKey(t *testing.T) {
 	t.Parallel()
-	keyOf := func(c audit.Container) string { return eventsOf(nodeOf(c), nodeName)[0].key }
+	keyOf := func(c snapshot.Container) string { return eventsOf(nodeOf(c), nodeName)[0].key }
 	base := keyOf(hostNet("a"))
 	tests := map[string]struct {
-		change func(*audit.Container)
+		change func(*snapshot.Container)
 		same   bool
 	}{
-		"a restart":            {func(c *audit.Container) { c.ID = containerID("b") }, true},
-		"another process":      {func(c *audit.Container) { c.Processes[0] = inHostNet(99, "x") }, true},
-		"another image":        {func(c *audit.Container) { c.Image = "x" }, true},
-		"another name":         {func(c *audit.Container) { c.Name = "side" }, false},
-		"another pod":          {func(c *audit.Container) { c.Pod.Name = "api" }, false},
-		"another UID":          {func(c *audit.Container) { c.Pod.UID = "uid-b" }, false},
-		"another namespace":    {func(c *audit.Container) { c.Pod.Namespace = "default" }, false},
-		"another reason":       {func(c *audit.Container) { c.Declared.Host = []nsinspect.Kind{nsinspect.Net} }, false},
-		"parts that run on":    {func(c *audit.Container) { c.Pod.UID, c.Name = "uid-a\" \"main", "" }, false},
-		"a pod without a name": {func(c *audit.Container) { c.Pod.Name = "" }, false},
+		"a restart":            {func(c *snapshot.Container) { c.ID = containerID("b") }, true},
+		"another process":      {func(c *snapshot.Container) { c.Processes[0] = inHostNet(99, "x") }, true},
+		"another image":        {func(c *snapshot.Container) { c.Image = "x" }, true},
+		"another name":         {func(c *snapshot.Container) { c.Name = "side" }, false},
+		"another pod":          {func(c *snapshot.Container) { c.Pod.Name = "api" }, false},
+		"another UID":          {func(c *snapshot.Container) { c.Pod.UID = "uid-b" }, false},
+		"another namespace":    {func(c *snapshot.Container) { c.Pod.Namespace = "default" }, false},
+		"another reason":       {func(c *snapshot.Container) { c.Declared.Host = []nsinspect.Kind{nsinspect.Net} }, false},
+		"parts that run on":    {func(c *snapshot.Container) { c.Pod.UID, c.Name = "uid-a\" \"main", "" }, false},
+		"a pod without a name": {func(c *snapshot.Container) { c.Pod.Name = "" }, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -21,7 +22,7 @@ const (
 )
 
 // podSubject names a container of the pod that the Event is about.
-func podSubject(container *audit.Container) string {
+func podSubject(container *snapshot.Container) string {
 	switch {
 	case container.Sandbox:
 		return "The pause container"
@@ -32,7 +33,7 @@ func podSubject(container *audit.Container) string {
 }
 
 // nodeSubject names a container among all of the node's.
-func nodeSubject(container *audit.Container) string {
+func nodeSubject(container *snapshot.Container) string {
 	var b strings.Builder
 	if container.Sandbox {
 		b.WriteString("Pause container ")
@@ -61,7 +62,7 @@ func nodeSubject(container *audit.Container) string {
 }
 
 // verdict says what is shared, who declared it, and by which evidence.
-func verdict(finding *audit.Finding, container *audit.Container) string {
+func verdict(finding *audit.Finding, container *snapshot.Container) string {
 	evidence := report.CleanEvidence(finding.Evidence, part)
 	if finding.Check == audit.HostPort {
 		return portVerdict(finding, &evidence, container)
@@ -100,7 +101,7 @@ func declarer(finding *audit.Finding) string {
 	return "its pod"
 }
 
-func declaration(finding *audit.Finding, container *audit.Container) string {
+func declaration(finding *audit.Finding, container *snapshot.Container) string {
 	switch finding.DeclaredBy {
 	case inventory.ByPod, inventory.BySpec:
 		return "as " + declarer(finding) + " declares"

@@ -6,6 +6,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -14,7 +15,7 @@ const maxNamedPorts = 5
 
 // portVerdict says which ports of the host lead into the container, who declared them, and
 // by which evidence.
-func portVerdict(finding *audit.Finding, evidence *audit.Evidence, container *audit.Container) string {
+func portVerdict(finding *audit.Finding, evidence *audit.Evidence, container *snapshot.Container) string {
 	ports := portWord(evidence) + " " + report.PortsText(evidence, maxNamedPorts)
 	switch finding.Reason {
 	case audit.HostPortNotInEffect:
@@ -26,7 +27,7 @@ func portVerdict(finding *audit.Finding, evidence *audit.Evidence, container *au
 }
 
 // missing says what would have to be there.
-func missing(container *audit.Container) string {
+func missing(container *snapshot.Container) string {
 	if slices.Contains(container.Declared.Host, nsinspect.Net) {
 		return "none of its processes listens there"
 	}

@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
-	"github.com/nsaudit/nsaudit/agent/audit"
 )
 
 func TestNew(t *testing.T) {
@@ -92,7 +91,7 @@ func TestOverflow(t *testing.T) {
 	api, client := serve(t)
 	agent := newAgent(t, client)
 	agent.limit = 2
-	var many []audit.Container
+	var many []snapshot.Container
 	for _, name := range []string{"a", "b", "c", "d"} {
 		many = append(many, bare(name, inHostNet(12, "sh")))
 	}

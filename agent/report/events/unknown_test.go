@@ -6,6 +6,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
 // TestEventsWaitForContainerd has a container whose declaration is not known.
@@ -16,9 +17,9 @@ func TestEventsWaitForContainerd(t *testing.T) {
 		inventory.FromMemory:     1,
 		inventory.FromCgroups:    0, // It may be anything.
 	} {
-		snapshot := &audit.Snapshot{Containers: []audit.Container{{Container: inventory.Container{ID: "c"}}}}
-		snapshot.Inventory.Source = source
-		node := &report.Node{Snapshot: snapshot, Findings: []audit.Finding{{
+		snap := &snapshot.Snapshot{Containers: []snapshot.Container{{Container: inventory.Container{ID: "c"}}}}
+		snap.Inventory.Source = source
+		node := &report.Node{Snapshot: snap, Findings: []audit.Finding{{
 			Check: audit.HostNetwork, DeclaredBy: inventory.ByUnknown, Reason: "UndeclaredHostNetwork",
 		}}}
 		if got := len(eventsOf(node, "n")); got != want {

@@ -8,6 +8,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
 // Journal remembers what it has written. Its Report is called by one goroutine.
@@ -76,7 +77,7 @@ func (j *Journal) begin(found *audit.Finding, names []any) {
 
 // namesOf says what a finding is, and of whom. The names are the choice of processes,
 // images and pods.
-func namesOf(container *audit.Container, found *audit.Finding) []any {
+func namesOf(container *snapshot.Container, found *audit.Finding) []any {
 	attrs := []any{
 		slog.String("reason", found.Reason),
 		slog.String("check", string(found.Check)),

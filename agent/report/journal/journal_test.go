@@ -8,24 +8,24 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // nodeWith is a node on which one process of each container is in the host's network.
 func nodeWith(containers ...inventory.Container) *report.Node {
-	snapshot := &audit.Snapshot{Host: nstest.Host()}
+	snap := &snapshot.Snapshot{Host: nstest.Host()}
 	groups := []nsinspect.ThreadGroup{nstest.Sharing(nsinspect.Net)}
 	for _, container := range containers {
-		snapshot.Containers = append(snapshot.Containers, audit.Container{
+		snap.Containers = append(snap.Containers, snapshot.Container{
 			Container: container,
-			Processes: []audit.Process{{PID: 7, Command: "a\x1b[31mb", Groups: groups}},
+			Processes: []snapshot.Process{{PID: 7, Command: "a\x1b[31mb", Groups: groups}},
 		})
 	}
-	return report.NewNode(snapshot)
+	return report.NewNode(snap)
 }
 
 func TestJournalWritesChanges(t *testing.T) {

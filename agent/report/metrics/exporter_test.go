@@ -17,9 +17,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
@@ -40,20 +40,20 @@ func full() Config {
 }
 
 // snapshot has a host and the containers.
-func snapshot(containers ...audit.Container) *audit.Snapshot {
-	return &audit.Snapshot{Host: nstest.Host(), Containers: containers, Coverage: audit.Coverage{Processes: 312, Threads: 70}}
+func snap(containers ...snapshot.Container) *snapshot.Snapshot {
+	return &snapshot.Snapshot{Host: nstest.Host(), Containers: containers, Coverage: snapshot.Coverage{Processes: 312, Threads: 70}}
 }
 
 // container shares the kinds with the host.
-func container(id string, declared inventory.Declaration, kinds ...nsinspect.Kind) audit.Container {
-	return audit.Container{
+func container(id string, declared inventory.Declaration, kinds ...nsinspect.Kind) snapshot.Container {
+	return snapshot.Container{
 		Container: inventory.Container{ID: id, RuntimeNamespace: "k8s.io", Declared: declared},
-		Processes: []audit.Process{{PID: 10, Groups: []nsinspect.ThreadGroup{nstest.Sharing(kinds...)}}},
+		Processes: []snapshot.Process{{PID: 10, Groups: []nsinspect.ThreadGroup{nstest.Sharing(kinds...)}}},
 	}
 }
 
 // podContainer is a container of a pod of the namespace default.
-func podContainer(pod, name, id string, declared inventory.Declaration, kinds ...nsinspect.Kind) audit.Container {
+func podContainer(pod, name, id string, declared inventory.Declaration, kinds ...nsinspect.Kind) snapshot.Container {
 	c := container(id, declared, kinds...)
 	c.Name, c.Pod = name, &inventory.Pod{Namespace: "default", Name: pod, UID: "uid-" + pod}
 	return c
@@ -67,24 +67,24 @@ func byPod(kinds ...nsinspect.Kind) inventory.Declaration {
 func goldenNode() *report.Node {
 	outside := container("web-1", inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}}, nsinspect.Net)
 	outside.RuntimeNamespace = "moby"
-	foreign := audit.Container{Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: "cafe", Runtime: "podman"}, "not known")}
+	foreign := snapshot.Container{Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: "cafe", Runtime: "podman"}, "not known")}
 	foreign.Processes = container("", byPod(), nsinspect.IPC).Processes
-	unnamed := audit.Container{Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: "beef", PodUID: "uid", Runtime: "cri-containerd"}, "not known")}
+	unnamed := snapshot.Container{Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: "beef", PodUID: "uid", Runtime: "cri-containerd"}, "not known")}
 	unnamed.Processes = container("", byPod(), nsinspect.PID).Processes
 	pause := podContainer("web", "", "b0b0", byPod(), nsinspect.Net)
 	pause.Sandbox = true
 	hung := podContainer("slow", "main", "dada", byPod())
-	hung.Unknown = []audit.Gap{{Cause: audit.CauseRuntime, Reason: "its shim does not answer"}}
+	hung.Unknown = []snapshot.Gap{{Cause: snapshot.CauseRuntime, Reason: "its shim does not answer"}}
 	forwarded := podContainer("kubia", "main", "9000", byPod())
 	forwarded.Declared.Ports = []inventory.Port{{Protocol: nsinspect.TCP, HostPort: 9000}, {Protocol: nsinspect.UDP, HostPort: 53}}
-	forwarded.Forwards = []audit.Forward{{Forward: nstest.Forward(9000)}}
-	forwarded.Sockets = []audit.Socket{{Socket: nstest.Listener(8081)}}
-	s := snapshot(
+	forwarded.Forwards = []snapshot.Forward{{Forward: nstest.Forward(9000)}}
+	forwarded.Sockets = []snapshot.Socket{{Socket: nstest.Listener(8081)}}
+	s := snap(
 		podContainer("proxy", "main", "aaaa", byPod(nsinspect.Net), nsinspect.Net),
 		outside, foreign, unnamed, pause, hung, forwarded,
 	)
-	s.Ports = &audit.PortCoverage{Sockets: 12, Forwards: 1, Rules: 31}
-	s.Coverage.Gaps = []audit.Gap{{Cause: audit.CauseRead, Reason: "something broke"}}
+	s.Ports = &snapshot.PortCoverage{Sockets: 12, Forwards: 1, Rules: 31}
+	s.Coverage.Gaps = []snapshot.Gap{{Cause: snapshot.CauseRead, Reason: "something broke"}}
 	return report.NewNode(s)
 }
 
@@ -116,7 +116,7 @@ func TestGolden(t *testing.T) {
 	seen.Error("scan")
 	seen.EventSent("sent")
 	blind := New(Config{})
-	blind.Report(report.NewNode(&audit.Snapshot{Host: nsinspect.HostReference{Reference: nsinspect.ByNone}}))
+	blind.Report(report.NewNode(&snapshot.Snapshot{Host: nsinspect.HostReference{Reference: nsinspect.ByNone}}))
 	for name, e := range map[string]*Exporter{
 		"before.txt": New(full()),
 		"seen.txt":   seen,
@@ -189,7 +189,7 @@ func TestOpenMetrics(t *testing.T) {
 func TestRace(t *testing.T) {
 	t.Parallel()
 	e := New(full())
-	nodes := []*report.Node{goldenNode(), report.NewNode(snapshot())}
+	nodes := []*report.Node{goldenNode(), report.NewNode(snap())}
 	var all sync.WaitGroup
 	for worker := range 4 {
 		all.Go(func() {

@@ -8,6 +8,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
 // findingLabels are the values of findingLabelNames. Two containers of a pod may go by one
@@ -18,7 +19,7 @@ func findingLabelNames() []string {
 	return []string{"namespace", "pod", "container", "container_id", "check", "declared_by", "reason"}
 }
 
-func labelsOf(finding *audit.Finding, container *audit.Container) findingLabels {
+func labelsOf(finding *audit.Finding, container *snapshot.Container) findingLabels {
 	var namespace, pod string
 	if container.Pod != nil {
 		namespace, pod = container.Pod.Namespace, container.Pod.Name
@@ -39,7 +40,7 @@ func portLabelNames() []string {
 	}
 }
 
-func portLabelsOf(finding *audit.Finding, container *audit.Container, port *audit.PortEvidence) portLabels {
+func portLabelsOf(finding *audit.Finding, container *snapshot.Container, port *audit.PortEvidence) portLabels {
 	f := labelsOf(finding, container)
 	number := strconv.Itoa(int(port.HostPort))
 	if port.LastPort > port.HostPort {
@@ -57,7 +58,7 @@ func portLabelsOf(finding *audit.Finding, container *audit.Container, port *audi
 
 // containerName names a container of a pod as the pod does, and others by their containerd
 // namespace, or else their runtime, and id.
-func containerName(container *audit.Container) string {
+func containerName(container *snapshot.Container) string {
 	switch {
 	case container.Pod != nil && container.Sandbox:
 		return "(pause)"

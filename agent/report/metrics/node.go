@@ -8,6 +8,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
 // nodeCollector makes the node's metrics anew at each scrape.
@@ -155,7 +156,7 @@ func (c *nodeCollector) collectPorts(ch chan<- prometheus.Metric, node *report.N
 
 func (c *nodeCollector) collectUnknown(ch chan<- prometheus.Metric, node *report.Node) {
 	counts := make(map[string]int)
-	for _, cause := range audit.Causes() {
+	for _, cause := range snapshot.Causes() {
 		counts[string(cause)] = 0
 	}
 	for i := range node.Unknown {

@@ -15,6 +15,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
@@ -47,11 +48,11 @@ func gather(t *testing.T, e *Exporter, name string) []string {
 func TestSeriesEnd(t *testing.T) {
 	t.Parallel()
 	e := New(Config{})
-	e.Report(report.NewNode(snapshot(podContainer("p", "main", "a", byPod(), nsinspect.Net))))
+	e.Report(report.NewNode(snap(podContainer("p", "main", "a", byPod(), nsinspect.Net))))
 	if got := gather(t, e, "nsaudit_finding_info"); len(got) != 1 {
 		t.Fatalf("series %q", got)
 	}
-	e.Report(report.NewNode(snapshot(podContainer("p", "main", "a", byPod()))))
+	e.Report(report.NewNode(snap(podContainer("p", "main", "a", byPod()))))
 	if got := gather(t, e, "nsaudit_finding_info"); len(got) != 0 {
 		t.Errorf("the finding's series is still there: %q", got)
 	}
@@ -64,7 +65,7 @@ func TestSeriesEnd(t *testing.T) {
 // TestCap checks that nothing undeclared is left out as long as anything else can be.
 func TestCap(t *testing.T) {
 	t.Parallel()
-	var containers []audit.Container
+	var containers []snapshot.Container
 	for i := range 20 {
 		containers = append(containers, podContainer(fmt.Sprintf("a-%02d", i), "main", fmt.Sprint(i), byPod(nsinspect.Net), nsinspect.Net))
 	}
@@ -72,7 +73,7 @@ func TestCap(t *testing.T) {
 		containers = append(containers, podContainer("z", id, id, byPod(), nsinspect.Net))
 	}
 	e := New(Config{MaxFindings: 3})
-	e.Report(report.NewNode(snapshot(containers...)))
+	e.Report(report.NewNode(snap(containers...)))
 	got := strings.Join(gather(t, e, "nsaudit_finding_info"), "\n")
 	if strings.Count(got, "UndeclaredHostNetwork") != 2 || strings.Count(got, "HostNetworkShared") != 1 {
 		t.Errorf("series:\n%s", got)
@@ -90,7 +91,7 @@ func TestHostileLabels(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("ä", 3000)
 	texts := []string{"\xff\xfe", "a\nb 1\n# HELP x", "\"} 7", "\x1b[31m", "", "\u202e", long, "a\x00b", long + "2"}
-	var containers []audit.Container
+	var containers []snapshot.Container
 	for i, text := range texts {
 		c := podContainer(text, text, text, byPod(), nsinspect.Net, nsinspect.PID)
 		c.Pod.Namespace, c.RuntimeNamespace = text, fmt.Sprint(i)
@@ -98,8 +99,8 @@ func TestHostileLabels(t *testing.T) {
 		outside.RuntimeNamespace = text
 		containers = append(containers, c, c, outside, outside)
 	}
-	s := snapshot(containers...)
-	s.Coverage.Gaps = []audit.Gap{{Cause: "\xff"}, {Cause: audit.Cause(long)}}
+	s := snap(containers...)
+	s.Coverage.Gaps = []snapshot.Gap{{Cause: "\xff"}, {Cause: snapshot.Cause(long)}}
 	s.Host.Reference = "\xff"
 	e := New(Config{Build: Build{Version: "\xff"}})
 	node := report.NewNode(s)
@@ -172,10 +173,10 @@ func TestPortsAreCapped(t *testing.T) {
 	t.Parallel()
 	c := podContainer("p", "main", "a", byPod())
 	for port := uint16(8000); port < 8100; port++ {
-		c.Sockets = append(c.Sockets, audit.Socket{Socket: nstest.Listener(port)})
+		c.Sockets = append(c.Sockets, snapshot.Socket{Socket: nstest.Listener(port)})
 	}
-	s := snapshot(c)
-	s.Ports = &audit.PortCoverage{Sockets: 100}
+	s := snap(c)
+	s.Ports = &snapshot.PortCoverage{Sockets: 100}
 	e := New(Config{MaxFindings: 10})
 	e.Report(report.NewNode(s))
 	if got := gather(t, e, "nsaudit_host_port_info"); len(got) != 10 {

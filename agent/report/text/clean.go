@@ -1,9 +1,9 @@
 package text
 
 import (
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -16,7 +16,7 @@ func cleanAll(texts []string) []string {
 }
 
 // cleanPorts cleans what may come from a saved snapshot.
-func cleanPorts(ports *audit.PortCoverage) *audit.PortCoverage {
+func cleanPorts(ports *snapshot.PortCoverage) *snapshot.PortCoverage {
 	if ports == nil {
 		return nil
 	}
@@ -30,7 +30,7 @@ func cleanPorts(ports *audit.PortCoverage) *audit.PortCoverage {
 	for _, protocol := range ports.Absent {
 		cleaned.Absent = append(cleaned.Absent, nsinspect.Protocol(report.Clean(string(protocol))))
 	}
-	cleaned.NoSockets = make(map[nsinspect.Protocol]audit.Gap, len(ports.NoSockets))
+	cleaned.NoSockets = make(map[nsinspect.Protocol]snapshot.Gap, len(ports.NoSockets))
 	for protocol, gap := range ports.NoSockets {
 		cleaned.NoSockets[nsinspect.Protocol(report.Clean(string(protocol)))] = cleanGap(gap)
 	}
@@ -41,8 +41,8 @@ func cleanPorts(ports *audit.PortCoverage) *audit.PortCoverage {
 	return &cleaned
 }
 
-func cleanGap(gap audit.Gap) audit.Gap {
-	return audit.Gap{Cause: audit.Cause(report.Clean(string(gap.Cause))), Reason: report.Clean(gap.Reason)}
+func cleanGap(gap snapshot.Gap) snapshot.Gap {
+	return snapshot.Gap{Cause: snapshot.Cause(report.Clean(string(gap.Cause))), Reason: report.Clean(gap.Reason)}
 }
 
 func cleanDeclaration(declared inventory.Declaration) inventory.Declaration {

@@ -11,6 +11,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -24,7 +25,7 @@ type Scan struct {
 	Host            nsinspect.HostReference `json:"host"`
 	Inventory       Inventory               `json:"inventory"`
 	Coverage        Coverage                `json:"coverage"`
-	Ports           *audit.PortCoverage     `json:"ports,omitempty"`
+	Ports           *snapshot.PortCoverage  `json:"ports,omitempty"`
 	Containers      []Container             `json:"containers"`
 	Findings        []Finding               `json:"findings"`
 
@@ -56,9 +57,9 @@ type Coverage struct {
 // Unknown is something that could not be seen: of a container, or of the whole node where
 // the container is empty.
 type Unknown struct {
-	Container string      `json:"container,omitempty"`
-	Cause     audit.Cause `json:"cause"`
-	Reason    string      `json:"reason"`
+	Container string         `json:"container,omitempty"`
+	Cause     snapshot.Cause `json:"cause"`
+	Reason    string         `json:"reason"`
 }
 
 // Pod is the pod of a container.
@@ -111,12 +112,12 @@ type Filter struct {
 
 // mayMiss says whether a container that is not shown might belong to a pod that is asked
 // for: it is known by its cgroup only.
-func (f Filter) mayMiss(container *audit.Container) bool {
+func (f Filter) mayMiss(container *snapshot.Container) bool {
 	unnamed := container.Pod == nil && container.RuntimeNamespace == "" || container.Pod != nil && container.Pod.Name == ""
 	return unnamed && !f.shows(container)
 }
 
-func (f Filter) shows(container *audit.Container) bool {
+func (f Filter) shows(container *snapshot.Container) bool {
 	if f == (Filter{}) {
 		return true
 	}
@@ -127,45 +128,45 @@ func (f Filter) shows(container *audit.Container) bool {
 
 // NewScan judges a snapshot and makes the document of it. What is unknown of the whole
 // node is shown whatever the filter.
-func NewScan(snapshot *audit.Snapshot, filter Filter) *Scan {
-	findings, unknown := audit.Judge(snapshot)
+func NewScan(snap *snapshot.Snapshot, filter Filter) *Scan {
+	findings, unknown := audit.Judge(snap)
 	scan := &Scan{
-		APIVersion:      audit.APIVersion,
+		APIVersion:      snapshot.APIVersion,
 		Kind:            ScanKind,
-		Node:            report.Clean(snapshot.Node),
-		Time:            snapshot.Time,
-		DurationSeconds: snapshot.Duration.Seconds(),
-		Host:            snapshot.Host,
+		Node:            report.Clean(snap.Node),
+		Time:            snap.Time,
+		DurationSeconds: snap.Duration.Seconds(),
+		Host:            snap.Host,
 		Inventory: Inventory{
-			Source:  report.Clean(snapshot.Inventory.Source),
-			Address: report.Clean(snapshot.Inventory.Address),
-			Version: report.Clean(snapshot.Inventory.Version),
+			Source:  report.Clean(snap.Inventory.Source),
+			Address: report.Clean(snap.Inventory.Address),
+			Version: report.Clean(snap.Inventory.Version),
 		},
 		Coverage: Coverage{
-			Processes: snapshot.Coverage.Processes,
-			Threads:   snapshot.Coverage.Threads,
-			Vanished:  snapshot.Coverage.Vanished,
-			Denied:    snapshot.Coverage.Denied,
-			Transient: snapshot.Coverage.Transient,
+			Processes: snap.Coverage.Processes,
+			Threads:   snap.Coverage.Threads,
+			Vanished:  snap.Coverage.Vanished,
+			Denied:    snap.Coverage.Denied,
+			Transient: snap.Coverage.Transient,
 			Unknown:   []Unknown{},
 		},
 		Containers: []Container{},
 		Findings:   []Finding{},
 		filtered:   filter != (Filter{}),
 	}
-	scan.Ports = cleanPorts(snapshot.Ports)
+	scan.Ports = cleanPorts(snap.Ports)
 	scan.Host.Reference = report.Clean(scan.Host.Reference)
 	scan.Host.Containers = cleanAll(scan.Host.Containers)
-	scan.addContainers(snapshot, filter)
-	scan.addUnknown(snapshot, unknown, filter)
-	scan.addMissed(snapshot, filter)
-	scan.addFindings(snapshot, findings, filter)
+	scan.addContainers(snap, filter)
+	scan.addUnknown(snap, unknown, filter)
+	scan.addMissed(snap, filter)
+	scan.addFindings(snap, findings, filter)
 	return scan
 }
 
-func (s *Scan) addContainers(snapshot *audit.Snapshot, filter Filter) {
-	for i := range snapshot.Containers {
-		container := &snapshot.Containers[i]
+func (s *Scan) addContainers(snap *snapshot.Snapshot, filter Filter) {
+	for i := range snap.Containers {
+		container := &snap.Containers[i]
 		if !filter.shows(container) {
 			continue
 		}
@@ -181,11 +182,11 @@ func (s *Scan) addContainers(snapshot *audit.Snapshot, filter Filter) {
 	s.Coverage.Containers = len(s.Containers)
 }
 
-func (s *Scan) addUnknown(snapshot *audit.Snapshot, unknown []audit.Unknown, filter Filter) {
+func (s *Scan) addUnknown(snap *snapshot.Snapshot, unknown []audit.Unknown, filter Filter) {
 	for _, u := range unknown {
-		shown := Unknown{Cause: audit.Cause(report.Clean(string(u.Cause))), Reason: report.Clean(u.Reason)}
+		shown := Unknown{Cause: snapshot.Cause(report.Clean(string(u.Cause))), Reason: report.Clean(u.Reason)}
 		if u.Container >= 0 {
-			container := &snapshot.Containers[u.Container]
+			container := &snap.Containers[u.Container]
 			if !filter.shows(container) {
 				continue
 			}
@@ -196,24 +197,24 @@ func (s *Scan) addUnknown(snapshot *audit.Snapshot, unknown []audit.Unknown, fil
 }
 
 // addMissed notes that the filter may have left out too much.
-func (s *Scan) addMissed(snapshot *audit.Snapshot, filter Filter) {
+func (s *Scan) addMissed(snap *snapshot.Snapshot, filter Filter) {
 	missed := 0
-	for i := range snapshot.Containers {
-		if filter.mayMiss(&snapshot.Containers[i]) {
+	for i := range snap.Containers {
+		if filter.mayMiss(&snap.Containers[i]) {
 			missed++
 		}
 	}
 	if missed > 0 {
 		s.Coverage.Unknown = append(s.Coverage.Unknown, Unknown{
-			Cause:  audit.CauseRuntime,
+			Cause:  snapshot.CauseRuntime,
 			Reason: fmt.Sprintf("%s may belong to such a pod: the name of their pod is not known, as containerd does not list them", count(missed, "container")),
 		})
 	}
 }
 
-func (s *Scan) addFindings(snapshot *audit.Snapshot, findings []audit.Finding, filter Filter) {
+func (s *Scan) addFindings(snap *snapshot.Snapshot, findings []audit.Finding, filter Filter) {
 	for _, finding := range findings {
-		container := &snapshot.Containers[finding.Container]
+		container := &snap.Containers[finding.Container]
 		if !filter.shows(container) {
 			continue
 		}
@@ -229,7 +230,7 @@ func (s *Scan) addFindings(snapshot *audit.Snapshot, findings []audit.Finding, f
 	}
 }
 
-func podOf(container *audit.Container) *Pod {
+func podOf(container *snapshot.Container) *Pod {
 	if container.Pod == nil {
 		return nil
 	}
@@ -240,7 +241,7 @@ func podOf(container *audit.Container) *Pod {
 	}
 }
 
-func refOf(container *audit.Container) ContainerRef {
+func refOf(container *snapshot.Container) ContainerRef {
 	return ContainerRef{
 		ID:               report.Clean(container.ID),
 		Name:             report.Clean(container.Name),

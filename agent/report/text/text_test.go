@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
@@ -20,12 +20,12 @@ var update = flag.Bool("update", false, "write the golden files")
 
 // goldenSnapshot has one of everything: pods of the chapter, an intruder with a hostile
 // name, a stray thread, a container without a pod, one of an unknown runtime, gaps.
-func goldenSnapshot() *audit.Snapshot {
-	process := func(pid int, command string, groups ...nsinspect.ThreadGroup) audit.Process {
-		return audit.Process{PID: pid, Command: command, Groups: groups}
+func goldenSnapshot() *snapshot.Snapshot {
+	process := func(pid int, command string, groups ...nsinspect.ThreadGroup) snapshot.Process {
+		return snapshot.Process{PID: pid, Command: command, Groups: groups}
 	}
-	pod := func(name, letter string, host []nsinspect.Kind, processes ...audit.Process) audit.Container {
-		return audit.Container{
+	pod := func(name, letter string, host []nsinspect.Kind, processes ...snapshot.Process) snapshot.Container {
+		return snapshot.Container{
 			Container: inventory.Container{
 				ID: string(bytes.Repeat([]byte(letter), 64)), RuntimeNamespace: "k8s.io", Runtime: "io.containerd.runc.v2",
 				Name: "main", Image: "docker.io/library/alpine:latest", SandboxID: "box-" + letter,
@@ -36,34 +36,34 @@ func goldenSnapshot() *audit.Snapshot {
 			Processes: processes,
 		}
 	}
-	s := &audit.Snapshot{
+	s := &snapshot.Snapshot{
 		Node: "node-1", Time: time.Date(2026, 11, 23, 20, 45, 0, 0, time.UTC), Duration: 35 * time.Millisecond,
 		Host:      nstest.Host(),
 		Inventory: inventory.Inventory{Source: inventory.FromContainerd, Address: "/run/containerd/containerd.sock", Version: "v2.4.2"},
-		Coverage:  audit.Coverage{Processes: 312, Threads: 70, Vanished: 2, Denied: 1, Transient: 1, Gaps: []audit.Gap{{Cause: audit.CauseRead, Reason: "process 77: something broke"}}},
+		Coverage:  snapshot.Coverage{Processes: 312, Threads: 70, Vanished: 2, Denied: 1, Transient: 1, Gaps: []snapshot.Gap{{Cause: snapshot.CauseRead, Reason: "process 77: something broke"}}},
 	}
 	outside := pod("", "d", nil, process(41, "sh", nstest.Group(1, 1, 102, 103)))
 	outside.RuntimeNamespace, outside.ID, outside.Name, outside.Pod = "default", "web-1", "", nil
 	outside.Declared = inventory.Declaration{By: inventory.BySpec, Joined: map[nsinspect.Kind]string{nsinspect.Net: "/proc/1/ns/net"}}
-	foreign := audit.Container{
+	foreign := snapshot.Container{
 		Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: string(bytes.Repeat([]byte("e"), 64)), Runtime: "podman"}, "containerd does not know this container"),
-		Processes: []audit.Process{process(51, "nginx", nstest.Group(4, 1, 2, 3))},
+		Processes: []snapshot.Process{process(51, "nginx", nstest.Group(4, 1, 2, 3))},
 	}
 	hung := pod("slow", "f", nil, process(61, "", nstest.Group(1, 201, 202, 203)))
-	hung.Unknown = []audit.Gap{{Cause: audit.CauseRuntime, Reason: "its shim does not answer containerd, so its task is not known"}}
+	hung.Unknown = []snapshot.Gap{{Cause: snapshot.CauseRuntime, Reason: "its shim does not answer containerd, so its task is not known"}}
 	forwarded := pod("kubia-hostport", "1", nil, process(81, "", nstest.Sharing()))
 	forwarded.Declared.Ports = []inventory.Port{{Protocol: nsinspect.TCP, HostPort: 9000, ContainerPort: 8080}, {Protocol: nsinspect.TCP, HostPort: 22}, {Protocol: nsinspect.UDP, HostPort: 53}}
-	forwarded.Forwards = []audit.Forward{
+	forwarded.Forwards = []snapshot.Forward{
 		{Forward: nstest.Forward(9000)},
-		{Forward: nstest.Forward(22), Shadows: []audit.Socket{{Socket: nstest.Listener(22), Holders: []audit.Holder{{PID: 812, Command: "sshd"}}}}},
+		{Forward: nstest.Forward(22), Shadows: []snapshot.Socket{{Socket: nstest.Listener(22), Holders: []snapshot.Holder{{PID: 812, Command: "sshd"}}}}},
 	}
 	listening := pod("listening", "2", nil, process(82, "", nstest.Sharing()))
-	listening.Sockets = []audit.Socket{{Socket: nstest.Listener(8081), Holders: []audit.Holder{{PID: 82, Command: "a\nb\x1b[31m"}}}}
-	s.Ports = &audit.PortCoverage{
+	listening.Sockets = []snapshot.Socket{{Socket: nstest.Listener(8081), Holders: []snapshot.Holder{{PID: 82, Command: "a\nb\x1b[31m"}}}}
+	s.Ports = &snapshot.PortCoverage{
 		Sockets: 12, Forwards: 2, Rules: 31, Ways: map[nsinspect.Protocol]string{nsinspect.TCP: nsinspect.BySockDiag},
 		Absent: []nsinspect.Protocol{nsinspect.SCTP},
 	}
-	s.Containers = []audit.Container{
+	s.Containers = []snapshot.Container{
 		pod("pod-with-host-network", "a", []nsinspect.Kind{nsinspect.Net}, process(11, "sleep", nstest.Group(1, 1, 102, 103))),
 		pod("pod-with-host-pid-and-ipc", "b", []nsinspect.Kind{nsinspect.PID, nsinspect.IPC}, process(21, "sleep", nstest.Group(1, 101, 2, 3))),
 		pod("normal", "c", nil,
@@ -78,8 +78,8 @@ func goldenSnapshot() *audit.Snapshot {
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	scan := NewScan(goldenSnapshot(), Filter{})
-	empty := NewScan(&audit.Snapshot{Host: goldenSnapshot().Host, Inventory: inventory.Inventory{Source: inventory.FromCgroups}}, Filter{})
-	blind := NewScan(&audit.Snapshot{Host: nsinspect.HostReference{Reference: nsinspect.ByNone}}, Filter{})
+	empty := NewScan(&snapshot.Snapshot{Host: goldenSnapshot().Host, Inventory: inventory.Inventory{Source: inventory.FromCgroups}}, Filter{})
+	blind := NewScan(&snapshot.Snapshot{Host: nsinspect.HostReference{Reference: nsinspect.ByNone}}, Filter{})
 	renderers := map[string]func(*bytes.Buffer) error{
 		"scan.txt":       func(b *bytes.Buffer) error { return scan.Table(b, TableOptions{}) },
 		"scan-wide.txt":  func(b *bytes.Buffer) error { return scan.Table(b, TableOptions{Wide: true, NoHeaders: true}) },

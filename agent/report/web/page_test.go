@@ -14,9 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
@@ -24,22 +24,22 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 // snapshot has a host and the containers.
-func snapshot(containers ...audit.Container) *audit.Snapshot {
-	return &audit.Snapshot{
+func snap(containers ...snapshot.Container) *snapshot.Snapshot {
+	return &snapshot.Snapshot{
 		Node: "node-1", Time: time.Date(2026, 11, 23, 20, 45, 0, 0, time.UTC),
-		Host: nstest.Host(), Containers: containers, Coverage: audit.Coverage{Processes: 312},
+		Host: nstest.Host(), Containers: containers, Coverage: snapshot.Coverage{Processes: 312},
 	}
 }
 
 // container is in the host's network, with one process of each of the names.
-func container(pod, name string, declared inventory.Declaration, commands ...string) audit.Container {
+func container(pod, name string, declared inventory.Declaration, commands ...string) snapshot.Container {
 	groups := []nsinspect.ThreadGroup{nstest.Sharing(nsinspect.Net)}
-	c := audit.Container{Container: inventory.Container{
+	c := snapshot.Container{Container: inventory.Container{
 		ID: name + "-id", RuntimeNamespace: "k8s.io", Name: name, Declared: declared,
 		Pod: &inventory.Pod{Namespace: "default", Name: pod, UID: "uid-" + pod},
 	}}
 	for i, command := range commands {
-		c.Processes = append(c.Processes, audit.Process{PID: 11 + i, Command: command, Groups: groups})
+		c.Processes = append(c.Processes, snapshot.Process{PID: 11 + i, Command: command, Groups: groups})
 	}
 	return c
 }
@@ -51,7 +51,7 @@ func declared() inventory.Declaration {
 func undeclared() inventory.Declaration { return inventory.Declaration{By: inventory.ByPod} }
 
 // hostileSnapshot has names that mean something to a browser or to a terminal.
-func hostileSnapshot() *audit.Snapshot {
+func hostileSnapshot() *snapshot.Snapshot {
 	script := `<script>alert("x")</script>`
 	pause := container("b", "", undeclared(), "x")
 	pause.Sandbox = true
@@ -59,27 +59,27 @@ func hostileSnapshot() *audit.Snapshot {
 	outside.Pod, outside.RuntimeNamespace = nil, "moby"
 	unnamed := container("", "", undeclared(), "x")
 	hung := container("slow\x1b[31m", "main", undeclared())
-	hung.Unknown = []audit.Gap{{Cause: audit.CauseRuntime, Reason: script + "\nsecond line"}}
-	s := snapshot(
+	hung.Unknown = []snapshot.Gap{{Cause: snapshot.CauseRuntime, Reason: script + "\nsecond line"}}
+	s := snap(
 		container("a", "main", declared(), "sleep"),
 		container(script, "<img src=x onerror=y>", undeclared(), "</td><b>", "a\n\u202e\xff", "third", "fourth"),
 		pause, outside, unnamed, hung,
 	)
 	s.Node = `node"><script>`
-	s.Coverage.Gaps = []audit.Gap{{Cause: audit.CauseRead, Reason: "process 77: something broke"}}
+	s.Coverage.Gaps = []snapshot.Gap{{Cause: snapshot.CauseRead, Reason: "process 77: something broke"}}
 	return s
 }
 
 // fullSnapshot has more of everything than the page shows.
-func fullSnapshot() *audit.Snapshot {
-	var containers []audit.Container
+func fullSnapshot() *snapshot.Snapshot {
+	var containers []snapshot.Container
 	for i := range maxRows + 7 {
 		containers = append(containers, container(fmt.Sprintf("pod-%03d", i), "main", declared(), "sleep"))
 	}
 	containers = append(containers, container("zzz", strings.Repeat("long", 1000), undeclared(), "sh"))
-	s := snapshot(containers...)
+	s := snap(containers...)
 	for i := range maxUnknown + 3 {
-		s.Coverage.Gaps = append(s.Coverage.Gaps, audit.Gap{Cause: audit.CauseDenied, Reason: fmt.Sprintf("process %d", i)})
+		s.Coverage.Gaps = append(s.Coverage.Gaps, snapshot.Gap{Cause: snapshot.CauseDenied, Reason: fmt.Sprintf("process %d", i)})
 	}
 	return s
 }
@@ -100,13 +100,13 @@ func get(t *testing.T, config Config, method, path string) *httptest.ResponseRec
 
 func TestPageGolden(t *testing.T) {
 	t.Parallel()
-	blind := snapshot()
+	blind := snap()
 	blind.Host = nsinspect.HostReference{Reference: nsinspect.ByNone}
-	partial := snapshot()
+	partial := snap()
 	partial.Coverage.Gaps = hostileSnapshot().Coverage.Gaps
 	for name, node := range map[string]*report.Node{
 		"before.html":  nil,
-		"clean.html":   report.NewNode(snapshot()),
+		"clean.html":   report.NewNode(snap()),
 		"partial.html": report.NewNode(partial),
 		"blind.html":   report.NewNode(blind),
 		"hostile.html": report.NewNode(hostileSnapshot()),

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -91,7 +91,7 @@ func Named(id string, status inventory.Status, pid int) inventory.Container {
 
 // Outcome puts a snapshot into lines: each container with its status, the number of its
 // processes and what is unknown of it.
-func Outcome(s *audit.Snapshot) []string {
+func Outcome(s *snapshot.Snapshot) []string {
 	var lines []string
 	for _, c := range s.Containers {
 		line := fmt.Sprintf("%s/%s %s %d", c.RuntimeNamespace, c.ID[:1], c.Status, len(c.Processes))

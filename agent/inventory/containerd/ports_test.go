@@ -1,0 +1,117 @@
+package containerd
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/containerd/containerd/v2/core/containers"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// withPorts is a pod's container with what the kubelet keeps of its ports.
+func withPorts(id, document string) containers.Container {
+	record := podContainerRecord(id, "box")
+	record.Extensions[extensionCtr] = stored(fmt.Sprintf(
+		`{"Metadata":{"ID":%q,"SandboxID":"box","Config":{"metadata":{"name":"main"},"annotations":{%q:%q}}}}`, id, annotationPorts, document))
+	return record
+}
+
+func TestPortsOfPods(t *testing.T) {
+	t.Parallel()
+	const (
+		chapter = `[{"hostPort":9000,"containerPort":8080,"protocol":"TCP"}]`
+		several = `[{"containerPort":80},{"name":"dns","hostPort":53,"containerPort":5353,"protocol":"UDP","hostIP":"127.0.0.1"},` +
+			`{"hostPort":5000,"containerPort":5000,"protocol":"SCTP","hostIP":"0.0.0.0"}]`
+	)
+	tests := map[string]struct {
+		options, document string
+		want              []inventory.Port
+		reason            string
+	}{
+		"none":        {"{}", "", nil, ""},
+		"the chapter": {"{}", chapter, []inventory.Port{{Protocol: nsinspect.TCP, HostPort: 9000, ContainerPort: 8080}}, ""},
+		"several": {"{}", several, []inventory.Port{
+			{Protocol: nsinspect.UDP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 53, ContainerPort: 5353},
+			{Protocol: nsinspect.SCTP, HostPort: 5000, ContainerPort: 5000},
+		}, ""},
+		"in the host's network": {`{"network":2}`, `[{"containerPort":80}]`, []inventory.Port{{Protocol: nsinspect.TCP, HostPort: 80, ContainerPort: 80}}, ""},
+		"damaged":               {"{}", `[{"hostPort":`, nil, "decode ports: unexpected end of JSON input"},
+		"another protocol":      {"{}", `[{"hostPort":1,"protocol":"ICMP"}]`, nil, `decode ports: no protocol "ICMP"`},
+		"out of range":          {"{}", `[{"hostPort":65536},{"hostPort":-1}]`, nil, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			records := []containers.Container{withPorts("c", test.document), sandboxRecord("box", test.options)}
+			got := assemble("k8s.io", records, nil, nil)[0].Declared
+			if diff := cmp.Diff(test.want, got.Ports, cmpopts.EquateComparable(netip.Addr{})); diff != "" || got.PortsReason != test.reason {
+				t.Errorf("reason %q, ports (-want +got):\n%s", got.PortsReason, diff)
+			}
+		})
+	}
+}
+
+// TestPortMappings has what the network plugin was told of. What is 0 is not in it.
+func TestPortMappings(t *testing.T) {
+	t.Parallel()
+	record := sandboxRecord("box", "{}")
+	record.Extensions[extensionSandbox] = stored(`{"Metadata":{"Config":{"metadata":{"name":"p"},"port_mappings":[` +
+		`{"container_port":80},{"container_port":8080,"host_port":31080},{"protocol":1,"container_port":53,"host_port":31053,"host_ip":"127.0.0.1"},` +
+		`{"protocol":9,"host_port":1}]}}}`)
+	got := assemble("k8s.io", []containers.Container{record}, nil, nil)[0].Declared.Ports
+	want := []inventory.Port{
+		{Protocol: nsinspect.TCP, HostPort: 31080, ContainerPort: 8080},
+		{Protocol: nsinspect.UDP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 31053, ContainerPort: 53},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		t.Errorf("ports (-want +got):\n%s", diff)
+	}
+}
+
+// TestPortsWithoutPod has nerdctl's container, Docker's, and one of neither, whose label means
+// nothing where it can't be from nerdctl.
+func TestPortsWithoutPod(t *testing.T) {
+	t.Parallel()
+	record := containers.Container{
+		ID:     "c",
+		Labels: map[string]string{labelNerdctlPorts: `[{"HostPort":8080,"ContainerPort":80,"Protocol":"tcp","HostIP":"0.0.0.0"}]`},
+		Spec:   stored(`{"linux":{"namespaces":[{"type":"network"},{"type":"pid"},{"type":"ipc"}]}}`),
+	}
+	got := assemble("default", []containers.Container{record}, nil, nil)[0].Declared
+	if diff := cmp.Diff([]inventory.Port{{Protocol: nsinspect.TCP, HostPort: 8080, ContainerPort: 80}}, got.Ports, cmpopts.EquateComparable(netip.Addr{})); diff != "" || got.PortsReason != "" {
+		t.Errorf("nerdctl: reason %q, ports (-want +got):\n%s", got.PortsReason, diff)
+	}
+	got = assemble("moby", []containers.Container{record}, nil, nil)[0].Declared
+	if got.Ports != nil || got.PortsReason == "" {
+		t.Errorf("Docker: %+v", got)
+	}
+}
+
+func TestPortsAreCapped(t *testing.T) {
+	t.Parallel()
+	document := "[" + strings.TrimSuffix(strings.Repeat(`{"hostPort":1},`, maxPorts+5), ",") + "]"
+	ports, err := containerPorts(document)
+	if len(ports) != maxPorts || err != nil {
+		t.Errorf("%d ports, error %v", len(ports), err)
+	}
+}
+
+// FuzzPorts checks that no document of ports gives a number that is none.
+func FuzzPorts(f *testing.F) {
+	f.Add(`[{"hostPort":9000,"containerPort":8080,"protocol":"TCP","hostIP":"::1"}]`)
+	f.Add(`[{"HostPort":-1}]`)
+	f.Fuzz(func(t *testing.T, document string) {
+		record := withPorts("c", document)
+		for _, port := range assemble("k8s.io", []containers.Container{record, sandboxRecord("box", `{"network":2}`)}, nil, nil)[0].Declared.Ports {
+			if port.HostPort == 0 || port.Protocol == "" || port.HostAddress.IsUnspecified() {
+				t.Errorf("%q gives %+v", document, port)
+			}
+		}
+	})
+}

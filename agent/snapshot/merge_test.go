@@ -1,0 +1,155 @@
+package snapshot
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/internal/nstest"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// seen is a container with processes of these pids, and with gaps of these causes.
+func seen(id string, pids []int, causes ...Cause) Container {
+	container := Container{Container: inventory.Container{ID: id, RuntimeNamespace: "k8s.io"}}
+	for _, pid := range pids {
+		container.Processes = append(container.Processes, Process{PID: pid})
+	}
+	for _, cause := range causes {
+		container.Unknown = append(container.Unknown, Gap{Cause: cause, Reason: "because"})
+	}
+	return container
+}
+
+func nodeWith(reference string, containers ...Container) *Snapshot {
+	return &Snapshot{Host: nsinspect.HostReference{Reference: reference}, Containers: containers}
+}
+
+// brief puts a snapshot into lines: each container, its pids, its gaps' causes.
+func brief(snapshot *Snapshot) []string {
+	var lines []string
+	for _, container := range snapshot.Containers {
+		var pids []int
+		for _, process := range container.Processes {
+			pids = append(pids, process.PID)
+		}
+		line := fmt.Sprintf("%s %v", container.ID, pids)
+		for _, gap := range container.Unknown {
+			line += " " + string(gap.Cause)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func TestMergeFull(t *testing.T) {
+	t.Parallel()
+	before := nodeWith(nsinspect.ByPID1, seen("a", []int{1}), seen("b", []int{2}))
+	unfinished := func(containers ...Container) *Snapshot {
+		snapshot := nodeWith(nsinspect.ByPID1, containers...)
+		snapshot.Coverage.Gaps = []Gap{{Cause: CauseUnfinished, Reason: "too slow"}}
+		return snapshot
+	}
+	tests := map[string]struct {
+		before, now *Snapshot
+		want        []string
+	}{
+		"the first scan":                     {nil, nodeWith(nsinspect.ByPID1, seen("a", []int{1})), []string{"a [1]"}},
+		"gone is gone":                       {before, nodeWith(nsinspect.ByPID1, seen("b", []int{3})), []string{"b [3]"}},
+		"denied is not gone":                 {before, nodeWith(nsinspect.ByPID1, seen("a", nil, CauseDenied)), []string{"a [1] denied"}},
+		"what is seen in spite of it counts": {before, nodeWith(nsinspect.ByPID1, seen("a", []int{4}, CauseDenied)), []string{"a [4] denied"}},
+		"a shim that hangs hides no process": {before, nodeWith(nsinspect.ByPID1, seen("a", nil, CauseRuntime)), []string{"a [] runtime"}},
+		"a scan that ended early":            {before, unfinished(seen("a", []int{5})), []string{"a [5]", "b [2] unfinished"}},
+		"no host reference":                  {before, nodeWith(nsinspect.ByNone, seen("c", []int{6})), []string{"a [1]", "b [2]"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(test.want, brief(MergeFull(test.before, test.now))); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+	if diff := cmp.Diff([]string{"a [1]", "b [2]"}, brief(before)); diff != "" {
+		t.Errorf("what was known before has changed:\n%s", diff)
+	}
+}
+
+func TestMergeFullWithoutHostSaysSo(t *testing.T) {
+	t.Parallel()
+	now := nodeWith(nsinspect.ByNone)
+	now.Coverage.Gaps = []Gap{{Cause: CauseHost, Reason: "no host reference"}}
+	merged := MergeFull(nodeWith(nsinspect.ByPID1), now)
+	if merged.Host.Reference != nsinspect.ByPID1 || len(merged.Coverage.Gaps) != 1 {
+		t.Errorf("merged %+v", merged)
+	}
+}
+
+func TestMergeTargeted(t *testing.T) {
+	t.Parallel()
+	key := func(id string) inventory.Key { return inventory.Key{RuntimeNamespace: "k8s.io", ID: id} }
+	byCgroup := seen("x", []int{9})
+	byCgroup.RuntimeNamespace = ""
+	before := nodeWith(nsinspect.ByPID1, seen("a", []int{1}), seen("b", []int{2}), byCgroup)
+	broken := nodeWith(nsinspect.ByPID1)
+	broken.Coverage.Gaps = []Gap{{Cause: CauseRead, Reason: "process 1 could not be read"}}
+	tests := map[string]struct {
+		now   *Snapshot
+		asked []inventory.Key
+		want  []string
+	}{
+		"a new one":    {nodeWith(nsinspect.ByPID1, seen("c", []int{3})), []inventory.Key{key("c")}, []string{"a [1]", "b [2]", "x [9]", "c [3]"}},
+		"one again":    {nodeWith(nsinspect.ByPID1, seen("a", []int{4})), []inventory.Key{key("a")}, []string{"b [2]", "x [9]", "a [4]"}},
+		"one is gone":  {nodeWith(nsinspect.ByPID1), []inventory.Key{key("a")}, []string{"b [2]", "x [9]"}},
+		"not all seen": {broken, []inventory.Key{key("a")}, []string{"a [1]", "b [2]", "x [9]"}},
+		"known by its cgroup before": {
+			nodeWith(nsinspect.ByPID1, seen("x", []int{9})), []inventory.Key{key("x")}, []string{"a [1]", "b [2]", "x [9]"},
+		},
+		"never existed": {nodeWith(nsinspect.ByPID1), []inventory.Key{key("y")}, []string{"a [1]", "b [2]", "x [9]"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(test.want, brief(MergeTargeted(before, test.now, test.asked))); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestMergeKeepsPorts(t *testing.T) {
+	t.Parallel()
+	withPorts := func(coverage *PortCoverage, sockets []Socket, forwards []Forward) *Snapshot {
+		container := seen("a", []int{1})
+		container.Sockets, container.Forwards = sockets, forwards
+		snapshot := nodeWith(nsinspect.ByPID1, container)
+		snapshot.Ports = coverage
+		return snapshot
+	}
+	before := withPorts(&PortCoverage{}, []Socket{{Socket: nstest.Listener(80)}}, []Forward{{Forward: nstest.Forward(9000)}})
+	gap := Gap{Cause: CauseRead, Reason: "interrupted"}
+	tests := map[string]struct {
+		now               *Snapshot
+		sockets, forwards int
+	}{
+		"gone is gone":                 {withPorts(&PortCoverage{}, nil, nil), 0, 0},
+		"ports were not looked at":     {withPorts(nil, nil, nil), 1, 1},
+		"forwards could not be read":   {withPorts(&PortCoverage{NoForwards: []Gap{gap}}, nil, nil), 0, 1},
+		"TCP could not be read":        {withPorts(&PortCoverage{NoSockets: map[nsinspect.Protocol]Gap{nsinspect.TCP: gap}}, nil, nil), 1, 0},
+		"UDP could not be read":        {withPorts(&PortCoverage{NoSockets: map[nsinspect.Protocol]Gap{nsinspect.UDP: gap}}, nil, nil), 0, 0},
+		"partly read, and still there": {withPorts(&PortCoverage{NoForwards: []Gap{gap}}, nil, before.Containers[0].Forwards), 0, 1},
+	}
+	for name, test := range tests {
+		for way, merged := range map[string]*Snapshot{
+			"full":     MergeFull(before, test.now),
+			"targeted": MergeTargeted(before, test.now, []inventory.Key{before.Containers[0].Key()}),
+		} {
+			container := merged.Containers[0]
+			if len(container.Sockets) != test.sockets || len(container.Forwards) != test.forwards || merged.Ports == nil {
+				t.Errorf("%s, %s: %d sockets, %d forwards, %v", name, way, len(container.Sockets), len(container.Forwards), merged.Ports)
+			}
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package snapshot
+
+import "github.com/nsaudit/nsaudit/nsinspect"
+
+// Socket is a socket of the host's network namespace with the processes that hold it.
+type Socket struct {
+	nsinspect.Socket
+
+	// Holders are processes that have it open. There may be none: the kernel tells in which
+	// cgroup a socket was made, also where the files of processes can't be read.
+	Holders []Holder `json:"holders,omitempty"`
+}
+
+// Holder is a process that has a socket open.
+type Holder struct {
+	PID int `json:"pid"`
+	// Command is chosen by the process: escape it before it is shown.
+	Command string `json:"command,omitempty"`
+}
+
+// Forward is a rule that leads from a port of the host to a container.
+type Forward struct {
+	nsinspect.Forward
+
+	// Shadows are the sockets of the host, or of other containers, that get nothing any more
+	// because the rule comes first.
+	Shadows []Socket `json:"shadows,omitempty"`
+}
+
+// PortCoverage is how much of the host's ports was looked at.
+type PortCoverage struct {
+	// Sockets is the number of sockets of the host's network namespace that take in what
+	// comes to a port, and Forwards the number of rules that lead from there to elsewhere.
+	Sockets  int `json:"sockets"`
+	Forwards int `json:"forwards"`
+	// Ways says how the sockets of each protocol were read. Absent are those that the kernel
+	// does not have.
+	Ways   map[nsinspect.Protocol]string `json:"ways,omitempty"`
+	Absent []nsinspect.Protocol          `json:"absent,omitempty"`
+	// Rules is the number of rules of the packet filter that were looked at, Ignored how many
+	// of them rewrite a destination in a form that is not known, and Foreign how many forwards
+	// lead to no container.
+	Rules   int `json:"rules"`
+	Ignored int `json:"ignored"`
+	Foreign int `json:"foreign"`
+	// NoSockets says of each protocol why its sockets could not be read, and NoForwards why
+	// there may be forwards that were not seen: their absence then proves nothing.
+	NoSockets  map[nsinspect.Protocol]Gap `json:"noSockets,omitempty"`
+	NoForwards []Gap                      `json:"noForwards,omitempty"`
+	// Datapath names a network that forwards without rules, such as Cilium; empty for none.
+	Datapath string `json:"datapath,omitempty"`
+}

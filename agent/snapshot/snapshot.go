@@ -1,0 +1,76 @@
+// Package snapshot holds what a scan saw of a node, as plain data: how snapshots are merged,
+// saved and read again.
+//
+// It is pure. What could not be seen of a container travels with the container, through
+// every merge.
+package snapshot
+
+import (
+	"time"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// Snapshot is everything that one scan saw.
+type Snapshot struct {
+	// Node is the machine's name.
+	Node string `json:"node"`
+	// Time is when the scan began, and Duration how long it took.
+	Time     time.Time     `json:"time"`
+	Duration time.Duration `json:"duration"`
+	// Host is what the containers' namespaces are compared with.
+	Host nsinspect.HostReference `json:"host"`
+	// Inventory is where the containers were learnt from.
+	Inventory inventory.Inventory `json:"inventory"`
+	// Containers are those that have processes, or should have.
+	Containers []Container `json:"containers"`
+	// Coverage is how much was looked at.
+	Coverage Coverage `json:"coverage"`
+	// Ports is how much of the host's ports was looked at; nil if nothing was.
+	Ports *PortCoverage `json:"ports,omitempty"`
+}
+
+// Container is a container with its processes.
+type Container struct {
+	inventory.Container
+
+	Processes []Process `json:"processes,omitempty"`
+	// Age is how long its init process has been running; 0 where that was not read.
+	Age time.Duration `json:"age,omitempty"`
+	// Sockets are those of the host's network that its processes hold, or that were made in
+	// its cgroup.
+	Sockets []Socket `json:"sockets,omitempty"`
+	// Forwards lead from the host's ports to the container. A pod's are with its pause
+	// container.
+	Forwards []Forward `json:"forwards,omitempty"`
+	// Unknown is why this container was not fully seen.
+	Unknown []Gap `json:"unknown,omitempty"`
+}
+
+// Process is one process of a container: those that the kernel counts into its cgroup.
+type Process struct {
+	PID int `json:"pid"`
+	// Command is read of the processes that share with the host only. The process chooses
+	// it: escape it before it is shown.
+	Command string `json:"command,omitempty"`
+	// Groups are its threads by the namespaces that they are in.
+	Groups []nsinspect.ThreadGroup `json:"groups"`
+}
+
+// Coverage counts what a scan looked at.
+type Coverage struct {
+	// Processes is the number of processes of the node, and Threads the number of threads
+	// of containers whose namespaces were read.
+	Processes int `json:"processes"`
+	Threads   int `json:"threads"`
+	// Vanished counts processes that ended during the scan: normal.
+	Vanished int `json:"vanished"`
+	// Denied counts processes and threads of containers that could not be read.
+	Denied int `json:"denied"`
+	// Transient counts processes that were in a container's cgroup and in the host's
+	// namespaces for a moment only, as a runtime's own are while they start a container.
+	Transient int `json:"transient"`
+	// Gaps are the parts of the node that were not seen.
+	Gaps []Gap `json:"gaps,omitempty"`
+}
