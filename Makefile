@@ -51,9 +51,9 @@ image: build-all ## Build the container image IMAGE with docker, podman or build
 	$(setup)/image $(IMAGE) $(IMAGE_ARCH)
 
 .PHONY: manifests
-manifests: ## Render deploy/base as one file, dist/nsaudit.yaml
+manifests: ## Render deploy/kustomize/base as one file, dist/nsaudit.yaml
 	@mkdir -p dist
-	go -C integration/tools/kustomize tool kustomize build -o $(CURDIR)/dist/nsaudit.yaml $(CURDIR)/deploy/base
+	go -C integration/tools/kustomize tool kustomize build -o $(CURDIR)/dist/nsaudit.yaml $(CURDIR)/deploy/kustomize/base
 
 .PHONY: run
 run: build ## Build, then look at this machine once: nsaudit scan ARGS

@@ -32,13 +32,13 @@ func TestManifests(t *testing.T) {
 		ports = "$(NSAUDIT_HOST_IP):9547,127.0.0.1:9547"
 	)
 	want := map[string]settings{
-		"base":                       {kinds, image, "/run/containerd", "", true, ports},
-		"overlays/containerd-socket": {kinds, image, "/var/snap/microk8s/common/run", "/run/containerd/containerd.sock", true, ports},
-		"overlays/k3s":               {kinds, image, "/run/k3s/containerd", "", true, ports},
-		"overlays/kind":              {kinds, "localhost/nsaudit:dev", "/run/containerd", "", true, ports},
-		"overlays/podmonitor":        {kinds + " PodMonitor", image, "/run/containerd", "", true, ports},
+		"kustomize/base":                       {kinds, image, "/run/containerd", "", true, ports},
+		"kustomize/overlays/containerd-socket": {kinds, image, "/var/snap/microk8s/common/run", "/run/containerd/containerd.sock", true, ports},
+		"kustomize/overlays/k3s":               {kinds, image, "/run/k3s/containerd", "", true, ports},
+		"kustomize/overlays/kind":              {kinds, "localhost/nsaudit:dev", "/run/containerd", "", true, ports},
+		"kustomize/overlays/podmonitor":        {kinds + " PodMonitor", image, "/run/containerd", "", true, ports},
 
-		"overlays/without-host-network": {kinds, image, "/run/containerd", "", false, ":9547"},
+		"kustomize/overlays/without-host-network": {kinds, image, "/run/containerd", "", false, ":9547"},
 	}
 	promises := map[string]func(*testing.T, []runtime.Object){
 		"privileges": checkPrivileges,
@@ -209,7 +209,7 @@ func checkPort(t *testing.T, objects []runtime.Object) {
 
 // TestPodMonitor checks that it finds the pods, and their port.
 func TestPodMonitor(t *testing.T) {
-	objects := decode(t, render(t, "overlays/podmonitor"))
+	objects := decode(t, render(t, "kustomize/overlays/podmonitor"))
 	template := the[*appsv1.DaemonSet](t, objects).Spec.Template
 	monitor := the[*podMonitor](t, objects)
 	selector, err := metav1.LabelSelectorAsSelector(&monitor.Spec.Selector)

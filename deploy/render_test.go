@@ -42,12 +42,12 @@ type podMonitor struct {
 // DeepCopyObject makes it an object that the decoder can fill; nothing copies it.
 func (m *podMonitor) DeepCopyObject() runtime.Object { return m }
 
-// kustomizations finds the base and the overlays. It reads every directory here, which
-// tells go test's cache which files the result depends on: what kustomize reads, it can't see.
+// kustomizations finds the base and the overlays. It reads every directory and file here, which tells go test's cache
+// which files the result depends on: it does not see what kustomize reads.
 func kustomizations(t *testing.T) []string {
 	t.Helper()
 	var dirs []string
-	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir("kustomize", func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.Name() == "kustomization.yaml" {
 			dirs = append(dirs, filepath.Dir(path))
 		}

@@ -24,7 +24,7 @@ const (
 )
 
 const (
-	manifestsDir  = "../../deploy"
+	manifestsDir  = "../../deploy/kustomize"
 	podMonitorDir = manifestsDir + "/overlays/podmonitor"
 )
 
