@@ -16,6 +16,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/agent/watch"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 )
 
 // The stages that errors are counted by.
@@ -88,7 +89,7 @@ func New(config Config) *Agent {
 	queue := watch.NewQueue()
 	link := watch.New(config.Dial, queue, config.Logger)
 	config.Scanner.Files = new(scan.HolderCache)
-	config.Scanner.Forwards = nsinspect.NewForwardReader()
+	config.Scanner.Forwards = netfilter.NewReader()
 	return &Agent{config: config, queue: queue, link: link, memory: inventory.Remember(link)}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
 	"golang.org/x/sys/unix"
 )
 
@@ -32,8 +33,8 @@ func TestCanPtrace(t *testing.T) {
 
 // A mount with the option is part of the integration tests.
 func TestHidesProcessesIsNotForOtherFileSystems(t *testing.T) {
-	fake := newFakeProc(t)
-	fake.add(fakeProcess{pid: 1})
+	fake := fakeproc.New(t)
+	fake.Add(fakeproc.Process{PID: 1})
 	if option, err := openFake(t, fake).HidesProcesses(); option != "" || err != nil {
 		t.Errorf("HidesProcesses() = %q, %v of a directory", option, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 	"io"
 	"net/netip"
 	"slices"
@@ -85,9 +86,9 @@ func parseFibTrie(text io.Reader, addresses []netip.Addr) ([]netip.Addr, error) 
 
 // isLocalRoute recognises "/32 SCOPE LOCAL", behind which a type of service may stand.
 func isLocalRoute(line []byte) bool {
-	size, rest := cutField(line)
-	_, rest = cutField(rest)
-	kind, _ := cutField(rest)
+	size, rest := procfd.CutField(line)
+	_, rest = procfd.CutField(rest)
+	kind, _ := procfd.CutField(rest)
 	return string(size) == "/32" && string(kind) == "LOCAL"
 }
 
@@ -97,7 +98,7 @@ func isLocalRoute(line []byte) bool {
 func parseIfInet6(text io.Reader, addresses []netip.Addr) ([]netip.Addr, error) {
 	lines := bufio.NewScanner(text)
 	for lines.Scan() {
-		field, _ := cutField(lines.Bytes())
+		field, _ := procfd.CutField(lines.Bytes())
 		var raw [16]byte
 		if len(field) != hex.EncodedLen(len(raw)) {
 			return addresses, fmt.Errorf("malformed row %.100q", lines.Bytes())

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
 )
 
 // As Linux 6.18 shows a pod, with a second address and a network that is local as a whole.
@@ -78,14 +79,14 @@ func TestAddresses(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			fake := newFakeProc(t)
-			fake.add(fakeProcess{pid: 5})
-			fake.write("proc/5/net/dev", "")
+			fake := fakeproc.New(t)
+			fake.Add(fakeproc.Process{PID: 5})
+			fake.Write("proc/5/net/dev", "")
 			if test.v4 != "" {
-				fake.write("proc/5/net/fib_trie", test.v4)
+				fake.Write("proc/5/net/fib_trie", test.v4)
 			}
 			if test.v6 != "" {
-				fake.write("proc/5/net/if_inet6", test.v6)
+				fake.Write("proc/5/net/if_inet6", test.v6)
 			}
 			addresses, err := openProcess(t, fake, 5).Addresses()
 			if errors.Is(test.wantErr, errAny) && err != nil {
@@ -116,8 +117,8 @@ var errAny = errors.New("any")
 
 // Nothing is left of the directory when the process ended, which is no lack of addresses.
 func TestAddressesOfNone(t *testing.T) {
-	fake := newFakeProc(t)
-	fake.add(fakeProcess{pid: 5})
+	fake := fakeproc.New(t)
+	fake.Add(fakeproc.Process{PID: 5})
 	if addresses, err := openProcess(t, fake, 5).Addresses(); !errors.Is(err, ErrVanished) {
 		t.Errorf("Addresses = %v, %v, want %v", addresses, err, ErrVanished)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,9 +19,9 @@ const maxStart = 100 * 365 * 24 * 60 * 60 * userHZ
 // starttime). The time that the machine slept counts. Anyone may read it.
 func (p *Process) Age() (time.Duration, error) {
 	doing := fmt.Sprintf("read age of process %d", p.pid)
-	text, err := readAll(p.fd, "stat", make([]byte, statBufSize), statBufSize)
+	text, err := procfd.ReadAll(p.fd, "stat", make([]byte, statBufSize), statBufSize)
 	if err != nil {
-		return 0, classify(doing, err)
+		return 0, procfd.Classify(doing, err)
 	}
 	stat, ok := parseStat(text)
 	if !ok || stat.start > maxStart {

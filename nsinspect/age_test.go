@@ -7,14 +7,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
 	"golang.org/x/sys/unix"
 )
 
 func TestAge(t *testing.T) {
-	fake := newFakeProc(t)
-	fake.add(fakeProcess{pid: 5})
-	fake.add(fakeProcess{pid: 6, stat: strings.TrimSuffix(runningStat, "100") + "999999999999999999"})
-	fake.add(fakeProcess{pid: 7})
+	fake := fakeproc.New(t)
+	fake.Add(fakeproc.Process{PID: 5})
+	fake.Add(fakeproc.Process{PID: 6, Stat: strings.TrimSuffix(fakeproc.RunningStat, "100") + "999999999999999999"})
+	fake.Add(fakeproc.Process{PID: 7})
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
 		t.Fatal(err)
@@ -30,7 +31,7 @@ func TestAge(t *testing.T) {
 		t.Errorf("Age = %v of a process that starts in the far future", age)
 	}
 	process := openProcess(t, fake, 7)
-	fake.remove("proc/7/stat")
+	fake.Remove("proc/7/stat")
 	if age, err := process.Age(); !errors.Is(err, ErrVanished) {
 		t.Errorf("Age = %v, %v of a process that is gone, want %v", age, err, ErrVanished)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 	"golang.org/x/sys/unix"
 )
 
@@ -41,18 +42,18 @@ func (p *Process) SocketInodes(ctx context.Context, visit func(inode uint64), li
 func (p *Process) socketInodesAt(ctx context.Context, dir string, visit func(inode uint64), limit int) (int, error) {
 	d := descriptors{visit: visit, limit: limit}
 	var err error
-	if d.dir, err = openDir(p.fd, dir+"fd"); err == nil {
+	if d.dir, err = procfd.OpenDir(p.fd, dir+"fd"); err == nil {
 		err = d.each(ctx, d.link)
-	} else if isDenial(err) {
-		if d.dir, err = openDir(p.fd, dir+"fdinfo"); err == nil {
+	} else if procfd.IsDenial(err) {
+		if d.dir, err = procfd.OpenDir(p.fd, dir+"fdinfo"); err == nil {
 			err = d.infos(ctx)
 		}
 	}
-	if err != nil && isDenial(err) && p.ended(dir) {
+	if err != nil && procfd.IsDenial(err) && p.ended(dir) {
 		// The kernel also answers EACCES when the process dies during the look.
 		err = unix.ESRCH
 	}
-	return d.seen, classify(fmt.Sprintf("list descriptors of process %d", p.pid), err)
+	return d.seen, procfd.Classify(fmt.Sprintf("list descriptors of process %d", p.pid), err)
 }
 
 // descriptors is a listing of one of the two directories.
@@ -68,13 +69,13 @@ type descriptors struct {
 // each calls look with the name of each descriptor, and closes the directory. A descriptor
 // that was closed meanwhile is none.
 func (d *descriptors) each(ctx context.Context, look func(name string) error) error {
-	defer closeFD(d.dir)
-	return eachEntry(ctx, d.dir, make([]byte, dirBufSize), func(entry dirent) error {
+	defer procfd.Close(d.dir)
+	return procfd.EachEntry(ctx, d.dir, make([]byte, procfd.DirBufSize), func(entry procfd.Dirent) error {
 		if d.seen == d.limit {
 			return fmt.Errorf("more than %d descriptors: %w", d.limit, ErrTooLarge)
 		}
 		d.seen++
-		if err := look(string(entry.name)); !errors.Is(err, unix.ENOENT) {
+		if err := look(string(entry.Name)); !errors.Is(err, unix.ENOENT) {
 			return err
 		}
 		return nil
@@ -84,7 +85,7 @@ func (d *descriptors) each(ctx context.Context, look func(name string) error) er
 // link reads the link of a descriptor, which names what it is of.
 func (d *descriptors) link(name string) error {
 	var buf [len("socket:[18446744073709551615]") + 1]byte // One more, to see that a link is longer.
-	n, err := retry(func() (int, error) { return unix.Readlinkat(d.dir, name, buf[:]) })
+	n, err := procfd.Retry(func() (int, error) { return unix.Readlinkat(d.dir, name, buf[:]) })
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func parseSocketLink(link []byte) (uint64, bool) {
 func (d *descriptors) infos(ctx context.Context) error {
 	mount, err := socketMount()
 	if err != nil {
-		closeFD(d.dir)
+		procfd.Close(d.dir)
 		return err
 	}
 	d.mount = mount
@@ -124,8 +125,8 @@ func socketMount() (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("make a socket: %w", err)
 	}
-	defer closeFD(fd)
-	return mountID(fd)
+	defer procfd.Close(fd)
+	return procfd.MountID(fd)
 }
 
 // infoBufSize holds the lines of a descriptor's information that all kinds of files have.
@@ -135,12 +136,12 @@ const infoBufSize = 128
 // info reads the information about a descriptor.
 func (d *descriptors) info(name string) error {
 	var buf [infoBufSize]byte
-	fd, err := openAt(d.dir, name)
+	fd, err := procfd.Open(d.dir, name)
 	if err != nil {
 		return err
 	}
-	defer closeFD(fd)
-	n, err := retry(func() (int, error) { return unix.Read(fd, buf[:]) })
+	defer procfd.Close(fd)
+	n, err := procfd.Retry(func() (int, error) { return unix.Read(fd, buf[:]) })
 	if err != nil {
 		return err
 	}

@@ -4,27 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"slices"
 	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 	"golang.org/x/sys/unix"
 )
-
-// listen listens on loopback for the time of the test.
-func listen(t *testing.T) netip.AddrPort {
-	t.Helper()
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	return netip.MustParseAddrPort(listener.Addr().String())
-}
 
 // inodesOf returns the sockets that a process holds, sorted.
 func inodesOf(t *testing.T, process *Process) ([]uint64, int, error) {
@@ -36,11 +25,11 @@ func inodesOf(t *testing.T, process *Process) ([]uint64, int, error) {
 }
 
 func TestSocketInodes(t *testing.T) {
-	fake := newFakeProc(t)
-	fake.add(fakeProcess{pid: 5})
+	fake := fakeproc.New(t)
+	fake.Add(fakeproc.Process{PID: 5})
 	for fd, target := range []string{"socket:[42]", "/dev/null", "socket:[7]", "anon_inode:[eventpoll]", "/tmp/socket:[8]", "socket:[]", "socket:[9", "pipe:[10]"} {
-		fake.mkdir("proc/5/fd")
-		fake.link(target, fmt.Sprintf("proc/5/fd/%d", fd))
+		fake.Mkdir("proc/5/fd")
+		fake.Link(target, fmt.Sprintf("proc/5/fd/%d", fd))
 	}
 	inodes, seen, err := inodesOf(t, openProcess(t, fake, 5))
 	if diff := cmp.Diff([]uint64{7, 42}, inodes); diff != "" || seen != 8 || err != nil {
@@ -50,12 +39,12 @@ func TestSocketInodes(t *testing.T) {
 
 // Those of a process are capped, or it could keep the auditor busy for long.
 func TestSocketInodesAreCapped(t *testing.T) {
-	fake := newFakeProc(t)
-	fake.add(fakeProcess{pid: 5})
-	fake.mkdir("proc/5/fd")
+	fake := fakeproc.New(t)
+	fake.Add(fakeproc.Process{PID: 5})
+	fake.Mkdir("proc/5/fd")
 	const all = 5
 	for fd := range all {
-		fake.link(fmt.Sprintf("socket:[%d]", 100+fd), fmt.Sprintf("proc/5/fd/%d", fd))
+		fake.Link(fmt.Sprintf("socket:[%d]", 100+fd), fmt.Sprintf("proc/5/fd/%d", fd))
 	}
 	for _, limit := range []int{all - 1, all} {
 		visited := 0
@@ -77,23 +66,23 @@ func TestSocketInodesByInfo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fake := newFakeProc(t)
-	fake.mkdir("forbidden/fd")
+	fake := fakeproc.New(t)
+	fake.Mkdir("forbidden/fd")
 	info := func(process, fd int, mount uint64, inode string) {
-		fake.write(fmt.Sprintf("proc/%d/fdinfo/%d", process, fd), fmt.Sprintf("pos:\t0\nflags:\t02\nmnt_id:\t%d\n%sscm_fds: 0\n", mount, inode))
+		fake.Write(fmt.Sprintf("proc/%d/fdinfo/%d", process, fd), fmt.Sprintf("pos:\t0\nflags:\t02\nmnt_id:\t%d\n%sscm_fds: 0\n", mount, inode))
 	}
 	for _, pid := range []int{5, 6, 7} {
-		fake.add(fakeProcess{pid: pid})
-		fake.forbid(fmt.Sprintf("proc/%d/fd", pid))
+		fake.Add(fakeproc.Process{PID: pid})
+		fake.Forbid(fmt.Sprintf("proc/%d/fd", pid))
 	}
 	info(5, 0, sockets, "ino:\t42\n")
 	info(5, 1, sockets+1, "ino:\t43\n")
 	info(5, 2, sockets, "ino:\t7\n")
 	info(6, 0, sockets, "") // As before Linux 5.14.
-	fake.forbid("proc/7/fdinfo")
-	fake.mkdir("forbidden/fdinfo")
+	fake.Forbid("proc/7/fdinfo")
+	fake.Mkdir("forbidden/fdinfo")
 	process, old, closed := openProcess(t, fake, 5), openProcess(t, fake, 6), openProcess(t, fake, 7)
-	fake.withoutRights(func() {
+	fake.WithoutRights(func() {
 		inodes, seen, err := inodesOf(t, process)
 		if diff := cmp.Diff([]uint64{7, 42}, inodes); diff != "" || seen != 3 || err != nil {
 			t.Errorf("saw %d descriptors, %v -want +got:\n%s", seen, err, diff)
@@ -110,26 +99,26 @@ func TestSocketInodesByInfo(t *testing.T) {
 // A leader that ended has no descriptors; what its threads hold stays open.
 func TestSocketInodesOfEndedLeader(t *testing.T) {
 	tests := map[string]struct {
-		process fakeProcess
+		process fakeproc.Process
 		holders map[int]uint64
 		want    []uint64
 	}{
-		"a living leader":   {fakeProcess{others: []fakeThread{{tid: 6}}}, map[int]uint64{6: 42}, nil},
-		"an ended leader":   {fakeProcess{stat: zombieStat, others: []fakeThread{{tid: 6}}}, map[int]uint64{6: 42}, []uint64{42}},
-		"an ended thread":   {fakeProcess{stat: zombieStat, others: []fakeThread{{tid: 6, stat: zombieStat}, {tid: 7}}}, map[int]uint64{7: 42}, []uint64{42}},
-		"a zombie":          {fakeProcess{stat: zombieStat}, nil, nil},
-		"all threads ended": {fakeProcess{stat: zombieStat, others: []fakeThread{{tid: 6, stat: zombieStat}}}, nil, nil},
+		"a living leader":   {fakeproc.Process{Others: []fakeproc.Thread{{TID: 6}}}, map[int]uint64{6: 42}, nil},
+		"an ended leader":   {fakeproc.Process{Stat: fakeproc.ZombieStat, Others: []fakeproc.Thread{{TID: 6}}}, map[int]uint64{6: 42}, []uint64{42}},
+		"an ended thread":   {fakeproc.Process{Stat: fakeproc.ZombieStat, Others: []fakeproc.Thread{{TID: 6, Stat: fakeproc.ZombieStat}, {TID: 7}}}, map[int]uint64{7: 42}, []uint64{42}},
+		"a zombie":          {fakeproc.Process{Stat: fakeproc.ZombieStat}, nil, nil},
+		"all threads ended": {fakeproc.Process{Stat: fakeproc.ZombieStat, Others: []fakeproc.Thread{{TID: 6, Stat: fakeproc.ZombieStat}}}, nil, nil},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			fake := newFakeProc(t)
-			test.process.pid = 5
-			fake.add(test.process)
-			fake.mkdir("proc/5/fd")
+			fake := fakeproc.New(t)
+			test.process.PID = 5
+			fake.Add(test.process)
+			fake.Mkdir("proc/5/fd")
 			for tid, inode := range test.holders {
 				dir := fmt.Sprintf("proc/5/task/%d/fd", tid)
-				fake.mkdir(dir)
-				fake.link(fmt.Sprintf("socket:[%d]", inode), dir+"/3")
+				fake.Mkdir(dir)
+				fake.Link(fmt.Sprintf("socket:[%d]", inode), dir+"/3")
 			}
 			inodes, seen, err := inodesOf(t, openProcess(t, fake, 5))
 			if diff := cmp.Diff(test.want, inodes); diff != "" || seen != len(test.want) || err != nil {
@@ -137,8 +126,8 @@ func TestSocketInodesOfEndedLeader(t *testing.T) {
 			}
 		})
 	}
-	fake := newFakeProc(t)
-	fake.add(fakeProcess{pid: 5})
+	fake := fakeproc.New(t)
+	fake.Add(fakeproc.Process{PID: 5})
 	if _, seen, err := inodesOf(t, openProcess(t, fake, 5)); !errors.Is(err, ErrVanished) {
 		t.Errorf("%d descriptors of a process that is gone: %v, want %v", seen, err, ErrVanished)
 	}
@@ -150,7 +139,7 @@ func TestOwnSocketInodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closeFD(fd)
+	defer procfd.Close(fd)
 	var stat unix.Stat_t
 	if err := unix.Fstat(fd, &stat); err != nil {
 		t.Fatal(err)
@@ -170,7 +159,7 @@ func TestOwnSocketInodes(t *testing.T) {
 	}
 	var inodes []uint64
 	d := descriptors{visit: func(inode uint64) { inodes = append(inodes, inode) }, limit: 1000}
-	if d.dir, err = openDir(process.fd, "fdinfo"); err != nil {
+	if d.dir, err = procfd.OpenDir(process.fd, "fdinfo"); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.infos(t.Context()); err != nil || !slices.Contains(inodes, stat.Ino) {

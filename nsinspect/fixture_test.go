@@ -4,13 +4,14 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
 	"golang.org/x/sys/unix"
 )
 
 // openFake opens a fake procfs for the time of the test.
-func openFake(t testing.TB, fake *fakeProc) *FS {
+func openFake(t testing.TB, fake *fakeproc.Proc) *FS {
 	t.Helper()
-	fs, err := NewFS(fake.root())
+	fs, err := NewFS(fake.Root())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,7 +20,7 @@ func openFake(t testing.TB, fake *fakeProc) *FS {
 }
 
 // openProcess opens one process for the time of the test.
-func openProcess(t testing.TB, fake *fakeProc, pid int) *Process {
+func openProcess(t testing.TB, fake *fakeproc.Proc, pid int) *Process {
 	t.Helper()
 	process, err := openFake(t, fake).Open(pid)
 	if err != nil {
@@ -30,17 +31,17 @@ func openProcess(t testing.TB, fake *fakeProc, pid int) *Process {
 }
 
 // fakeID returns what the ID of the namespace of this name must be.
-func fakeID(t testing.TB, fake *fakeProc, name string) ID {
+func fakeID(t testing.TB, fake *fakeproc.Proc, name string) ID {
 	t.Helper()
 	var stat unix.Stat_t
-	if err := unix.Stat(fake.path("namespaces/"+name), &stat); err != nil {
+	if err := unix.Stat(fake.Path("namespaces/"+name), &stat); err != nil {
 		t.Fatal(err)
 	}
 	return ID{Dev: uint64(stat.Dev), Ino: stat.Ino} //nolint:unconvert // Dev is 32 bits wide on some architectures.
 }
 
 // fakeNamespaces returns what the Namespaces of these names must be.
-func fakeNamespaces(t testing.TB, fake *fakeProc, names map[string]string) Namespaces {
+func fakeNamespaces(t testing.TB, fake *fakeproc.Proc, names map[string]string) Namespaces {
 	t.Helper()
 	var all Namespaces
 	for name, target := range names {

@@ -3,6 +3,7 @@ package nsinspect
 import (
 	"errors"
 	"fmt"
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 	"os"
 	"strconv"
 )
@@ -154,9 +155,9 @@ const KthreaddPID = 2
 // mustBeKthreadd fails unless the process is the kernel's own: another pid namespace may
 // have any process at that number.
 func (p *Process) mustBeKthreadd() error {
-	text, err := readAll(p.fd, "stat", make([]byte, statBufSize), statBufSize)
+	text, err := procfd.ReadAll(p.fd, "stat", make([]byte, statBufSize), statBufSize)
 	if err != nil {
-		return classify("read stat", err)
+		return procfd.Classify("read stat", err)
 	}
 	stat, ok := parseStat(text)
 	if !ok {

@@ -6,20 +6,21 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
 )
 
 func TestHost(t *testing.T) {
-	host, other := allKinds("host"), allKinds("other")
+	host, other := fakeproc.AllKinds("host"), fakeproc.AllKinds("other")
 	pid1 := HostCandidate{ByPID1, 1}
 	kthreadd := HostCandidate{ByKthreadd, 2}
 	daemon := HostCandidate{ByContainerd, 300}
-	initProcess := fakeProcess{pid: 1, comm: "systemd", cgroup: "0::/init.scope\n", ns: host}
-	kernel := fakeProcess{pid: 2, comm: "kthreadd", stat: kthreaddStat, cgroup: "0::/\n", ns: host}
-	containerd := fakeProcess{pid: 300, comm: "containerd", cgroup: "0::/system.slice/containerd.service\n", ns: other}
-	protected := fakeProcess{pid: 1, comm: "init", cgroup: "0::/\n", ns: map[string]string{"net": "forbidden/net"}}
+	initProcess := fakeproc.Process{PID: 1, Comm: "systemd", Cgroup: "0::/init.scope\n", NS: host}
+	kernel := fakeproc.Process{PID: 2, Comm: "kthreadd", Stat: fakeproc.KthreaddStat, Cgroup: "0::/\n", NS: host}
+	containerd := fakeproc.Process{PID: 300, Comm: "containerd", Cgroup: "0::/system.slice/containerd.service\n", NS: other}
+	protected := fakeproc.Process{PID: 1, Comm: "init", Cgroup: "0::/\n", NS: map[string]string{"net": "forbidden/net"}}
 
 	tests := map[string]struct {
-		processes  []fakeProcess
+		processes  []fakeproc.Process
 		containers func(*Process) ([]string, error)
 		candidates []HostCandidate
 		want       HostReference // Namespaces are those of the names in ns.
@@ -27,65 +28,65 @@ func TestHost(t *testing.T) {
 		wantErr    []string
 	}{
 		"the first that can be read": {
-			processes:  []fakeProcess{initProcess, kernel, containerd},
+			processes:  []fakeproc.Process{initProcess, kernel, containerd},
 			candidates: []HostCandidate{pid1, daemon, kthreadd},
 			want:       HostReference{Reference: ByPID1, PID: 1},
 			ns:         host,
 		},
 		"the user's choice, though it differs": {
-			processes:  []fakeProcess{initProcess, containerd},
+			processes:  []fakeproc.Process{initProcess, containerd},
 			candidates: []HostCandidate{{ByHostPID, 300}},
 			want:       HostReference{Reference: ByHostPID, PID: 300},
 			ns:         other,
 		},
 		"pid 1 is protected": {
-			processes:  []fakeProcess{protected, kernel, containerd},
+			processes:  []fakeproc.Process{protected, kernel, containerd},
 			candidates: []HostCandidate{pid1, daemon, kthreadd},
 			want:       HostReference{Reference: ByContainerd, PID: 300},
 			ns:         other,
 		},
 		"kthreadd is the last": {
-			processes:  []fakeProcess{protected, kernel},
+			processes:  []fakeproc.Process{protected, kernel},
 			candidates: []HostCandidate{pid1, daemon, kthreadd},
 			want:       HostReference{Reference: ByKthreadd, PID: 2},
 			ns:         host,
 		},
 		"a zombie is in no namespace": {
-			processes:  []fakeProcess{{pid: 1, stat: zombieStat, cgroup: "0::/\n", ns: map[string]string{"pid": "p", "user": "u"}}, kernel},
+			processes:  []fakeproc.Process{{PID: 1, Stat: fakeproc.ZombieStat, Cgroup: "0::/\n", NS: map[string]string{"pid": "p", "user": "u"}}, kernel},
 			candidates: []HostCandidate{pid1, kthreadd},
 			want:       HostReference{Reference: ByKthreadd, PID: 2},
 			ns:         host,
 		},
 		"in a kind node the host is a container": {
-			processes:  []fakeProcess{initProcess},
+			processes:  []fakeproc.Process{initProcess},
 			containers: func(*Process) ([]string, error) { return []string{"outer", "inner"}, nil },
 			candidates: []HostCandidate{pid1},
 			want:       HostReference{Reference: ByPID1, PID: 1, Containers: []string{"outer", "inner"}},
 			ns:         host,
 		},
 		"none": {
-			processes:  []fakeProcess{protected, {pid: 2, comm: "sh", ns: host, cgroup: "0::/\n"}},
+			processes:  []fakeproc.Process{protected, {PID: 2, Comm: "sh", NS: host, Cgroup: "0::/\n"}},
 			candidates: []HostCandidate{pid1, daemon, kthreadd},
 			want:       HostReference{Reference: ByNone},
 			wantErr:    []string{"pid1: ", "denied", "containerd: ", "vanished", "kthreadd: process 2 is not the kernel's kthreadd"},
 		},
 		"no candidate": {
-			processes: []fakeProcess{initProcess},
+			processes: []fakeproc.Process{initProcess},
 			want:      HostReference{Reference: ByNone},
 			wantErr:   []string{"there is no candidate"},
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			fake := newFakeProc(t)
+			fake := fakeproc.New(t)
 			for _, process := range test.processes {
-				fake.add(process)
+				fake.Add(process)
 			}
 			test.want.Namespaces = fakeNamespaces(t, fake, test.ns)
 			fs := openFake(t, fake)
 			var got *Host
 			var err error
-			fake.withoutRights(func() { got, err = fs.Host(test.containers, test.candidates...) })
+			fake.WithoutRights(func() { got, err = fs.Host(test.containers, test.candidates...) })
 			defer got.Close()
 			if diff := cmp.Diff(test.want, got.Ref()); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
@@ -108,18 +109,18 @@ func TestOnlyKthreaddIsKthreadd(t *testing.T) {
 		comm, stat string
 		wantErr    bool
 	}{
-		"the kernel's":               {"kthreadd", kthreaddStat, false},
-		"the kernel's, renamed":      {"x", kthreaddStat, false},
-		"a process of that name":     {"kthreadd", runningStat, true},
-		"a process without parent":   {"kthreadd", "S 0 1 1 0 -1 4194560" + statRest, true},
+		"the kernel's":               {"kthreadd", fakeproc.KthreaddStat, false},
+		"the kernel's, renamed":      {"x", fakeproc.KthreaddStat, false},
+		"a process of that name":     {"kthreadd", fakeproc.RunningStat, true},
+		"a process without parent":   {"kthreadd", "S 0 1 1 0 -1 4194560" + fakeproc.StatRest, true},
 		"another kernel thread":      {"kworker/0:0", "I 2 0 0 0 -1 69238880 0 0", true},
-		"a name that forges a stat":  {") S 0 0 0 0 0 2129984 (", runningStat, true},
+		"a name that forges a stat":  {") S 0 0 0 0 0 2129984 (", fakeproc.RunningStat, true},
 		"a stat that is cut off":     {"kthreadd", "S 0 0", true},
 		"a stat of unknown contents": {"kthreadd", "S 0 0 0 0 -1 x 0", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fake := newFakeProc(t)
-			fake.add(fakeProcess{pid: 2, comm: test.comm, stat: test.stat, cgroup: "0::/\n", ns: allKinds("host")})
+			fake := fakeproc.New(t)
+			fake.Add(fakeproc.Process{PID: 2, Comm: test.comm, Stat: test.stat, Cgroup: "0::/\n", NS: fakeproc.AllKinds("host")})
 			got, err := openFake(t, fake).Host(nil, HostCandidate{ByKthreadd, 2})
 			defer got.Close()
 			if (err != nil) != test.wantErr {
@@ -132,11 +133,11 @@ func TestOnlyKthreaddIsKthreadd(t *testing.T) {
 // The errors keep their outcome, so that a caller can tell a host that may not be looked
 // at from one that is not there.
 func TestHostErrors(t *testing.T) {
-	fake := newFakeProc(t)
-	fake.add(fakeProcess{pid: 1, ns: map[string]string{"net": "forbidden/net"}, cgroup: "0::/\n"})
-	fake.add(fakeProcess{pid: 3, ns: allKinds("x"), cgroup: "0::/\n"})
+	fake := fakeproc.New(t)
+	fake.Add(fakeproc.Process{PID: 1, NS: map[string]string{"net": "forbidden/net"}, Cgroup: "0::/\n"})
+	fake.Add(fakeproc.Process{PID: 3, NS: fakeproc.AllKinds("x"), Cgroup: "0::/\n"})
 	fs := openFake(t, fake)
-	fake.withoutRights(func() {
+	fake.WithoutRights(func() {
 		if _, err := fs.Host(nil, HostCandidate{ByPID1, 1}); !errors.Is(err, ErrDenied) || errors.Is(err, ErrVanished) {
 			t.Errorf("Host of what is forbidden = %v, want %v", err, ErrDenied)
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 	"github.com/prometheus/procfs"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
@@ -45,11 +46,11 @@ func (h *Host) Interfaces() ([]string, error) {
 	// has the number by now.
 	files, err := procfs.NewFS("/proc/self/fd/" + strconv.Itoa(process.fd))
 	if err != nil {
-		return nil, classify("list the host's network interfaces", err)
+		return nil, procfd.Classify("list the host's network interfaces", err)
 	}
 	devices, err := files.NetDev()
 	if err != nil {
-		return nil, classify("list the host's network interfaces", err)
+		return nil, procfd.Classify("list the host's network interfaces", err)
 	}
 	return slices.Sorted(maps.Keys(devices)), nil
 }
@@ -100,9 +101,9 @@ func onThreadUnless(stays func(tid int) bool, work func()) {
 
 // enter moves this thread into the host's network namespace and calls open.
 func (h *Host) enter(want ID, open func() error) error {
-	fd, err := openAt(h.process.fd, nsPaths[Net])
+	fd, err := procfd.Open(h.process.fd, nsPaths[Net])
 	if err != nil {
-		return classify("open the host's network namespace", err)
+		return procfd.Classify("open the host's network namespace", err)
 	}
 	handle := netns.NsHandle(fd)
 	defer func() { _ = handle.Close() }() // It was not written to.
@@ -114,7 +115,7 @@ func (h *Host) enter(want ID, open func() error) error {
 		return fmt.Errorf("process %d is not in the host's net namespace any more: %w", h.process.pid, ErrVanished)
 	}
 	if err := netns.Set(handle); err != nil {
-		return classify("enter the host's network namespace, which takes CAP_SYS_ADMIN", err)
+		return procfd.Classify("enter the host's network namespace, which takes CAP_SYS_ADMIN", err)
 	}
 	return open()
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,7 +28,7 @@ func (p *Process) PID() int { return p.pid }
 func (p *Process) FD() int { return p.fd }
 
 // Close releases the handle.
-func (p *Process) Close() { closeFD(p.fd) }
+func (p *Process) Close() { procfd.Close(p.fd) }
 
 // Namespace returns the namespace that the process's leader is in, from
 // /proc/PID/ns/KIND. It needs the right to ptrace-read the process (ptrace(2),
@@ -66,15 +67,15 @@ func (p *Process) Namespaces() (Namespaces, error) {
 func (p *Process) namespaceAt(dir string, k Kind) (ID, error) {
 	var stat unix.Stat_t
 	name := dir + nsPaths[k]
-	err := statAt(p.fd, name, &stat, 0)
+	err := procfd.Stat(p.fd, name, &stat, 0)
 	if err == nil {
 		return idOf(&stat), nil
 	}
-	if isDenial(err) && p.ended(dir) {
+	if procfd.IsDenial(err) && p.ended(dir) {
 		// The kernel also answers EACCES when the process dies during the look.
 		err = unix.ESRCH
 	}
-	return ID{}, classify(fmt.Sprintf("read namespace %s of process %d", name, p.pid), err)
+	return ID{}, procfd.Classify(fmt.Sprintf("read namespace %s of process %d", name, p.pid), err)
 }
 
 // idOf returns the identity of an nsfs file that was looked at.
@@ -94,7 +95,7 @@ func (p *Process) Ended() bool { return p.ended("") }
 // ended: its stat file (readable by anyone) is gone or shows a dead state. Where that file
 // can't be read either, nothing is known, and a denial stays a denial.
 func (p *Process) ended(dir string) bool {
-	text, err := readAll(p.fd, dir+"stat", make([]byte, statBufSize), statBufSize)
+	text, err := procfd.ReadAll(p.fd, dir+"stat", make([]byte, statBufSize), statBufSize)
 	if err != nil {
 		return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH)
 	}
@@ -109,22 +110,22 @@ const maxCommand = 64
 // Command returns the name of the process, from /proc/PID/comm. A process sets it itself
 // to any 15 bytes, control characters included: escape it before it is shown.
 func (p *Process) Command() (string, error) {
-	text, err := readAll(p.fd, "comm", make([]byte, maxCommand+2), maxCommand+2)
+	text, err := procfd.ReadAll(p.fd, "comm", make([]byte, maxCommand+2), maxCommand+2)
 	if err != nil {
-		return "", classify(fmt.Sprintf("read command of process %d", p.pid), err)
+		return "", procfd.Classify(fmt.Sprintf("read command of process %d", p.pid), err)
 	}
 	return string(bytes.TrimSuffix(text, []byte("\n"))), nil
 }
 
 // Threads lists the ids of the process's threads, from /proc/PID/task.
 func (p *Process) Threads(ctx context.Context) ([]int, error) {
-	dir, err := openDir(p.fd, "task")
+	dir, err := procfd.OpenDir(p.fd, "task")
 	if err != nil {
-		return nil, classify(fmt.Sprintf("list threads of process %d", p.pid), err)
+		return nil, procfd.Classify(fmt.Sprintf("list threads of process %d", p.pid), err)
 	}
-	defer closeFD(dir)
-	tids, err := readNumbers(ctx, dir, maxProcesses)
-	return tids, classify(fmt.Sprintf("list threads of process %d", p.pid), err)
+	defer procfd.Close(dir)
+	tids, err := procfd.ReadNumbers(ctx, dir, maxProcesses)
+	return tids, procfd.Classify(fmt.Sprintf("list threads of process %d", p.pid), err)
 }
 
 // singleThreaded says whether the process has one thread, without listing them: the
@@ -132,8 +133,8 @@ func (p *Process) Threads(ctx context.Context) ([]int, error) {
 // proc_task_getattr). Any other count leads to the listing.
 func (p *Process) singleThreaded() (bool, error) {
 	var stat unix.Stat_t
-	if err := statAt(p.fd, "task", &stat, 0); err != nil {
-		return false, classify(fmt.Sprintf("count threads of process %d", p.pid), err)
+	if err := procfd.Stat(p.fd, "task", &stat, 0); err != nil {
+		return false, procfd.Classify(fmt.Sprintf("count threads of process %d", p.pid), err)
 	}
 	return stat.Nlink == 3, nil
 }
@@ -141,16 +142,16 @@ func (p *Process) singleThreaded() (bool, error) {
 // openNet opens a file below /proc/PID/net. The error is [ErrAbsent] where the kernel has no
 // such file.
 func (p *Process) openNet(name string) (*os.File, error) {
-	file, err := openFile(p.fd, "net/"+name)
+	file, err := procfd.OpenFile(p.fd, "net/"+name)
 	if errors.Is(err, unix.ENOENT) {
 		// All is missing when the process ended. This file every namespace has.
 		var stat unix.Stat_t
-		if err := statAt(p.fd, "net/dev", &stat, 0); err == nil {
+		if err := procfd.Stat(p.fd, "net/dev", &stat, 0); err == nil {
 			return nil, ErrAbsent
 		}
 	}
 	if err != nil {
-		return nil, classify("open", err)
+		return nil, procfd.Classify("open", err)
 	}
 	return file, nil
 }

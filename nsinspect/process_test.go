@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 	"golang.org/x/sys/unix"
 )
 
@@ -25,7 +27,7 @@ func TestClassify(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := classify("look", test.err)
+			err := procfd.Classify("look", test.err)
 			if !errors.Is(err, test.want) || !errors.Is(err, test.err) {
 				t.Errorf("classify = %v, want %v and %v in its chain", err, test.want, test.err)
 			}
@@ -39,17 +41,17 @@ func TestClassify(t *testing.T) {
 			}
 		})
 	}
-	if err := classify("look", nil); err != nil {
+	if err := procfd.Classify("look", nil); err != nil {
 		t.Errorf("classify(nil) = %v", err)
 	}
 }
 
 func TestNamespace(t *testing.T) {
-	fake := newFakeProc(t)
-	fake.add(fakeProcess{
-		pid:    5,
-		ns:     map[string]string{"net": "net-a", "pid": "pid-a"},
-		others: []fakeThread{{tid: 6, ns: map[string]string{"net": "net-b", "pid": "pid-a"}}},
+	fake := fakeproc.New(t)
+	fake.Add(fakeproc.Process{
+		PID:    5,
+		NS:     map[string]string{"net": "net-a", "pid": "pid-a"},
+		Others: []fakeproc.Thread{{TID: 6, NS: map[string]string{"net": "net-b", "pid": "pid-a"}}},
 	})
 	process := openProcess(t, fake, 5)
 	for _, test := range []struct {
@@ -85,24 +87,24 @@ func TestDenialOrDeath(t *testing.T) {
 		link string // Instead of a stat file.
 		want error
 	}{
-		"running":           {stat: runningStat, want: ErrDenied},
-		"zombie":            {stat: zombieStat, want: ErrVanished},
-		"dead":              {stat: "X 1 1 1 0 -1 4194316" + statRest, want: ErrVanished},
+		"running":           {stat: fakeproc.RunningStat, want: ErrDenied},
+		"zombie":            {stat: fakeproc.ZombieStat, want: ErrVanished},
+		"dead":              {stat: "X 1 1 1 0 -1 4194316" + fakeproc.StatRest, want: ErrVanished},
 		"stat is gone":      {link: "nowhere", want: ErrVanished},
 		"stat is denied":    {link: "../../forbidden/stat", want: ErrDenied},
 		"stat is malformed": {stat: "?", want: ErrDenied},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			fake := newFakeProc(t)
-			fake.add(fakeProcess{pid: 5, stat: test.stat, ns: map[string]string{"net": "forbidden/net"}})
-			fake.write("forbidden/stat", "5 (x) "+runningStat)
+			fake := fakeproc.New(t)
+			fake.Add(fakeproc.Process{PID: 5, Stat: test.stat, NS: map[string]string{"net": "forbidden/net"}})
+			fake.Write("forbidden/stat", "5 (x) "+fakeproc.RunningStat)
 			if test.link != "" {
-				fake.remove("proc/5/stat")
-				fake.link(test.link, "proc/5/stat")
+				fake.Remove("proc/5/stat")
+				fake.Link(test.link, "proc/5/stat")
 			}
 			process := openProcess(t, fake, 5)
-			fake.withoutRights(func() {
+			fake.WithoutRights(func() {
 				if id, err := process.Namespace(Net); !errors.Is(err, test.want) {
 					t.Errorf("Namespace = %v, %v, want %v", id, err, test.want)
 				}
@@ -113,7 +115,7 @@ func TestDenialOrDeath(t *testing.T) {
 
 func TestNamespaces(t *testing.T) {
 	without := func(kinds ...Kind) map[string]string {
-		names := allKinds("x")
+		names := fakeproc.AllKinds("x")
 		for _, kind := range kinds {
 			delete(names, kind.String())
 		}
@@ -130,8 +132,8 @@ func TestNamespaces(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			fake := newFakeProc(t)
-			fake.add(fakeProcess{pid: 5, ns: test.ns})
+			fake := fakeproc.New(t)
+			fake.Add(fakeproc.Process{PID: 5, NS: test.ns})
 			got, err := openProcess(t, fake, 5).Namespaces()
 			if !errors.Is(err, test.wantErr) {
 				t.Fatalf("Namespaces: %v, want %v", err, test.wantErr)
@@ -145,23 +147,23 @@ func TestNamespaces(t *testing.T) {
 
 func TestCommand(t *testing.T) {
 	for _, command := range []string{"bash", "", "a) S 0", "two\nlines", "\x1b[2Jclear", "kworker/R-" + strings.Repeat("x", 53)} {
-		fake := newFakeProc(t)
-		fake.add(fakeProcess{pid: 5, comm: command})
+		fake := fakeproc.New(t)
+		fake.Add(fakeproc.Process{PID: 5, Comm: command})
 		if got, err := openProcess(t, fake, 5).Command(); got != command || err != nil {
 			t.Errorf("Command() = %q, %v, want %q", got, err, command)
 		}
 	}
-	fake := newFakeProc(t)
-	fake.add(fakeProcess{pid: 5, comm: strings.Repeat("x", maxCommand+2)})
+	fake := fakeproc.New(t)
+	fake.Add(fakeproc.Process{PID: 5, Comm: strings.Repeat("x", maxCommand+2)})
 	if got, err := openProcess(t, fake, 5).Command(); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("Command() = %q, %v, want %v", got, err, ErrTooLarge)
 	}
 }
 
 func TestThreads(t *testing.T) {
-	fake := newFakeProc(t)
-	fake.add(fakeProcess{pid: 5, others: []fakeThread{{tid: 9}, {tid: 7}}})
-	fake.add(fakeProcess{pid: 8})
+	fake := fakeproc.New(t)
+	fake.Add(fakeproc.Process{PID: 5, Others: []fakeproc.Thread{{TID: 9}, {TID: 7}}})
+	fake.Add(fakeproc.Process{PID: 8})
 	tids, err := openProcess(t, fake, 5).Threads(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +174,7 @@ func TestThreads(t *testing.T) {
 	if single, err := openProcess(t, fake, 5).singleThreaded(); single || err != nil {
 		t.Errorf("singleThreaded = %t, %v of three threads", single, err)
 	}
-	fake.remove("proc/8/task")
+	fake.Remove("proc/8/task")
 	if tids, err := openProcess(t, fake, 8).Threads(t.Context()); !errors.Is(err, ErrVanished) {
 		t.Errorf("Threads = %v, %v of a process that is gone, want %v", tids, err, ErrVanished)
 	}

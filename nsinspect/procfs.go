@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 	"golang.org/x/sys/unix"
 )
 
@@ -55,12 +56,12 @@ func (fs *FS) Root() string { return fs.root }
 func (fs *FS) PIDs(ctx context.Context) ([]int, error) {
 	// A file description of its own: the directory's read offset would otherwise be
 	// shared by concurrent listings.
-	dir, err := openDir(fs.fd(), ".")
+	dir, err := procfd.OpenDir(fs.fd(), ".")
 	if err != nil {
 		return nil, fmt.Errorf("list processes in %s: %w", fs.root, err)
 	}
-	defer closeFD(dir)
-	pids, err := readNumbers(ctx, dir, maxProcesses)
+	defer procfd.Close(dir)
+	pids, err := procfd.ReadNumbers(ctx, dir, maxProcesses)
 	if err != nil {
 		return nil, fmt.Errorf("list processes in %s: %w", fs.root, err)
 	}
@@ -73,7 +74,7 @@ func (fs *FS) Open(pid int) (*Process, error) {
 	name := strconv.Itoa(pid)
 	fd, err := unix.Openat(fs.fd(), name, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, classify("open process "+name, err)
+		return nil, procfd.Classify("open process "+name, err)
 	}
 	return &Process{pid: pid, fd: fd}, nil
 }

@@ -2,7 +2,6 @@ package nsinspect
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
+	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
 )
 
 func TestNewFSTellsWhatIsNoProcfs(t *testing.T) {
@@ -36,13 +35,13 @@ func TestNewFSTellsWhatIsNoProcfs(t *testing.T) {
 }
 
 func TestPIDs(t *testing.T) {
-	fake := newFakeProc(t)
+	fake := fakeproc.New(t)
 	for _, pid := range []int{300, 2, 4194304, 1} {
-		fake.add(fakeProcess{pid: pid, comm: "test"})
+		fake.Add(fakeproc.Process{PID: pid, Comm: "test"})
 	}
 	// What else there is in a procfs, and what there never is.
 	for _, name := range []string{"self", "sys", "1a", "007", "0", "-5", "+5", " 5", "9999999999", "18446744073709551617"} {
-		fake.mkdir("proc/" + name)
+		fake.Mkdir("proc/" + name)
 	}
 	fs := openFake(t, fake)
 	// Twice: a listing starts over, whatever was read before.
@@ -58,8 +57,8 @@ func TestPIDs(t *testing.T) {
 }
 
 func TestPIDsEndsWithItsContext(t *testing.T) {
-	fake := newFakeProc(t)
-	fake.add(fakeProcess{pid: 1})
+	fake := fakeproc.New(t)
+	fake.Add(fakeproc.Process{PID: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if pids, err := openFake(t, fake).PIDs(ctx); !errors.Is(err, context.Canceled) {
@@ -67,27 +66,9 @@ func TestPIDsEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestReadNumbersIsCapped(t *testing.T) {
-	fake := newFakeProc(t)
-	for _, name := range []string{"1", "2", "3"} {
-		fake.mkdir("proc/" + name)
-	}
-	for _, limit := range []int{2, 3} {
-		dir, err := openDir(unix.AT_FDCWD, fake.root())
-		if err != nil {
-			t.Fatal(err)
-		}
-		numbers, err := readNumbers(t.Context(), dir, limit)
-		closeFD(dir)
-		if tooLarge := errors.Is(err, ErrTooLarge); tooLarge != (limit < 3) {
-			t.Errorf("limit %d: %v, %v", limit, numbers, err)
-		}
-	}
-}
-
 func TestOpen(t *testing.T) {
-	fake := newFakeProc(t)
-	fake.add(fakeProcess{pid: 7, comm: "seven"})
+	fake := fakeproc.New(t)
+	fake.Add(fakeproc.Process{PID: 7, Comm: "seven"})
 	fs := openFake(t, fake)
 	for _, pid := range []int{8, 0, -1} {
 		if _, err := fs.Open(pid); !errors.Is(err, ErrVanished) {
@@ -104,71 +85,12 @@ func TestOpen(t *testing.T) {
 	}
 	// The handle is of the directory, not of the name: what takes the number later is
 	// another process.
-	proc := fake.root()
-	if err := os.Rename(filepath.Join(proc, "7"), fake.path("was-7")); err != nil {
+	proc := fake.Root()
+	if err := os.Rename(filepath.Join(proc, "7"), fake.Path("was-7")); err != nil {
 		t.Fatal(err)
 	}
-	fake.add(fakeProcess{pid: 7, comm: "impostor"})
+	fake.Add(fakeproc.Process{PID: 7, Comm: "impostor"})
 	if command, err := process.Command(); command != "seven" || err != nil {
 		t.Errorf("Command() = %q, %v, want %q", command, err, "seven")
 	}
-}
-
-func TestReadAll(t *testing.T) {
-	fake := newFakeProc(t)
-	const limit = 100
-	tests := map[string]struct {
-		size    int
-		wantErr error
-	}{
-		"empty":           {0, nil},
-		"one buffer":      {15, nil},
-		"fills buffer":    {16, nil},
-		"several buffers": {50, nil},
-		"below the cap":   {limit - 1, nil},
-		"at the cap":      {limit, ErrTooLarge}, // There may be more: it was not read to the end.
-		"above the cap":   {limit + 1, ErrTooLarge},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			want := strings.Repeat("x", test.size)
-			fake.write(name, want)
-			text, err := readAll(unix.AT_FDCWD, fake.path(name), make([]byte, 16), limit)
-			if !errors.Is(err, test.wantErr) {
-				t.Fatalf("readAll: %v, want %v", err, test.wantErr)
-			}
-			if err == nil && string(text) != want {
-				t.Errorf("readAll gave %d bytes, want %d", len(text), test.size)
-			}
-		})
-	}
-}
-
-// direntOf makes a struct linux_dirent64 of a name, padded as the kernel does.
-func direntOf(name string) []byte {
-	length := (direntNameOffset + len(name) + 1 + 7) &^ 7
-	record := make([]byte, length)
-	binary.NativeEndian.PutUint16(record[direntLenOffset:], uint16(length)) //nolint:gosec // Names are short.
-	copy(record[direntNameOffset:], name)
-	return record
-}
-
-func FuzzAppendNumbers(f *testing.F) {
-	whole := append(append(direntOf("1"), direntOf("self")...), direntOf("4194304")...)
-	f.Add(whole)
-	f.Add(whole[:len(whole)-3])
-	f.Add(make([]byte, 64))                                     // Records without a length.
-	f.Add(append(make([]byte, direntLenOffset), 255, 255, 8))   // Longer than the buffer.
-	f.Add(append(make([]byte, direntLenOffset), 19, 0, 8, '1')) // No room for a name.
-	f.Fuzz(func(t *testing.T, buf []byte) {
-		numbers := appendNumbers(nil, buf)
-		if len(numbers) > len(buf)/direntNameOffset {
-			t.Errorf("%d numbers in %d bytes", len(numbers), len(buf))
-		}
-		for _, n := range numbers {
-			if n <= 0 || n > 999_999_999 {
-				t.Errorf("%d is no pid", n)
-			}
-		}
-	})
 }

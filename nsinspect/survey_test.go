@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
 )
 
 // judgedKinds are one kind of a thread, one of a process, and another of a thread.
@@ -25,61 +26,61 @@ func TestSurvey(t *testing.T) {
 		tids    []int
 	}
 	tests := map[string]struct {
-		process fakeProcess
+		process fakeproc.Process
 		want    Survey // Without the groups.
 		groups  []group
 	}{
 		"one thread": {
-			process: fakeProcess{ns: in("n", "p", "i")},
+			process: fakeproc.Process{NS: in("n", "p", "i")},
 			want:    Survey{Threads: 1},
 			groups:  []group{{ns: in("n", "p", "i"), threads: 1}},
 		},
 		"all threads together": {
-			process: fakeProcess{ns: in("n", "p", "i"), others: []fakeThread{{tid: 6, ns: in("n", "p", "i")}, {tid: 7, ns: in("n", "p", "i")}}},
+			process: fakeproc.Process{NS: in("n", "p", "i"), Others: []fakeproc.Thread{{TID: 6, NS: in("n", "p", "i")}, {TID: 7, NS: in("n", "p", "i")}}},
 			want:    Survey{Threads: 3},
 			groups:  []group{{ns: in("n", "p", "i"), threads: 3}},
 		},
 		"one thread elsewhere": {
-			process: fakeProcess{ns: in("n", "p", "i"), others: []fakeThread{{tid: 6, ns: in("other", "p", "i")}}},
+			process: fakeproc.Process{NS: in("n", "p", "i"), Others: []fakeproc.Thread{{TID: 6, NS: in("other", "p", "i")}}},
 			want:    Survey{Threads: 2},
 			groups:  []group{{in("n", "p", "i"), 1, []int{5}}, {in("other", "p", "i"), 1, []int{6}}},
 		},
 		"the leader ended": {
-			process: fakeProcess{stat: zombieStat, ns: dead, others: []fakeThread{{tid: 6, ns: in("n", "p", "i")}}},
+			process: fakeproc.Process{Stat: fakeproc.ZombieStat, NS: dead, Others: []fakeproc.Thread{{TID: 6, NS: in("n", "p", "i")}}},
 			want:    Survey{Threads: 1},
 			groups:  []group{{ns: in("n", "p", "i"), threads: 1}},
 		},
 		"a zombie": {
-			process: fakeProcess{stat: zombieStat, ns: dead},
+			process: fakeproc.Process{Stat: fakeproc.ZombieStat, NS: dead},
 			want:    Survey{Ended: true},
 		},
 		"all threads ended": {
-			process: fakeProcess{stat: zombieStat, ns: dead, others: []fakeThread{{tid: 6, stat: zombieStat, ns: dead}}},
+			process: fakeproc.Process{Stat: fakeproc.ZombieStat, NS: dead, Others: []fakeproc.Thread{{TID: 6, Stat: fakeproc.ZombieStat, NS: dead}}},
 			want:    Survey{Ended: true},
 		},
 		"one thread is denied": {
-			process: fakeProcess{ns: in("n", "p", "i"), others: []fakeThread{{tid: 6, ns: in("forbidden/n", "p", "i")}}},
+			process: fakeproc.Process{NS: in("n", "p", "i"), Others: []fakeproc.Thread{{TID: 6, NS: in("forbidden/n", "p", "i")}}},
 			want:    Survey{Threads: 1, Denied: 1},
 			groups:  []group{{in("n", "p", "i"), 1, []int{5}}}, // Not all: so it is named.
 		},
 		"the process is denied": {
-			process: fakeProcess{ns: in("n", "forbidden/p", "i"), others: []fakeThread{{tid: 6, ns: in("n", "forbidden/p", "i")}}},
+			process: fakeproc.Process{NS: in("n", "forbidden/p", "i"), Others: []fakeproc.Thread{{TID: 6, NS: in("n", "forbidden/p", "i")}}},
 			want:    Survey{Denied: 2},
 		},
 		"the only thread is denied": {
-			process: fakeProcess{ns: in("n", "forbidden/p", "i")},
+			process: fakeproc.Process{NS: in("n", "forbidden/p", "i")},
 			want:    Survey{Denied: 1},
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			fake := newFakeProc(t)
-			test.process.pid = 5
-			fake.add(test.process)
+			fake := fakeproc.New(t)
+			test.process.PID = 5
+			fake.Add(test.process)
 			process := openProcess(t, fake, 5)
 			var got Survey
 			var err error
-			fake.withoutRights(func() { got, err = process.Survey(t.Context(), judgedKinds) })
+			fake.WithoutRights(func() { got, err = process.Survey(t.Context(), judgedKinds) })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,15 +125,15 @@ func TestSurveyIsCapped(t *testing.T) {
 }
 
 func TestSurveyErrors(t *testing.T) {
-	fake := newFakeProc(t)
-	fake.add(fakeProcess{pid: 5, ns: in("n", "p", "i"), others: []fakeThread{{tid: 6, ns: in("n", "p", "i")}}})
+	fake := fakeproc.New(t)
+	fake.Add(fakeproc.Process{PID: 5, NS: in("n", "p", "i"), Others: []fakeproc.Thread{{TID: 6, NS: in("n", "p", "i")}}})
 	process := openProcess(t, fake, 5)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if got, err := process.Survey(ctx, judgedKinds); !errors.Is(err, context.Canceled) {
 		t.Errorf("Survey = %+v, %v, want %v", got, err, context.Canceled)
 	}
-	fake.remove("proc/5")
+	fake.Remove("proc/5")
 	if got, err := process.Survey(t.Context(), judgedKinds); !errors.Is(err, ErrVanished) {
 		t.Errorf("Survey = %+v, %v, want %v", got, err, ErrVanished)
 	}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
-	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/nstest"
 )
 
 // Inodes of the namespaces in these tests: the host's have one digit.

@@ -1,10 +1,9 @@
 package audit
 
 import (
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 	"net/netip"
 	"time"
-
-	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // HostPort asks which ports of the host lead into a container: by a socket in the host's
@@ -31,7 +30,7 @@ const (
 
 // PortEvidence is a port of the host that leads into a container, or was to.
 type PortEvidence struct {
-	Protocol nsinspect.Protocol `json:"protocol"`
+	Protocol socket.Protocol `json:"protocol"`
 	// HostAddress is the host's address; the zero value stands for all.
 	HostAddress netip.Addr `json:"hostAddress,omitzero"`
 	HostPort    uint16     `json:"hostPort"`

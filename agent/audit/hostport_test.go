@@ -10,12 +10,13 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
-	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/nstest"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 func tcp(port uint16) inventory.Port {
-	return inventory.Port{Protocol: nsinspect.TCP, HostPort: port, ContainerPort: 8080}
+	return inventory.Port{Protocol: socket.TCP, HostPort: port, ContainerPort: 8080}
 }
 
 // listens is a TCP socket on all addresses.
@@ -90,14 +91,14 @@ func TestJudgePorts(t *testing.T) {
 			want:       []verdict{{0, inventory.ByNobody, UndeclaredHostPort, []string{"9000 DNAT"}}},
 		},
 		"forwarded from all addresses, declared for one": {
-			containers: podOf(false, []snapshot.Forward{leads(9000)}, nil, inventory.Port{Protocol: nsinspect.TCP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 9000}),
+			containers: podOf(false, []snapshot.Forward{leads(9000)}, nil, inventory.Port{Protocol: socket.TCP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 9000}),
 			want: []verdict{
 				{0, inventory.ByNobody, UndeclaredHostPort, []string{"9000 DNAT"}},
 				{1, inventory.ByPod, HostPortNotInEffect, []string{"127.0.0.1:9000 "}},
 			},
 		},
 		"forwarded from the address that was declared": {
-			containers: podOf(false, []snapshot.Forward{loopback}, nil, inventory.Port{Protocol: nsinspect.TCP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 9000}),
+			containers: podOf(false, []snapshot.Forward{loopback}, nil, inventory.Port{Protocol: socket.TCP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 9000}),
 			want:       []verdict{{1, inventory.ByPod, HostPortBound, []string{"127.0.0.1:9000 DNAT"}}},
 		},
 		"declared and not forwarded": {
@@ -142,7 +143,7 @@ func TestJudgePorts(t *testing.T) {
 		},
 		"in the host's network, and sockets can't be read": {
 			containers: podOf(true, nil, nil, tcp(8080)),
-			ports:      snapshot.PortCoverage{NoSockets: map[nsinspect.Protocol]snapshot.Gap{nsinspect.TCP: {Cause: snapshot.CauseRead, Reason: "malformed"}}},
+			ports:      snapshot.PortCoverage{NoSockets: map[socket.Protocol]snapshot.Gap{socket.TCP: {Cause: snapshot.CauseRead, Reason: "malformed"}}},
 			unknown: []string{
 				"TCP sockets of the host's network may be missing: malformed",
 				"it declares host port 8080/TCP, which can't be verified here: malformed",

@@ -10,6 +10,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // judgePorts returns the findings about ports, and what could not be judged.
@@ -18,7 +19,7 @@ func judgePorts(snap *snapshot.Snapshot) ([]Finding, []Unknown) {
 		return nil, nil
 	}
 	j := portJudge{
-		snap:  snap,
+		snap:      snap,
 		verdicts:  make(map[verdictKey][]PortEvidence),
 		listening: listening(snap),
 	}
@@ -31,7 +32,7 @@ func judgePorts(snap *snapshot.Snapshot) ([]Finding, []Unknown) {
 
 // portJudge collects verdicts.
 type portJudge struct {
-	snap *snapshot.Snapshot
+	snap     *snapshot.Snapshot
 	verdicts map[verdictKey][]PortEvidence
 	unknown  []Unknown
 	// listening are the containers by what their sockets listen on.
@@ -47,7 +48,7 @@ type verdictKey struct {
 
 // endpoint is what a socket listens on.
 type endpoint struct {
-	protocol nsinspect.Protocol
+	protocol socket.Protocol
 	address  netip.AddrPort
 }
 
@@ -159,7 +160,7 @@ func (j *portJudge) forward(i int, forward *snapshot.Forward, ports []declared) 
 	evidence := PortEvidence{
 		Protocol: forward.Protocol, HostAddress: forward.HostAddress.Unmap(), HostPort: forward.HostPort,
 		ContainerPort: forward.Target.Port(), Way: WayDNAT,
-		Rule:    &RuleEvidence{forward.Way, forward.Table, forward.Chain, forward.Target},
+		Rule:    &RuleEvidence{forward.Backend, forward.Table, forward.Chain, forward.Target},
 		Shadows: shadowEvidence(forward.Shadows),
 	}
 	if forward.LastPort > forward.HostPort {
@@ -203,7 +204,7 @@ func (j *portJudge) absent(d *declared) {
 }
 
 // unseenSockets says why the absence of a container's socket proves nothing.
-func (j *portJudge) unseenSockets(container *snapshot.Container, protocol nsinspect.Protocol) *snapshot.Gap {
+func (j *portJudge) unseenSockets(container *snapshot.Container, protocol socket.Protocol) *snapshot.Gap {
 	if gap, ok := j.snap.Ports.NoSockets[protocol]; ok {
 		return &gap
 	}

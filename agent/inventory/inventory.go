@@ -12,6 +12,7 @@ import (
 	"errors"
 
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 )
 
 // ErrNotFound reports that a source knows no such container.
@@ -165,7 +166,7 @@ func NoDeclaration(reason string) Declaration {
 
 // FromCgroup returns the container that a cgroup path names, without a containerd that
 // knows it.
-func FromCgroup(ref nsinspect.ContainerRef, reason string) Container {
+func FromCgroup(ref cgroup.ContainerRef, reason string) Container {
 	container := Container{
 		ID:       ref.ID,
 		Runtime:  ref.Runtime,

@@ -3,14 +3,13 @@
 package inventory
 
 import (
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 	"net/netip"
-
-	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // Port is a port of the host that was asked for.
 type Port struct {
-	Protocol nsinspect.Protocol `json:"protocol"`
+	Protocol socket.Protocol `json:"protocol"`
 	// HostAddress is the address of the host; the zero value stands for all.
 	HostAddress netip.Addr `json:"hostAddress,omitzero"`
 	HostPort    uint16     `json:"hostPort"`

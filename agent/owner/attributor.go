@@ -6,6 +6,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 )
 
 // attributor tells which container a process belongs to from its cgroups.
@@ -52,7 +53,7 @@ type Attribution struct {
 	Known bool
 	// ref is the container that the path names, of a process that belongs to none of the
 	// inventory's; its ID is empty for a process of the host.
-	Ref nsinspect.ContainerRef
+	Ref cgroup.ContainerRef
 	// rival is another container that the process belongs to just as much, if contested is
 	// set: hierarchies of cgroup v1 can be entered one by one.
 	Rival     inventory.Key
@@ -78,7 +79,7 @@ func New(host nsinspect.HostReference, containers []inventory.Container) *Attrib
 
 // view takes the cgroups of the host reference: where that is above the root that the reader
 // sees, this root is a cgroup of the reader's own.
-func (a *Attributor) View(host []nsinspect.CgroupEntry) {
+func (a *Attributor) View(host []cgroup.Entry) {
 	for _, entry := range host {
 		a.within[entry.Hierarchy] = outside(entry.Path)
 	}
@@ -89,7 +90,7 @@ func outside(path string) bool { return path == "/.." || strings.HasPrefix(path,
 
 // settle records where a container's init process is. It says whether the process is in
 // the container's cgroup at all: if not, the pid is not, or no longer, the container's.
-func (a *Attributor) Settle(container *inventory.Container, entries []nsinspect.CgroupEntry) bool {
+func (a *Attributor) Settle(container *inventory.Container, entries []cgroup.Entry) bool {
 	found := false
 	for _, entry := range entries {
 		path, ok := cutTails(entry.Path, specPaths(container))
@@ -125,7 +126,7 @@ func (a *Attributor) Finish(containers []inventory.Container) {
 }
 
 // attribute tells whose process has these cgroups.
-func (a *Attributor) Attribute(entries []nsinspect.CgroupEntry) Attribution {
+func (a *Attributor) Attribute(entries []cgroup.Entry) Attribution {
 	a.text = a.text[:0]
 	for _, entry := range entries {
 		a.text = append(a.text, entry.Hierarchy...)
@@ -140,7 +141,7 @@ func (a *Attributor) Attribute(entries []nsinspect.CgroupEntry) Attribution {
 	return found
 }
 
-func (a *Attributor) conclude(entries []nsinspect.CgroupEntry) Attribution {
+func (a *Attributor) conclude(entries []cgroup.Entry) Attribution {
 	var found Attribution
 	for _, entry := range entries {
 		key, ok := a.placeAbove(entry)
@@ -170,7 +171,7 @@ func (a *Attributor) conclude(entries []nsinspect.CgroupEntry) Attribution {
 }
 
 // placeAbove finds the innermost container whose place is this cgroup or one above it.
-func (a *Attributor) placeAbove(entry nsinspect.CgroupEntry) (inventory.Key, bool) {
+func (a *Attributor) placeAbove(entry cgroup.Entry) (inventory.Key, bool) {
 	for path := entry.Path; path != ""; path = path[:strings.LastIndexByte(path, '/')] {
 		if key, ok := a.places[place{entry.Hierarchy, path}]; ok {
 			return key, true
@@ -202,13 +203,13 @@ func (a *Attributor) tailIn(path string) (key inventory.Key, ok bool) {
 
 // outermost returns the outermost container that a path names, leaving out those that the
 // host itself is in: in kind, each path begins with the node's own container.
-func (a *Attributor) outermost(path string) (nsinspect.ContainerRef, bool) {
-	for _, ref := range nsinspect.ContainerRefs(path) {
+func (a *Attributor) outermost(path string) (cgroup.ContainerRef, bool) {
+	for _, ref := range cgroup.ContainerRefs(path) {
 		if !slices.Contains(a.host, ref.ID) {
 			return ref, true
 		}
 	}
-	return nsinspect.ContainerRef{}, false
+	return cgroup.ContainerRef{}, false
 }
 
 // specPaths returns the ends that the path of a container's cgroup may have:

@@ -6,6 +6,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 )
 
 func TestCutTail(t *testing.T) {
@@ -38,8 +39,8 @@ func TestCutTail(t *testing.T) {
 // TestReaderInAContainer has an agent in a pod of its own cgroup namespace, as on cgroup v2.
 func TestReaderInAContainer(t *testing.T) {
 	t.Parallel()
-	at := func(path string) []nsinspect.CgroupEntry {
-		return []nsinspect.CgroupEntry{{Hierarchy: "0", Path: path}}
+	at := func(path string) []cgroup.Entry {
+		return []cgroup.Entry{{Hierarchy: "0", Path: path}}
 	}
 	own := inventory.Container{ID: "own", RuntimeNamespace: "k8s.io", CgroupsPath: "/kubepods/podA/own"}
 	other := inventory.Container{ID: "other", RuntimeNamespace: "k8s.io", CgroupsPath: "/kubepods/podB/other"}
@@ -69,8 +70,8 @@ func TestReaderInAContainer(t *testing.T) {
 // TestReaderOnTheHost must not take the root of the tree for a container.
 func TestReaderOnTheHost(t *testing.T) {
 	t.Parallel()
-	at := func(path string) []nsinspect.CgroupEntry {
-		return []nsinspect.CgroupEntry{{Hierarchy: "0", Path: path}}
+	at := func(path string) []cgroup.Entry {
+		return []cgroup.Entry{{Hierarchy: "0", Path: path}}
 	}
 	container := inventory.Container{ID: strings.Repeat("a", 64), CgroupsPath: "/kubepods/podA/a"}
 	a := New(nsinspect.HostReference{}, []inventory.Container{container})
@@ -83,8 +84,8 @@ func TestReaderOnTheHost(t *testing.T) {
 // TestContested has a process that has entered another container's cgroup in one hierarchy.
 func TestContested(t *testing.T) {
 	t.Parallel()
-	entries := func(cpu, pids string) []nsinspect.CgroupEntry {
-		return []nsinspect.CgroupEntry{{Hierarchy: "2", Controllers: "cpu", Path: cpu}, {Hierarchy: "1", Controllers: "pids", Path: pids}}
+	entries := func(cpu, pids string) []cgroup.Entry {
+		return []cgroup.Entry{{Hierarchy: "2", Controllers: "cpu", Path: cpu}, {Hierarchy: "1", Controllers: "pids", Path: pids}}
 	}
 	containers := []inventory.Container{{ID: "a", CgroupsPath: "/x/a"}, {ID: "b", CgroupsPath: "/x/b"}}
 	a := New(nsinspect.HostReference{}, containers)

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
-	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // CleanEvidence returns the evidence with every text in it that others chose made fit to be
@@ -17,7 +17,7 @@ func CleanEvidence(evidence audit.Evidence, clean func(string) string) audit.Evi
 	evidence.Ports = slices.Clone(evidence.Ports)
 	for i := range evidence.Ports {
 		port := &evidence.Ports[i]
-		port.Protocol = nsinspect.Protocol(clean(string(port.Protocol)))
+		port.Protocol = socket.Protocol(clean(string(port.Protocol)))
 		port.Processes = cleanProcesses(port.Processes, clean)
 		port.OtherContainers = cleanAll(port.OtherContainers, clean)
 		port.Shadows = slices.Clone(port.Shadows)
@@ -90,7 +90,7 @@ func list[T any](items []T, more, limit int, name func(T) string) string {
 
 // PortName names a port of the host: "9000/TCP", "127.0.0.1:9000/TCP", "8000-8010/UDP".
 func PortName(port *audit.PortEvidence) string {
-	if port.Protocol == nsinspect.Raw {
+	if port.Protocol == socket.Raw {
 		return fmt.Sprintf("IP protocol %d", port.HostPort)
 	}
 	number := fmt.Sprint(port.HostPort)
@@ -140,7 +140,7 @@ func PortsKey(evidence *audit.Evidence) string {
 	var names []string
 	for i := range evidence.Ports {
 		port := &evidence.Ports[i]
-		if port.Protocol == nsinspect.UDP && port.Way == audit.WaySocket && port.HostPort >= ephemeral {
+		if port.Protocol == socket.UDP && port.Way == audit.WaySocket && port.HostPort >= ephemeral {
 			continue
 		}
 		names = append(names, PortName(port))

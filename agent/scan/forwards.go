@@ -10,6 +10,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 )
 
 // forwards finds to which containers the host's forwards lead.
@@ -24,7 +25,7 @@ type forwards struct {
 
 // readForwards reads the rules that forward ports of the host, and gives each to the
 // container that it leads to.
-func (w *walk) readForwards(ctx context.Context, reader *nsinspect.ForwardReader) {
+func (w *walk) readForwards(ctx context.Context, reader *netfilter.Reader) {
 	coverage := w.snap.Ports
 	table, err := reader.Forwards(ctx, w.host)
 	if err != nil {
@@ -82,7 +83,7 @@ func (w *walk) sandboxKeys() map[string]inventory.Key {
 
 // leadsTo returns the container that a forward leads to, or nil. The id that the rule names
 // counts first: an address may have been another pod's before.
-func (w *walk) leadsTo(forward *nsinspect.Forward) *snapshot.Container {
+func (w *walk) leadsTo(forward *netfilter.Forward) *snapshot.Container {
 	if key, ok := w.forwards.sandboxes[forward.Owner]; ok && forward.Owner != "" {
 		return w.containers[key]
 	}

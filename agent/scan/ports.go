@@ -5,7 +5,8 @@ import (
 	"slices"
 
 	"github.com/nsaudit/nsaudit/agent/snapshot"
-	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // ports completes what the walk found of the host's ports, and puts it into the snapshot.
@@ -27,7 +28,7 @@ func (w *walk) ports(ctx context.Context, config *Config) error {
 
 // shadowed returns the sockets that get nothing because a forward to this container comes
 // first: those of the host and of other containers, on the same port.
-func (w *walk) shadowed(forward *nsinspect.Forward, container *snapshot.Container) []snapshot.Socket {
+func (w *walk) shadowed(forward *netfilter.Forward, container *snapshot.Container) []snapshot.Socket {
 	var found []snapshot.Socket
 	for port := int(forward.HostPort); port <= max(int(forward.HostPort), int(forward.LastPort)); port++ {
 		for _, i := range w.sockets.byPort[uint16(port)] {
@@ -41,7 +42,7 @@ func (w *walk) shadowed(forward *nsinspect.Forward, container *snapshot.Containe
 }
 
 // takesFrom says whether a forward takes what would come to a socket on its port.
-func takesFrom(forward *nsinspect.Forward, socket *nsinspect.Socket) bool {
+func takesFrom(forward *netfilter.Forward, socket *socket.Socket) bool {
 	if socket.Protocol != forward.Protocol {
 		return false
 	}

@@ -9,8 +9,9 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
-	"github.com/nsaudit/nsaudit/internal/nstest"
-	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
+	"github.com/nsaudit/nsaudit/nsinspect/nstest"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // walkOf is a walk that has seen these containers.
@@ -65,24 +66,24 @@ func TestWhereAForwardLeads(t *testing.T) {
 
 func TestWhatAForwardTakes(t *testing.T) {
 	t.Parallel()
-	listener := func(protocol nsinspect.Protocol, address string, dual bool) nsinspect.Socket {
-		return nsinspect.Socket{Protocol: protocol, Address: netip.MustParseAddrPort(address), DualStack: dual}
+	listener := func(protocol socket.Protocol, address string, dual bool) socket.Socket {
+		return socket.Socket{Protocol: protocol, Address: netip.MustParseAddrPort(address), DualStack: dual}
 	}
 	loopback := nstest.Forward(22)
 	loopback.HostAddress = netip.MustParseAddr("127.0.0.1")
 	tests := map[string]struct {
-		forward nsinspect.Forward
-		socket  nsinspect.Socket
+		forward netfilter.Forward
+		socket  socket.Socket
 		want    bool
 	}{
-		"all addresses":        {nstest.Forward(22), listener(nsinspect.TCP, "0.0.0.0:22", false), true},
-		"one address":          {nstest.Forward(22), listener(nsinspect.TCP, "192.0.2.1:22", false), true},
-		"both families":        {nstest.Forward(22), listener(nsinspect.TCP, "[::]:22", true), true},
-		"the other family":     {nstest.Forward(22), listener(nsinspect.TCP, "[::]:22", false), false},
-		"the other, one of it": {nstest.Forward(22), listener(nsinspect.TCP, "[::1]:22", false), false},
-		"another protocol":     {nstest.Forward(22), listener(nsinspect.UDP, "0.0.0.0:22", false), false},
-		"its address":          {loopback, listener(nsinspect.TCP, "127.0.0.1:22", false), true},
-		"another address":      {loopback, listener(nsinspect.TCP, "192.0.2.1:22", false), false},
+		"all addresses":        {nstest.Forward(22), listener(socket.TCP, "0.0.0.0:22", false), true},
+		"one address":          {nstest.Forward(22), listener(socket.TCP, "192.0.2.1:22", false), true},
+		"both families":        {nstest.Forward(22), listener(socket.TCP, "[::]:22", true), true},
+		"the other family":     {nstest.Forward(22), listener(socket.TCP, "[::]:22", false), false},
+		"the other, one of it": {nstest.Forward(22), listener(socket.TCP, "[::1]:22", false), false},
+		"another protocol":     {nstest.Forward(22), listener(socket.UDP, "0.0.0.0:22", false), false},
+		"its address":          {loopback, listener(socket.TCP, "127.0.0.1:22", false), true},
+		"another address":      {loopback, listener(socket.TCP, "192.0.2.1:22", false), false},
 	}
 	for name, test := range tests {
 		if got := takesFrom(&test.forward, &test.socket); got != test.want {
@@ -101,7 +102,7 @@ func TestFileMemory(t *testing.T) {
 		for _, pid := range pids {
 			container.Processes = append(container.Processes, snapshot.Process{PID: pid})
 		}
-		w.sockets.table.Sockets = []nsinspect.Socket{nstest.Listener(8080)}
+		w.sockets.table.Sockets = []socket.Socket{nstest.Listener(8080)}
 		w.sockets.byInode = map[uint64][]int{8080: {0}}
 		w.sockets.deep = memory.begin(false)
 		if w.sockets.deep {

@@ -9,6 +9,8 @@ import (
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 )
 
 // ScannerConfig is what a Scanner works with.
@@ -31,7 +33,7 @@ type Config struct {
 	Files *HolderCache
 	// Forwards reads the host's packet filter, one scan after another; nil for a reader of
 	// this scanner's own.
-	Forwards *nsinspect.ForwardReader
+	Forwards *netfilter.Reader
 	// Progress is told what the scanner does next; nil for nobody.
 	Progress func(stage string)
 }
@@ -51,7 +53,7 @@ func New(config Config) *Scanner {
 		config.Progress = func(string) {}
 	}
 	if config.Forwards == nil {
-		config.Forwards = nsinspect.NewForwardReader()
+		config.Forwards = netfilter.NewReader()
 	}
 	return &Scanner{config: config}
 }
@@ -78,7 +80,7 @@ func (s *Scanner) take(ctx context.Context, targeted bool, list func(context.Con
 
 func (s *Scanner) scan(ctx context.Context, snap *snapshot.Snapshot, targeted bool) error {
 	s.config.Progress("find the host reference")
-	host, hostErr := s.config.Procfs.Host(nsinspect.HostContainers, s.config.Hosts...)
+	host, hostErr := s.config.Procfs.Host(cgroup.HostContainers, s.config.Hosts...)
 	defer host.Close()
 	snap.Host = host.Ref()
 	w := newWalk(s.config.Procfs, snap)

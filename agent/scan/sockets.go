@@ -11,6 +11,8 @@ import (
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // Caps of the look at who holds which socket.
@@ -25,7 +27,7 @@ const (
 
 // sockets finds whose the sockets of the host's network are.
 type sockets struct {
-	table  nsinspect.SocketTable
+	table  socket.Table
 	readAt time.Time
 	// byInode are the places in the table: a socket of SCTP may have several addresses.
 	byInode map[uint64][]int
@@ -54,17 +56,17 @@ func (w *walk) readSockets(ctx context.Context) {
 	if w.snap.Host.Reference == nsinspect.ByNone {
 		return
 	}
-	coverage := &snapshot.PortCoverage{NoSockets: make(map[nsinspect.Protocol]snapshot.Gap)}
+	coverage := &snapshot.PortCoverage{NoSockets: make(map[socket.Protocol]snapshot.Gap)}
 	w.snap.Ports = coverage
 	w.sockets.readAt = time.Now()
-	table, err := nsinspect.ReadSockets(ctx, w.host)
+	table, err := socket.List(ctx, w.host)
 	if err != nil {
-		for _, protocol := range nsinspect.Protocols() {
+		for _, protocol := range socket.Protocols() {
 			coverage.NoSockets[protocol] = gapOf(err)
 		}
 		return
 	}
-	coverage.Sockets, coverage.Ways, coverage.Absent = len(table.Sockets), table.Ways, table.Absent
+	coverage.Sockets, coverage.Ways, coverage.Absent = len(table.Sockets), table.Sources, table.Absent
 	for protocol, err := range table.Failed {
 		coverage.NoSockets[protocol] = gapOf(err)
 	}
@@ -156,7 +158,7 @@ func (w *walk) findMade(ctx context.Context) error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	tree, err := nsinspect.OpenCgroupTree(w.host)
+	tree, err := cgroup.OpenTree(w.host)
 	if err != nil {
 		return nil // The open files tell, and say so where they can't.
 	}
@@ -174,7 +176,7 @@ func (w *walk) findMade(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		found := w.attributor.Attribute([]nsinspect.CgroupEntry{{Hierarchy: "0", Path: path}})
+		found := w.attributor.Attribute([]cgroup.Entry{{Hierarchy: "0", Path: path}})
 		if container := w.containers[found.Key]; found.Known && !found.Contested && container != nil {
 			w.sockets.of(found.Key, i).made = true
 		}
@@ -193,7 +195,7 @@ func (w *walk) settleSockets(ctx context.Context, settle time.Duration) error {
 			return err
 		}
 	}
-	again, err := nsinspect.ReadSockets(ctx, w.host)
+	again, err := socket.List(ctx, w.host)
 	if err != nil {
 		return nil //nolint:nilerr // The first look stands.
 	}
@@ -225,11 +227,11 @@ func (w *walk) passingSockets() bool {
 	return false
 }
 
-func comesAndGoes(socket *nsinspect.Socket) bool {
-	return socket.Protocol != nsinspect.TCP && socket.Protocol != nsinspect.SCTP
+func comesAndGoes(s *socket.Socket) bool {
+	return s.Protocol != socket.TCP && s.Protocol != socket.SCTP
 }
 
-func declares(container *snapshot.Container, socket *nsinspect.Socket) bool {
+func declares(container *snapshot.Container, socket *socket.Socket) bool {
 	return slices.ContainsFunc(container.Declared.Ports, func(port inventory.Port) bool {
 		return port.Protocol == socket.Protocol && port.HostPort == socket.Address.Port()
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 )
 
 // maxSuspects caps the handles that are kept open for the second look, of suspects and of
@@ -114,7 +115,7 @@ func (w *walk) suspectsAmong(ctx context.Context, containers map[*snapshot.Conta
 // suspectAmong says whether a process is a suspect of one of the containers; it is then kept
 // open.
 func (w *walk) suspectAmong(ctx context.Context, process *nsinspect.Process, containers map[*snapshot.Container]bool) bool {
-	entries, err := nsinspect.ReadLiveCgroups(ctx, process)
+	entries, err := cgroup.ReadLive(ctx, process)
 	if err != nil {
 		return false
 	}

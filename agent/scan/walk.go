@@ -10,6 +10,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/owner"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 )
 
 // maxRecorded caps the processes of containers that a snapshot holds: about 250 bytes
@@ -82,13 +83,13 @@ func (w *walk) settleInits(containers []inventory.Container) {
 }
 
 // cgroups reads the cgroups of a process that is not kept open.
-func (w *walk) cgroups(pid int) ([]nsinspect.CgroupEntry, error) {
+func (w *walk) cgroups(pid int) ([]cgroup.Entry, error) {
 	process, err := w.fs.Open(pid)
 	if err != nil {
 		return nil, err
 	}
 	defer process.Close()
-	return nsinspect.ReadCgroups(process)
+	return cgroup.Read(process)
 }
 
 func (w *walk) settleInit(container *inventory.Container) error {
@@ -164,7 +165,7 @@ func (w *walk) visit(ctx context.Context, process *nsinspect.Process) error {
 			process.Close()
 		}
 	}()
-	entries, err := nsinspect.ReadLiveCgroups(ctx, process)
+	entries, err := cgroup.ReadLive(ctx, process)
 	if err != nil {
 		return err
 	}
@@ -211,7 +212,7 @@ func (w *walk) keep(process *nsinspect.Process, container *snapshot.Container, r
 
 // containerOf returns the container that the cgroups belong to, or nil for a process of
 // the host.
-func (w *walk) containerOf(pid int, entries []nsinspect.CgroupEntry) *snapshot.Container {
+func (w *walk) containerOf(pid int, entries []cgroup.Entry) *snapshot.Container {
 	found := w.attributor.Attribute(entries)
 	switch {
 	case found.Contested:

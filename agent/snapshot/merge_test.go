@@ -7,8 +7,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/nstest"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // seen is a container with processes of these pids, and with gaps of these causes.
@@ -137,8 +138,8 @@ func TestMergeKeepsPorts(t *testing.T) {
 		"gone is gone":                 {withPorts(&PortCoverage{}, nil, nil), 0, 0},
 		"ports were not looked at":     {withPorts(nil, nil, nil), 1, 1},
 		"forwards could not be read":   {withPorts(&PortCoverage{NoForwards: []Gap{gap}}, nil, nil), 0, 1},
-		"TCP could not be read":        {withPorts(&PortCoverage{NoSockets: map[nsinspect.Protocol]Gap{nsinspect.TCP: gap}}, nil, nil), 1, 0},
-		"UDP could not be read":        {withPorts(&PortCoverage{NoSockets: map[nsinspect.Protocol]Gap{nsinspect.UDP: gap}}, nil, nil), 0, 0},
+		"TCP could not be read":        {withPorts(&PortCoverage{NoSockets: map[socket.Protocol]Gap{socket.TCP: gap}}, nil, nil), 1, 0},
+		"UDP could not be read":        {withPorts(&PortCoverage{NoSockets: map[socket.Protocol]Gap{socket.UDP: gap}}, nil, nil), 0, 0},
 		"partly read, and still there": {withPorts(&PortCoverage{NoForwards: []Gap{gap}}, nil, before.Containers[0].Forwards), 0, 1},
 	}
 	for name, test := range tests {

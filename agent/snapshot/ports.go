@@ -1,10 +1,13 @@
 package snapshot
 
-import "github.com/nsaudit/nsaudit/nsinspect"
+import (
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
+)
 
 // Socket is a socket of the host's network namespace with the processes that hold it.
 type Socket struct {
-	nsinspect.Socket
+	socket.Socket
 
 	// Holders are processes that have it open. There may be none: the kernel tells in which
 	// cgroup a socket was made, also where the files of processes can't be read.
@@ -20,7 +23,7 @@ type Holder struct {
 
 // Forward is a rule that leads from a port of the host to a container.
 type Forward struct {
-	nsinspect.Forward
+	netfilter.Forward
 
 	// Shadows are the sockets of the host, or of other containers, that get nothing any more
 	// because the rule comes first.
@@ -35,8 +38,8 @@ type PortCoverage struct {
 	Forwards int `json:"forwards"`
 	// Ways says how the sockets of each protocol were read. Absent are those that the kernel
 	// does not have.
-	Ways   map[nsinspect.Protocol]string `json:"ways,omitempty"`
-	Absent []nsinspect.Protocol          `json:"absent,omitempty"`
+	Ways   map[socket.Protocol]string `json:"ways,omitempty"`
+	Absent []socket.Protocol          `json:"absent,omitempty"`
 	// Rules is the number of rules of the packet filter that were looked at, Ignored how many
 	// of them rewrite a destination in a form that is not known, and Foreign how many forwards
 	// lead to no container.
@@ -45,8 +48,8 @@ type PortCoverage struct {
 	Foreign int `json:"foreign"`
 	// NoSockets says of each protocol why its sockets could not be read, and NoForwards why
 	// there may be forwards that were not seen: their absence then proves nothing.
-	NoSockets  map[nsinspect.Protocol]Gap `json:"noSockets,omitempty"`
-	NoForwards []Gap                      `json:"noForwards,omitempty"`
+	NoSockets  map[socket.Protocol]Gap `json:"noSockets,omitempty"`
+	NoForwards []Gap                   `json:"noForwards,omitempty"`
 	// Datapath names a network that forwards without rules, such as Cilium; empty for none.
 	Datapath string `json:"datapath,omitempty"`
 }

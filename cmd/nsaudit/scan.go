@@ -88,7 +88,7 @@ func obtain(ctx context.Context, std streams, options *scanOptions) (*snapshot.S
 func load(ctx context.Context, path string, in io.Reader) (*snapshot.Snapshot, error) {
 	type loaded struct {
 		snap *snapshot.Snapshot
-		err      error
+		err  error
 	}
 	done := make(chan loaded, 1)
 	go func() {

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nsaudit/nsaudit/integration/internal/eventually"
-	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 )
 
 // cgroupPrefix begins the names of our cgroups; the pid of the process that removes them follows.
@@ -66,7 +66,7 @@ func (c cgroups) home() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	entries, err := nsinspect.ParseCgroups(text)
+	entries, err := cgroup.Parse(text)
 	if err != nil {
 		return "", err
 	}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 )
 
 const (
@@ -88,7 +89,7 @@ func forwardWays(host *nsinspect.Host) []way {
 }
 
 func forwards(ctx context.Context, host *nsinspect.Host) (int, error) {
-	table, err := nsinspect.NewForwardReader().Forwards(ctx, host)
+	table, err := netfilter.NewReader().Forwards(ctx, host)
 	if err == nil && len(table.Unread) > 0 {
 		err = errors.New(table.Unread[0])
 	}

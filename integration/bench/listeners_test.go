@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 const ssWay = "ss -ltn"
@@ -48,8 +49,8 @@ func listeners(ctx context.Context, pid int) (int, error) {
 		return 0, err
 	}
 	defer host.Close()
-	table, err := nsinspect.ReadSockets(ctx, host)
-	if err == nil && table.Ways[nsinspect.TCP] != nsinspect.BySockDiag {
+	table, err := socket.List(ctx, host)
+	if err == nil && table.Sources[socket.TCP] != socket.SockDiag {
 		err = fmt.Errorf("sock_diag was not asked: %w", table.NoSockDiag)
 	}
 	return len(table.Sockets), err

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
-	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 )
 
 // TestForgedCgroups has a process that is in the host's network and in a cgroup that is
@@ -47,13 +47,13 @@ func enter(t *testing.T, pid int, to func(path string) string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries, err := nsinspect.ParseCgroups(text)
+	entries, err := cgroup.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	moved := 0
 	for _, entry := range entries {
-		if len(nsinspect.ContainerRefs(entry.Path)) == 0 {
+		if len(cgroup.ContainerRefs(entry.Path)) == 0 {
 			continue
 		}
 		dir := filepath.Join(hierarchy(entry), to(entry.Path))
@@ -74,7 +74,7 @@ func enter(t *testing.T, pid int, to func(path string) string) {
 }
 
 // hierarchy returns where a hierarchy is mounted by systemd and by most others.
-func hierarchy(entry nsinspect.CgroupEntry) string {
+func hierarchy(entry cgroup.Entry) string {
 	const root = "/sys/fs/cgroup"
 	if entry.Hierarchy != "0" {
 		return filepath.Join(root, strings.TrimPrefix(entry.Controllers, "name="))

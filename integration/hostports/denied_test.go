@@ -17,6 +17,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 )
 
 func readWithoutNetAdmin() error {
@@ -42,7 +43,7 @@ func readWithoutNetAdmin() error {
 		return err
 	}
 	defer host.Close()
-	table, err := nsinspect.NewForwardReader().Forwards(context.Background(), host)
+	table, err := netfilter.NewReader().Forwards(context.Background(), host)
 	if !errors.Is(err, nsinspect.ErrDenied) {
 		return fmt.Errorf("Forwards = %+v, %w, want %w", table, err, nsinspect.ErrDenied)
 	}

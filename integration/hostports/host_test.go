@@ -17,12 +17,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 )
 
 // host is a network namespace that stands for the host's, and the process that keeps it.
 type host struct {
 	t      testing.TB
-	reader *nsinspect.ForwardReader
+	reader *netfilter.Reader
 	*nsinspect.Host
 }
 
@@ -42,7 +43,7 @@ func newHost(t testing.TB) *host {
 		t.Fatal(err)
 	}
 	t.Cleanup(opened.Close)
-	h := &host{t: t, reader: nsinspect.NewForwardReader(), Host: opened}
+	h := &host{t: t, reader: netfilter.NewReader(), Host: opened}
 	h.run("", "ip", "link", "set", "lo", "up")
 	return h
 }
@@ -143,7 +144,7 @@ func (h *host) load(file string) {
 }
 
 // forwards reads the forwards, all of which must be readable.
-func (h *host) forwards() nsinspect.ForwardTable {
+func (h *host) forwards() netfilter.Table {
 	h.t.Helper()
 	table, err := h.reader.Forwards(h.t.Context(), h.Host)
 	if err != nil {

@@ -13,8 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 )
 
 // loadLegacy makes the rules in files below testdata in legacy iptables.
@@ -134,7 +133,7 @@ func TestLegacyScenes(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i := range want.Forwards {
-				want.Forwards[i].Way = nsinspect.ByIptablesLegacy
+				want.Forwards[i].Backend = netfilter.IptablesLegacy
 			}
 			if diff := cmp.Diff(want, got, cmpForward()); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 )
 
 // told is what a process in printForwardsRole prints.
@@ -40,10 +41,10 @@ func printForwards() error {
 		return err
 	}
 	defer host.Close()
-	table, err := nsinspect.NewForwardReader().Forwards(context.Background(), host)
+	table, err := netfilter.NewReader().Forwards(context.Background(), host)
 	answer := told{Unread: table.Unread, Denied: errors.Is(err, nsinspect.ErrDenied)}
 	for _, forward := range table.Forwards {
-		answer.Ways = append(answer.Ways, forward.Way)
+		answer.Ways = append(answer.Ways, forward.Backend)
 	}
 	if err != nil {
 		answer.Err = err.Error()
@@ -116,7 +117,7 @@ func refuse(call uint32, argument int, value uint32, errno unix.Errno) func(*exe
 
 // What can't be read of either is said, and hides nothing of the other.
 func TestLegacyDenied(t *testing.T) {
-	all := []string{nsinspect.ByIptablesLegacy, nsinspect.ByIptablesLegacy, nsinspect.ByIptablesNft}
+	all := []string{netfilter.IptablesLegacy, netfilter.IptablesLegacy, netfilter.IptablesNft}
 	legacy, native := all[:2], all[2:]
 	const v4, v6 = `read the table "ip nat" of legacy iptables: `, `read the table "ip6 nat" of legacy iptables: `
 	tests := map[string]struct {

@@ -13,9 +13,8 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 	"golang.org/x/sys/unix"
-
-	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // Requests of userfaultfd(2) (include/uapi/linux/userfaultfd.h).
@@ -101,10 +100,10 @@ func TestLegacyHeldUp(t *testing.T) {
 	for command, target := range map[string]string{"iptables-nft": "10.0.0.1:80", "iptables-legacy": "10.0.0.1:80", "ip6tables-legacy": "[fd00::1]:80"} {
 		h.run("", command, "-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", "8080", "-j", "DNAT", "--to-destination", target)
 	}
-	tables := func(table nsinspect.ForwardTable) []string {
+	tables := func(table netfilter.Table) []string {
 		var all []string
 		for _, forward := range table.Forwards {
-			all = append(all, forward.Way+" "+forward.Table)
+			all = append(all, forward.Backend+" "+forward.Table)
 		}
 		return all
 	}

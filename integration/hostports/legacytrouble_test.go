@@ -13,8 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 )
 
 // 10.0.0.1, to which the rules here lead.
@@ -36,7 +35,7 @@ func (h *host) replaceWith(build func(*rawTable)) *rawTable {
 }
 
 // ports lists where forwards begin.
-func ports(table nsinspect.ForwardTable) []uint16 {
+func ports(table netfilter.Table) []uint16 {
 	var all []uint16
 	for _, forward := range table.Forwards {
 		all = append(all, forward.HostPort)
@@ -123,7 +122,7 @@ func TestBoth(t *testing.T) {
 	table := h.forwards()
 	var got []string
 	for _, f := range table.Forwards {
-		got = append(got, fmt.Sprintf("%d %s %s", f.HostPort, f.Way, f.Table))
+		got = append(got, fmt.Sprintf("%d %s %s", f.HostPort, f.Backend, f.Table))
 	}
 	want := []string{
 		"8001 iptables-nft ip nat", "8002 iptables-legacy ip nat", "8003 iptables-nft ip nat",

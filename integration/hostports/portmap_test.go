@@ -10,8 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 )
 
 // plugin is one portmap with one of its backends.
@@ -136,7 +135,7 @@ func TestPodsEnd(t *testing.T) {
 			before := h.forwards().Forwards
 			for i := range all {
 				h.call(p, "DEL", all[i])
-				want := slices.DeleteFunc(slices.Clone(before), func(f nsinspect.Forward) bool {
+				want := slices.DeleteFunc(slices.Clone(before), func(f netfilter.Forward) bool {
 					return slices.ContainsFunc(all[:i+1], func(gone pod) bool { return gone.id == f.Owner })
 				})
 				if diff := cmp.Diff(want, h.forwards().Forwards, cmpForward()); diff != "" {

@@ -15,21 +15,20 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/xt"
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 	"golang.org/x/sys/unix"
-
-	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // update writes what the unit tests of nsinspect read: the dumps and what is found in them.
 // Review what changes: it is what the scenes are expected to give.
-var update = flag.Bool("update", false, "write the dumps and expectations in nsinspect/testdata/forwards")
+var update = flag.Bool("update", false, "write the dumps and expectations in nsinspect/netfilter/testdata/forwards")
 
 // expectations are kept beside the unit tests, which share them.
-const expectations = "../../nsinspect/testdata/forwards"
+const expectations = "../../nsinspect/netfilter/testdata/forwards"
 
 // expected is what a scene gives.
 type expected struct {
-	Forwards []nsinspect.Forward `json:"forwards"`
+	Forwards []netfilter.Forward `json:"forwards"`
 	Ignored  int                 `json:"ignored"`
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 )
 
 // cgroup2 is where a host with v2 alone has it.
@@ -31,10 +32,10 @@ func TestCgroupTreeOfTheHost(t *testing.T) {
 	if err := unix.Statfs(cgroup2, &stat); err != nil {
 		t.Fatal(err)
 	}
-	tree, err := nsinspect.OpenCgroupTree(host)
+	tree, err := cgroup.OpenTree(host)
 	if stat.Type != unix.CGROUP2_SUPER_MAGIC {
-		if !errors.Is(err, nsinspect.ErrNoCgroup2) {
-			t.Errorf("OpenCgroupTree = %+v, %v, want %v", tree, err, nsinspect.ErrNoCgroup2)
+		if !errors.Is(err, cgroup.ErrNotV2) {
+			t.Errorf("OpenTree = %+v, %v, want %v", tree, err, cgroup.ErrNotV2)
 		}
 		return
 	}
@@ -57,7 +58,7 @@ func TestCgroupTree(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reference.Close()
-	tree, err := nsinspect.OpenCgroupTree(reference)
+	tree, err := cgroup.OpenTree(reference)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func inCgroups(t *testing.T) []member {
 const noCgroup = 1 << 60
 
 // mustResolve compares what the tree says with what the kernel shows this process.
-func mustResolve(t *testing.T, tree *nsinspect.CgroupTree, members []member) {
+func mustResolve(t *testing.T, tree *cgroup.Tree, members []member) {
 	t.Helper()
 	got, err := tree.Resolve(t.Context(), append(idsOf(members), noCgroup))
 	if err != nil {
@@ -144,7 +145,7 @@ func shownPaths(pids []int, ids []uint64) (map[uint64]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		entries, err := nsinspect.ParseCgroups(text)
+		entries, err := cgroup.Parse(text)
 		if err != nil {
 			return nil, err
 		}
@@ -202,7 +203,7 @@ func resolveAndPrint(r role) error {
 		return err
 	}
 	defer host.Close()
-	tree, err := nsinspect.OpenCgroupTree(host)
+	tree, err := cgroup.OpenTree(host)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // A socket stays in the network in which it was made, whoever holds it.
@@ -56,7 +57,7 @@ func TestSocketHeldOutside(t *testing.T) {
 			if idOf(t, namespacesOf(t, fs, holder), nsinspect.Net) == idOf(t, host.Ref().Namespaces, nsinspect.Net) {
 				t.Fatal("the holder is in the host's network")
 			}
-			table, err := nsinspect.ReadSockets(t.Context(), host)
+			table, err := socket.List(t.Context(), host)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,9 +11,8 @@ import (
 	"os"
 	"os/exec"
 
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 	"golang.org/x/sys/unix"
-
-	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // holdSockets makes the sockets of all specs, those that connect last, and prints what must be
@@ -22,7 +21,7 @@ func holdSockets(role) error {
 	if err := loopbackUp(); err != nil {
 		return err
 	}
-	var seen []nsinspect.Socket
+	var seen []socket.Socket
 	for _, connecting := range []bool{false, true} {
 		for name, spec := range socketSpecs() {
 			if spec.connect.IsValid() != connecting {
@@ -45,7 +44,7 @@ func holdSockets(role) error {
 		}
 	}
 	// The kernel shows those that listen first, also the one that was made last.
-	late := socketSpec{protocol: nsinspect.TCP, family: unix.AF_INET, kind: unix.SOCK_STREAM, address: netip.MustParseAddrPort("127.0.0.1:10099"), backlog: 8}
+	late := socketSpec{protocol: socket.TCP, family: unix.AF_INET, kind: unix.SOCK_STREAM, address: netip.MustParseAddrPort("127.0.0.1:10099"), backlog: 8}
 	fd, err := late.open()
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 )
 
 // An open process stays the one that it was, whoever has its number by then.
@@ -113,8 +114,8 @@ func allVanished(process *nsinspect.Process, when string) error {
 		"Namespace(pid)":  func() error { _, err := process.Namespace(nsinspect.PID); return err },
 		"Namespaces":      func() error { _, err := process.Namespaces(); return err },
 		"ThreadNamespace": func() error { _, err := process.ThreadNamespace(process.PID(), nsinspect.Net); return err },
-		"Cgroups":         func() error { _, err := nsinspect.ReadCgroups(process); return err },
-		"LiveCgroups":     func() error { _, err := nsinspect.ReadLiveCgroups(ctx, process); return err },
+		"Cgroups":         func() error { _, err := cgroup.Read(process); return err },
+		"LiveCgroups":     func() error { _, err := cgroup.ReadLive(ctx, process); return err },
 		"Command":         func() error { _, err := process.Command(); return err },
 		"Threads":         func() error { _, err := process.Threads(ctx); return err },
 		"SocketInodes":    func() error { _, err := process.SocketInodes(ctx, func(uint64) {}, 1); return err },

@@ -18,6 +18,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // referenceTo lets a process stand for the host. The caller closes it.
@@ -27,9 +28,9 @@ func referenceTo(fs *nsinspect.FS, pid int) (*nsinspect.Host, error) {
 
 // listing is what a process sees of the host's sockets.
 type listing struct {
-	nsinspect.SocketTable
+	socket.Table
 	// Failures and Without are the errors as texts.
-	Failures map[nsinspect.Protocol]string
+	Failures map[socket.Protocol]string
 	Without  string
 	// Elsewhere are the threads of the reader that are not where it started.
 	Elsewhere []string
@@ -48,11 +49,11 @@ func listSockets(ctx context.Context, pid int) (listing, error) {
 		return listing{}, err
 	}
 	defer host.Close()
-	table, err := nsinspect.ReadSockets(ctx, host)
+	table, err := socket.List(ctx, host)
 	if err != nil {
 		return listing{}, err
 	}
-	l := listing{SocketTable: table, Failures: make(map[nsinspect.Protocol]string)}
+	l := listing{Table: table, Failures: make(map[socket.Protocol]string)}
 	for protocol, err := range table.Failed {
 		l.Failures[protocol] = err.Error()
 	}
@@ -114,8 +115,8 @@ func decode[T any](t *testing.T, text string) T {
 func compareSockets() cmp.Options {
 	return cmp.Options{
 		cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
-		cmpopts.IgnoreFields(nsinspect.Socket{}, "Cgroup"),
-		cmpopts.SortSlices(func(a, b nsinspect.Socket) bool {
+		cmpopts.IgnoreFields(socket.Socket{}, "Cgroup"),
+		cmpopts.SortSlices(func(a, b socket.Socket) bool {
 			return a.Inode < b.Inode || a.Inode == b.Inode && a.Address.Addr().Less(b.Address.Addr())
 		}),
 	}
@@ -128,25 +129,25 @@ func withoutSysAdmin() []string { return []string{"setpriv", "--bounding-set", "
 func TestSockets(t *testing.T) {
 	openProcfs(t)
 	holder := launch(t, launchOptions{role: role{Do: "hold"}, flags: unix.CLONE_NEWNET})
-	all := decode[[]nsinspect.Socket](t, holder.ready())
+	all := decode[[]socket.Socket](t, holder.ready())
 	// From procfs nobody knows whether IPv4 is taken in as well.
 	undual := slices.Clone(all)
 	for i := range undual {
 		undual[i].DualStack = false
 	}
-	bySockDiag := map[nsinspect.Protocol]string{
-		nsinspect.TCP: nsinspect.BySockDiag, nsinspect.UDP: nsinspect.BySockDiag, nsinspect.UDPLite: nsinspect.BySockDiag, nsinspect.Raw: nsinspect.ByProcNet,
+	bySockDiag := map[socket.Protocol]string{
+		socket.TCP: socket.SockDiag, socket.UDP: socket.SockDiag, socket.UDPLite: socket.SockDiag, socket.Raw: socket.Procfs,
 	}
-	byProcNet := make(map[nsinspect.Protocol]string)
+	byProcNet := make(map[socket.Protocol]string)
 	for protocol := range bySockDiag {
-		byProcNet[protocol] = nsinspect.ByProcNet
+		byProcNet[protocol] = socket.Procfs
 	}
 	joins := []string{nsPath(holder.pid, "net")}
 	list := role{Do: "sockets", PID: holder.pid}
 	tests := map[string]struct {
 		options launchOptions
-		want    []nsinspect.Socket
-		ways    map[nsinspect.Protocol]string
+		want    []socket.Socket
+		ways    map[socket.Protocol]string
 	}{
 		"from the same namespace":    {launchOptions{role: role{Do: "become", Join: joins, Then: &list}}, all, bySockDiag},
 		"from another":               {launchOptions{role: list}, all, bySockDiag},
@@ -163,11 +164,11 @@ func TestSockets(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			for protocol, way := range test.ways {
-				if !slices.Contains(l.Absent, protocol) && l.Ways[protocol] != way {
-					t.Errorf("%s was read by %q, want %q", protocol, l.Ways[protocol], way)
+				if !slices.Contains(l.Absent, protocol) && l.Sources[protocol] != way {
+					t.Errorf("%s was read by %q, want %q", protocol, l.Sources[protocol], way)
 				}
 			}
-			if denied := l.Without != ""; denied != (test.ways[nsinspect.TCP] == nsinspect.ByProcNet) {
+			if denied := l.Without != ""; denied != (test.ways[socket.TCP] == socket.Procfs) {
 				t.Errorf("without sock_diag: %q", l.Without)
 			}
 		})
@@ -200,17 +201,17 @@ func TestSocketsTellTheirCgroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer host.Close()
-	table, err := nsinspect.ReadSockets(t.Context(), host)
+	table, err := socket.List(t.Context(), host)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, socket := range table.Sockets {
+	for _, got := range table.Sockets {
 		want := stat.Ino
-		if socket.Protocol == nsinspect.Raw || socket.Address.Port() == manyAddressesPort {
+		if got.Protocol == socket.Raw || got.Address.Port() == manyAddressesPort {
 			want = 0 // sock_diag has no answer, or none that a message has room for.
 		}
-		if socket.Cgroup != want {
-			t.Errorf("%s %v was made in cgroup %d, want %d", socket.Protocol, socket.Address, socket.Cgroup, want)
+		if got.Cgroup != want {
+			t.Errorf("%s %v was made in cgroup %d, want %d", got.Protocol, got.Address, got.Cgroup, want)
 		}
 	}
 }
@@ -224,8 +225,8 @@ func TestManySockets(t *testing.T) {
 	list := role{Do: "sockets", PID: holder.pid}
 	entered := decode[listing](t, launch(t, launchOptions{role: list}).ready())
 	read := decode[listing](t, launch(t, launchOptions{role: list, through: withoutSysAdmin()}).ready())
-	if entered.Ways[nsinspect.TCP] != nsinspect.BySockDiag || read.Ways[nsinspect.TCP] != nsinspect.ByProcNet {
-		t.Fatalf("read by %v and %v", entered.Ways, read.Ways)
+	if entered.Sources[socket.TCP] != socket.SockDiag || read.Sources[socket.TCP] != socket.Procfs {
+		t.Fatalf("read by %v and %v", entered.Sources, read.Sources)
 	}
 	if len(entered.Sockets) != many || entered.Truncated || read.Truncated {
 		t.Errorf("%d sockets, truncated: %t and %t", len(entered.Sockets), entered.Truncated, read.Truncated)
@@ -256,7 +257,7 @@ func TestSocketsLeaveNoThreadBehind(t *testing.T) {
 		go func() {
 			var err error
 			for range looks {
-				_, lookErr := nsinspect.ReadSockets(context.Background(), host)
+				_, lookErr := socket.List(context.Background(), host)
 				err = errors.Join(err, lookErr)
 			}
 			done <- err

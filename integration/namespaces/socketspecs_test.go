@@ -10,14 +10,13 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 	"golang.org/x/sys/unix"
-
-	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // socketSpec is a socket that a role makes.
 type socketSpec struct {
-	protocol nsinspect.Protocol
+	protocol socket.Protocol
 	// family is AF_INET or AF_INET6, kind SOCK_STREAM and the like, and number the IP
 	// protocol.
 	family, kind, number int
@@ -43,22 +42,22 @@ const manyAddressesPort = 14005
 func socketSpecs() map[string]socketSpec {
 	at := netip.MustParseAddrPort
 	tcp := func(address string) socketSpec {
-		return socketSpec{protocol: nsinspect.TCP, family: familyOf(at(address)), kind: unix.SOCK_STREAM, address: at(address), backlog: 8}
+		return socketSpec{protocol: socket.TCP, family: familyOf(at(address)), kind: unix.SOCK_STREAM, address: at(address), backlog: 8}
 	}
 	udp := func(address string) socketSpec {
-		return socketSpec{protocol: nsinspect.UDP, family: familyOf(at(address)), kind: unix.SOCK_DGRAM, address: at(address)}
+		return socketSpec{protocol: socket.UDP, family: familyOf(at(address)), kind: unix.SOCK_DGRAM, address: at(address)}
 	}
 	lite := func(address string) socketSpec {
-		return socketSpec{protocol: nsinspect.UDPLite, family: familyOf(at(address)), kind: unix.SOCK_DGRAM, number: unix.IPPROTO_UDPLITE, address: at(address)}
+		return socketSpec{protocol: socket.UDPLite, family: familyOf(at(address)), kind: unix.SOCK_DGRAM, number: unix.IPPROTO_UDPLITE, address: at(address)}
 	}
 	sctp := func(address string, more ...netip.Addr) socketSpec {
 		return socketSpec{
-			protocol: nsinspect.SCTP, family: familyOf(at(address)), kind: unix.SOCK_STREAM, number: unix.IPPROTO_SCTP,
+			protocol: socket.SCTP, family: familyOf(at(address)), kind: unix.SOCK_STREAM, number: unix.IPPROTO_SCTP,
 			address: at(address), more: more, backlog: 8,
 		}
 	}
 	raw := func(family, number int) socketSpec {
-		return socketSpec{protocol: nsinspect.Raw, family: family, kind: unix.SOCK_RAW, number: number}
+		return socketSpec{protocol: socket.Raw, family: family, kind: unix.SOCK_RAW, number: number}
 	}
 	with := func(spec socketSpec, change func(*socketSpec)) socketSpec {
 		change(&spec)
@@ -78,7 +77,7 @@ func socketSpecs() map[string]socketSpec {
 		"mptcp":                  with(tcp("127.0.0.1:10008"), func(s *socketSpec) { s.number = unix.IPPROTO_MPTCP }),
 		"tcp bound":              with(tcp("127.0.0.1:10009"), func(s *socketSpec) { s.backlog, s.unseen = 0, true }),
 		"tcp connected": {
-			protocol: nsinspect.TCP, family: unix.AF_INET, kind: unix.SOCK_STREAM, connect: at("127.0.0.1:10002"), unseen: true,
+			protocol: socket.TCP, family: unix.AF_INET, kind: unix.SOCK_STREAM, connect: at("127.0.0.1:10002"), unseen: true,
 		},
 		// More than an answer of the kernel has room for.
 		"tcp with keys": with(tcp("127.0.0.1:10010"), func(s *socketSpec) { s.keys = 100 }),
@@ -87,7 +86,7 @@ func socketSpecs() map[string]socketSpec {
 		"udp6 dual":     udp("[::]:11003"),
 		"udp6 only":     with(udp("[::]:11004"), func(s *socketSpec) { s.v6only = true }),
 		"udp connected": with(udp("127.0.0.1:11005"), func(s *socketSpec) { s.connect, s.unseen = at("127.0.0.1:11002"), true }),
-		"udp unbound":   {protocol: nsinspect.UDP, family: unix.AF_INET, kind: unix.SOCK_DGRAM, unseen: true},
+		"udp unbound":   {protocol: socket.UDP, family: unix.AF_INET, kind: unix.SOCK_DGRAM, unseen: true},
 		"udplite":       lite("127.0.0.1:12001"),
 		"udplite6":      lite("[::]:12002"),
 		"sctp any":      sctp("0.0.0.0:14001"),
@@ -192,24 +191,24 @@ func setKey(fd int, peer netip.Addr) error {
 }
 
 // seen is what must be shown of the socket.
-func (s socketSpec) seen(fd int) ([]nsinspect.Socket, error) {
+func (s socketSpec) seen(fd int) ([]socket.Socket, error) {
 	var stat unix.Stat_t
 	if err := unix.Fstat(fd, &stat); err != nil {
 		return nil, err
 	}
 	addresses, port := append([]netip.Addr{s.address.Addr().Unmap()}, s.more...), s.address.Port()
-	if s.protocol == nsinspect.Raw {
+	if s.protocol == socket.Raw {
 		addresses[0], port = netip.IPv4Unspecified(), uint16(s.number) //nolint:gosec // The number of an IP protocol.
 		if s.family == unix.AF_INET6 {
 			addresses[0] = netip.IPv6Unspecified()
 		}
 	}
-	var sockets []nsinspect.Socket
+	var sockets []socket.Socket
 	for _, address := range addresses {
-		sockets = append(sockets, nsinspect.Socket{
+		sockets = append(sockets, socket.Socket{
 			Protocol:  s.protocol,
 			Address:   netip.AddrPortFrom(address, port),
-			DualStack: address == netip.IPv6Unspecified() && !s.v6only && s.protocol != nsinspect.Raw,
+			DualStack: address == netip.IPv6Unspecified() && !s.v6only && s.protocol != socket.Raw,
 			Inode:     stat.Ino,
 			UID:       uint32(os.Geteuid()), //nolint:gosec // A user's id.
 		})

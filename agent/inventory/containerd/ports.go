@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // maxPorts caps the ports that one container declares; the API server lets a pod have as
@@ -52,14 +52,14 @@ func (c *criConfig) ports() []inventory.Port {
 }
 
 // criProtocol decodes Protocol of the CRI.
-func criProtocol(number int) (nsinspect.Protocol, bool) {
+func criProtocol(number int) (socket.Protocol, bool) {
 	switch number {
 	case 0:
-		return nsinspect.TCP, true
+		return socket.TCP, true
 	case 1:
-		return nsinspect.UDP, true
+		return socket.UDP, true
 	case 2:
-		return nsinspect.SCTP, true
+		return socket.SCTP, true
 	}
 	return "", false
 }
@@ -108,20 +108,20 @@ func hostNetworkPorts(ports []inventory.Port) []inventory.Port {
 	return hostPorts(ports)
 }
 
-func protocolNamed(name string) (nsinspect.Protocol, bool) {
+func protocolNamed(name string) (socket.Protocol, bool) {
 	switch strings.ToUpper(name) {
 	case "TCP", "": // The API's default.
-		return nsinspect.TCP, true
+		return socket.TCP, true
 	case "UDP":
-		return nsinspect.UDP, true
+		return socket.UDP, true
 	case "SCTP":
-		return nsinspect.SCTP, true
+		return socket.SCTP, true
 	}
 	return "", false
 }
 
 // addPort adds a port, up to the cap. A number out of range is none.
-func addPort(ports []inventory.Port, protocol nsinspect.Protocol, hostIP string, hostPort, containerPort int32) []inventory.Port {
+func addPort(ports []inventory.Port, protocol socket.Protocol, hostIP string, hostPort, containerPort int32) []inventory.Port {
 	if len(ports) == maxPorts {
 		return ports
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // withPorts is a pod's container with what the kubelet keeps of its ports.
@@ -35,12 +35,12 @@ func TestPortsOfPods(t *testing.T) {
 		reason            string
 	}{
 		"none":        {"{}", "", nil, ""},
-		"the chapter": {"{}", chapter, []inventory.Port{{Protocol: nsinspect.TCP, HostPort: 9000, ContainerPort: 8080}}, ""},
+		"the chapter": {"{}", chapter, []inventory.Port{{Protocol: socket.TCP, HostPort: 9000, ContainerPort: 8080}}, ""},
 		"several": {"{}", several, []inventory.Port{
-			{Protocol: nsinspect.UDP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 53, ContainerPort: 5353},
-			{Protocol: nsinspect.SCTP, HostPort: 5000, ContainerPort: 5000},
+			{Protocol: socket.UDP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 53, ContainerPort: 5353},
+			{Protocol: socket.SCTP, HostPort: 5000, ContainerPort: 5000},
 		}, ""},
-		"in the host's network": {`{"network":2}`, `[{"containerPort":80}]`, []inventory.Port{{Protocol: nsinspect.TCP, HostPort: 80, ContainerPort: 80}}, ""},
+		"in the host's network": {`{"network":2}`, `[{"containerPort":80}]`, []inventory.Port{{Protocol: socket.TCP, HostPort: 80, ContainerPort: 80}}, ""},
 		"damaged":               {"{}", `[{"hostPort":`, nil, "decode ports: unexpected end of JSON input"},
 		"another protocol":      {"{}", `[{"hostPort":1,"protocol":"ICMP"}]`, nil, `decode ports: no protocol "ICMP"`},
 		"out of range":          {"{}", `[{"hostPort":65536},{"hostPort":-1}]`, nil, ""},
@@ -66,8 +66,8 @@ func TestPortMappings(t *testing.T) {
 		`{"protocol":9,"host_port":1}]}}}`)
 	got := assemble("k8s.io", []containers.Container{record}, nil, nil)[0].Declared.Ports
 	want := []inventory.Port{
-		{Protocol: nsinspect.TCP, HostPort: 31080, ContainerPort: 8080},
-		{Protocol: nsinspect.UDP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 31053, ContainerPort: 53},
+		{Protocol: socket.TCP, HostPort: 31080, ContainerPort: 8080},
+		{Protocol: socket.UDP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 31053, ContainerPort: 53},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 		t.Errorf("ports (-want +got):\n%s", diff)
@@ -84,7 +84,7 @@ func TestPortsWithoutPod(t *testing.T) {
 		Spec:   stored(`{"linux":{"namespaces":[{"type":"network"},{"type":"pid"},{"type":"ipc"}]}}`),
 	}
 	got := assemble("default", []containers.Container{record}, nil, nil)[0].Declared
-	if diff := cmp.Diff([]inventory.Port{{Protocol: nsinspect.TCP, HostPort: 8080, ContainerPort: 80}}, got.Ports, cmpopts.EquateComparable(netip.Addr{})); diff != "" || got.PortsReason != "" {
+	if diff := cmp.Diff([]inventory.Port{{Protocol: socket.TCP, HostPort: 8080, ContainerPort: 80}}, got.Ports, cmpopts.EquateComparable(netip.Addr{})); diff != "" || got.PortsReason != "" {
 		t.Errorf("nerdctl: reason %q, ports (-want +got):\n%s", got.PortsReason, diff)
 	}
 	got = assemble("moby", []containers.Container{record}, nil, nil)[0].Declared

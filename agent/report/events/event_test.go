@@ -19,8 +19,10 @@ import (
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
-	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
+	"github.com/nsaudit/nsaudit/nsinspect/nstest"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -44,11 +46,11 @@ func goldenNode() *report.Node {
 	bySpec := bare("web-2", inHostNet(42, "nginx"))
 	bySpec.Declared.Host = []nsinspect.Kind{nsinspect.Net}
 	foreign := snapshot.Container{
-		Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: containerID("e"), Runtime: "podman"}, "containerd does not know this container"),
+		Container: inventory.FromCgroup(cgroup.ContainerRef{ID: containerID("e"), Runtime: "podman"}, "containerd does not know this container"),
 		Processes: []snapshot.Process{inHostNet(51, "nginx")},
 	}
 	unnamed := snapshot.Container{
-		Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: containerID("f"), Runtime: "containerd", PodUID: "uid-f"}, "containerd is down"),
+		Container: inventory.FromCgroup(cgroup.ContainerRef{ID: containerID("f"), Runtime: "containerd", PodUID: "uid-f"}, "containerd is down"),
 		Processes: []snapshot.Process{inHostNet(61, "nginx")},
 	}
 	hostile := inPod("../../\x1b[31mkube", "8", nil, inHostNet(81, "a\nb\x1b[0m\u202e"))
@@ -65,10 +67,10 @@ func goldenNode() *report.Node {
 		pause("intruded", "7", nil, inHostNet(92, "sh")),
 		joined, bySpec, foreign, unnamed, hostile,
 		behindPorts("forwarded", "1", []inventory.Port{tcpPort(9000), tcpPort(22)}, nil,
-			forward(9000), forward(22, socket(22, "sshd"))),
+			forward(9000), forward(22, heldSocket(22, "sshd"))),
 		behindPorts("missing", "2", []inventory.Port{tcpPort(9000)}, nil),
 		behindPorts("many", "3", nil, []snapshot.Socket{
-			socket(8001, "a\nb"), socket(8002, "nc"), socket(8003, "nc"), socket(8004, "nc"), socket(8005, "nc"), socket(8006, "nc"),
+			heldSocket(8001, "a\nb"), heldSocket(8002, "nc"), heldSocket(8003, "nc"), heldSocket(8004, "nc"), heldSocket(8005, "nc"), heldSocket(8006, "nc"),
 		}),
 	)
 }
@@ -81,10 +83,10 @@ func behindPorts(name, letter string, declared []inventory.Port, sockets []snaps
 }
 
 func tcpPort(number uint16) inventory.Port {
-	return inventory.Port{Protocol: nsinspect.TCP, HostPort: number, ContainerPort: 8080}
+	return inventory.Port{Protocol: socket.TCP, HostPort: number, ContainerPort: 8080}
 }
 
-func socket(port uint16, command string) snapshot.Socket {
+func heldSocket(port uint16, command string) snapshot.Socket {
 	return snapshot.Socket{Socket: nstest.Listener(port), Holders: []snapshot.Holder{{PID: 812, Command: command}}}
 }
 
@@ -145,7 +147,7 @@ func TestWhichFindingsGetAnEvent(t *testing.T) {
 			},
 		},
 		"a declared port that is taken from a process of the host": {
-			containers: []snapshot.Container{behindPorts("p", "a", []inventory.Port{tcpPort(22)}, nil, forward(22, socket(22, "sshd")))},
+			containers: []snapshot.Container{behindPorts("p", "a", []inventory.Port{tcpPort(22)}, nil, forward(22, heldSocket(22, "sshd")))},
 			want: []string{
 				"Warning HostPortShadowsListener Pod/p spec.containers{main}",
 				"Normal HostPortBound Pod/p spec.containers{main}",

@@ -20,8 +20,10 @@ import (
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
-	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
+	"github.com/nsaudit/nsaudit/nsinspect/nstest"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -67,16 +69,16 @@ func byPod(kinds ...nsinspect.Kind) inventory.Declaration {
 func goldenNode() *report.Node {
 	outside := container("web-1", inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}}, nsinspect.Net)
 	outside.RuntimeNamespace = "moby"
-	foreign := snapshot.Container{Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: "cafe", Runtime: "podman"}, "not known")}
+	foreign := snapshot.Container{Container: inventory.FromCgroup(cgroup.ContainerRef{ID: "cafe", Runtime: "podman"}, "not known")}
 	foreign.Processes = container("", byPod(), nsinspect.IPC).Processes
-	unnamed := snapshot.Container{Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: "beef", PodUID: "uid", Runtime: "cri-containerd"}, "not known")}
+	unnamed := snapshot.Container{Container: inventory.FromCgroup(cgroup.ContainerRef{ID: "beef", PodUID: "uid", Runtime: "cri-containerd"}, "not known")}
 	unnamed.Processes = container("", byPod(), nsinspect.PID).Processes
 	pause := podContainer("web", "", "b0b0", byPod(), nsinspect.Net)
 	pause.Sandbox = true
 	hung := podContainer("slow", "main", "dada", byPod())
 	hung.Unknown = []snapshot.Gap{{Cause: snapshot.CauseRuntime, Reason: "its shim does not answer"}}
 	forwarded := podContainer("kubia", "main", "9000", byPod())
-	forwarded.Declared.Ports = []inventory.Port{{Protocol: nsinspect.TCP, HostPort: 9000}, {Protocol: nsinspect.UDP, HostPort: 53}}
+	forwarded.Declared.Ports = []inventory.Port{{Protocol: socket.TCP, HostPort: 9000}, {Protocol: socket.UDP, HostPort: 53}}
 	forwarded.Forwards = []snapshot.Forward{{Forward: nstest.Forward(9000)}}
 	forwarded.Sockets = []snapshot.Socket{{Socket: nstest.Listener(8081)}}
 	s := snap(

@@ -5,6 +5,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 func cleanAll(texts []string) []string {
@@ -22,17 +23,17 @@ func cleanPorts(ports *snapshot.PortCoverage) *snapshot.PortCoverage {
 	}
 	cleaned := *ports
 	cleaned.Datapath = report.Clean(ports.Datapath)
-	cleaned.Ways = make(map[nsinspect.Protocol]string, len(ports.Ways))
+	cleaned.Ways = make(map[socket.Protocol]string, len(ports.Ways))
 	for protocol, way := range ports.Ways {
-		cleaned.Ways[nsinspect.Protocol(report.Clean(string(protocol)))] = report.Clean(way)
+		cleaned.Ways[socket.Protocol(report.Clean(string(protocol)))] = report.Clean(way)
 	}
 	cleaned.Absent = nil
 	for _, protocol := range ports.Absent {
-		cleaned.Absent = append(cleaned.Absent, nsinspect.Protocol(report.Clean(string(protocol))))
+		cleaned.Absent = append(cleaned.Absent, socket.Protocol(report.Clean(string(protocol))))
 	}
-	cleaned.NoSockets = make(map[nsinspect.Protocol]snapshot.Gap, len(ports.NoSockets))
+	cleaned.NoSockets = make(map[socket.Protocol]snapshot.Gap, len(ports.NoSockets))
 	for protocol, gap := range ports.NoSockets {
-		cleaned.NoSockets[nsinspect.Protocol(report.Clean(string(protocol)))] = cleanGap(gap)
+		cleaned.NoSockets[socket.Protocol(report.Clean(string(protocol)))] = cleanGap(gap)
 	}
 	cleaned.NoForwards = nil
 	for _, gap := range ports.NoForwards {

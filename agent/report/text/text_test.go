@@ -12,8 +12,10 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
-	"github.com/nsaudit/nsaudit/internal/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
+	"github.com/nsaudit/nsaudit/nsinspect/nstest"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -46,13 +48,13 @@ func goldenSnapshot() *snapshot.Snapshot {
 	outside.RuntimeNamespace, outside.ID, outside.Name, outside.Pod = "default", "web-1", "", nil
 	outside.Declared = inventory.Declaration{By: inventory.BySpec, Joined: map[nsinspect.Kind]string{nsinspect.Net: "/proc/1/ns/net"}}
 	foreign := snapshot.Container{
-		Container: inventory.FromCgroup(nsinspect.ContainerRef{ID: string(bytes.Repeat([]byte("e"), 64)), Runtime: "podman"}, "containerd does not know this container"),
+		Container: inventory.FromCgroup(cgroup.ContainerRef{ID: string(bytes.Repeat([]byte("e"), 64)), Runtime: "podman"}, "containerd does not know this container"),
 		Processes: []snapshot.Process{process(51, "nginx", nstest.Group(4, 1, 2, 3))},
 	}
 	hung := pod("slow", "f", nil, process(61, "", nstest.Group(1, 201, 202, 203)))
 	hung.Unknown = []snapshot.Gap{{Cause: snapshot.CauseRuntime, Reason: "its shim does not answer containerd, so its task is not known"}}
 	forwarded := pod("kubia-hostport", "1", nil, process(81, "", nstest.Sharing()))
-	forwarded.Declared.Ports = []inventory.Port{{Protocol: nsinspect.TCP, HostPort: 9000, ContainerPort: 8080}, {Protocol: nsinspect.TCP, HostPort: 22}, {Protocol: nsinspect.UDP, HostPort: 53}}
+	forwarded.Declared.Ports = []inventory.Port{{Protocol: socket.TCP, HostPort: 9000, ContainerPort: 8080}, {Protocol: socket.TCP, HostPort: 22}, {Protocol: socket.UDP, HostPort: 53}}
 	forwarded.Forwards = []snapshot.Forward{
 		{Forward: nstest.Forward(9000)},
 		{Forward: nstest.Forward(22), Shadows: []snapshot.Socket{{Socket: nstest.Listener(22), Holders: []snapshot.Holder{{PID: 812, Command: "sshd"}}}}},
@@ -60,8 +62,8 @@ func goldenSnapshot() *snapshot.Snapshot {
 	listening := pod("listening", "2", nil, process(82, "", nstest.Sharing()))
 	listening.Sockets = []snapshot.Socket{{Socket: nstest.Listener(8081), Holders: []snapshot.Holder{{PID: 82, Command: "a\nb\x1b[31m"}}}}
 	s.Ports = &snapshot.PortCoverage{
-		Sockets: 12, Forwards: 2, Rules: 31, Ways: map[nsinspect.Protocol]string{nsinspect.TCP: nsinspect.BySockDiag},
-		Absent: []nsinspect.Protocol{nsinspect.SCTP},
+		Sockets: 12, Forwards: 2, Rules: 31, Ways: map[socket.Protocol]string{socket.TCP: socket.SockDiag},
+		Absent: []socket.Protocol{socket.SCTP},
 	}
 	s.Containers = []snapshot.Container{
 		pod("pod-with-host-network", "a", []nsinspect.Kind{nsinspect.Net}, process(11, "sleep", nstest.Group(1, 1, 102, 103))),

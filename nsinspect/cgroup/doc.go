@@ -1,0 +1,3 @@
+// Package cgroup reads in which cgroups a process is (cgroups(7)), and finds cgroups of the
+// host by their ids.
+package cgroup

@@ -1,0 +1,162 @@
+// Package fakeproc makes directories that look like a procfs, for tests of what reads one.
+package fakeproc
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Proc is a directory that looks like a procfs. The links below ns lead to regular
+// files, one a namespace, as the kernel's lead to nsfs.
+type Proc struct {
+	t    testing.TB
+	base string
+}
+
+// Process is a process of a fake procfs.
+type Process struct {
+	PID  int
+	Comm string
+	// stat is the text behind the command; "" for that of a running process.
+	Stat   string
+	Cgroup string
+	// ns names the namespaces of the leader by kind. A name below "forbidden/" can't be read by a
+	// test that runs WithoutRights.
+	NS map[string]string
+	// others are the threads besides the leader.
+	Others []Thread
+}
+
+type Thread struct {
+	TID    int
+	Stat   string
+	Cgroup string
+	NS     map[string]string
+}
+
+const (
+	// statRest is what stands behind the flags, up to the time of the start.
+	StatRest     = " 0 0 0 0 0 0 0 0 20 0 1 0 100"
+	RunningStat  = "S 1 1 1 0 -1 4194560" + StatRest
+	ZombieStat   = "Z 1 1 1 0 -1 4194316" + StatRest
+	KthreaddStat = "S 0 0 0 0 -1 2129984" + StatRest
+)
+
+func New(t testing.TB) *Proc {
+	t.Helper()
+	f := &Proc{t: t, base: t.TempDir()}
+	forbidden := filepath.Join(f.base, "forbidden")
+	f.Mkdir("proc")
+	f.Mkdir("forbidden")
+	t.Cleanup(func() { _ = os.Chmod(forbidden, 0o700) })
+	return f
+}
+
+// Add makes a process, with the files that the kernel shows of one.
+func (f *Proc) Add(process Process) {
+	f.t.Helper()
+	dir := filepath.Join("proc", strconv.Itoa(process.PID))
+	leader := Thread{process.PID, process.Stat, process.Cgroup, process.NS}
+	f.files(dir, process.Comm, leader)
+	for _, thread := range append([]Thread{leader}, process.Others...) {
+		f.files(filepath.Join(dir, "task", strconv.Itoa(thread.TID)), process.Comm, thread)
+	}
+}
+
+func (f *Proc) files(dir, comm string, thread Thread) {
+	f.t.Helper()
+	if thread.Stat == "" {
+		thread.Stat = RunningStat
+	}
+	f.Write(dir+"/comm", comm+"\n")
+	f.Write(dir+"/stat", fmt.Sprintf("%d (%s) %s\n", thread.TID, comm, thread.Stat))
+	f.Write(dir+"/cgroup", thread.Cgroup)
+	f.Mkdir(dir + "/ns")
+	for kind, name := range thread.NS {
+		up := strings.Repeat("../", strings.Count(dir, "/")+2)
+		if !strings.HasPrefix(name, "forbidden/") {
+			name = "namespaces/" + name
+		}
+		f.Write(name, "")
+		f.Link(up+name, dir+"/ns/"+kind)
+	}
+}
+
+func (f *Proc) Mkdir(name string) {
+	f.t.Helper()
+	if err := os.MkdirAll(filepath.Join(f.base, name), 0o755); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *Proc) Write(name, text string) {
+	f.t.Helper()
+	f.Mkdir(filepath.Dir(name))
+	if err := os.WriteFile(filepath.Join(f.base, name), []byte(text), 0o644); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *Proc) Link(target, name string) {
+	f.t.Helper()
+	if err := os.Symlink(target, filepath.Join(f.base, name)); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// WithoutRights runs a look at the fake procfs to which what is forbidden is denied. For
+// root that takes giving up, on this thread, the rights to pass by the files' modes.
+func (f *Proc) WithoutRights(look func()) {
+	f.t.Helper()
+	if err := os.Chmod(filepath.Join(f.base, "forbidden"), 0); err != nil {
+		f.t.Fatal(err)
+	}
+	if os.Geteuid() != 0 {
+		look()
+		return
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	const nobody = 65534
+	if err := unix.Setfsuid(nobody); err != nil {
+		f.t.Fatal(err)
+	}
+	defer func() { _ = unix.Setfsuid(0) }()
+	look()
+}
+
+// AllKinds names a namespace of each kind.
+func AllKinds(prefix string) map[string]string {
+	names := make(map[string]string)
+	for _, kind := range [...]string{"net", "pid", "ipc", "user", "mnt", "uts", "cgroup", "time"} {
+		names[kind] = prefix + "-" + kind
+	}
+	return names
+}
+
+func (f *Proc) Remove(name string) {
+	f.t.Helper()
+	if err := os.RemoveAll(filepath.Join(f.base, name)); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// Path returns the path of a file.
+func (f *Proc) Path(name string) string { return filepath.Join(f.base, name) }
+
+// Root returns the path of the procfs.
+func (f *Proc) Root() string { return f.Path("proc") }
+
+// Forbid replaces a file by a link to one that can't be reached WithoutRights.
+func (f *Proc) Forbid(name string) {
+	f.t.Helper()
+	f.Remove(name)
+	f.Link(strings.Repeat("../", strings.Count(name, "/"))+"forbidden/"+filepath.Base(name), name)
+}

@@ -1,0 +1,59 @@
+// Package hostlink opens netlink sockets in the network namespace of the host.
+package hostlink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mdlayher/netlink"
+	"github.com/nsaudit/nsaudit/nsinspect"
+	"golang.org/x/sys/unix"
+)
+
+// dumpBuffer is the size of the buffer for each part of a dump. The kernel fills parts as large
+// as the reader's last buffer, up to 32 KiB (net/netlink/af_netlink.c, netlink_dump). That is
+// not about speed alone: an object that fits into no part ends the dump of rules without an
+// error, and the library by itself would leave it at some 4 KiB.
+const dumpBuffer = 32 << 10
+
+// Dial opens a netlink socket (netlink(7)) of this protocol in the host's network
+// namespace. The socket stays there whichever thread uses it. Its reads end when the
+// context does, by its deadline.
+//
+// Where this process is elsewhere, it takes CAP_SYS_ADMIN to enter that namespace
+// (setns(2)): [nsinspect.ErrDenied] without.
+func Dial(ctx context.Context, host *nsinspect.Host, protocol int) (*netlink.Conn, error) {
+	var conn *netlink.Conn
+	err := host.InNetwork(func() error {
+		var err error
+		conn, err = netlink.Dial(protocol, &netlink.Config{MessageBufferSize: dumpBuffer})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open a netlink socket in the host's network namespace: %w", err)
+	}
+	err = hearKernelOnly(conn)
+	if deadline, ok := ctx.Deadline(); ok {
+		err = errors.Join(err, conn.SetReadDeadline(deadline))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("set up a netlink socket: %w", err), conn.Close())
+	}
+	return conn, nil
+}
+
+// hearKernelOnly connects a netlink socket to the kernel, after which no message of a process
+// gets in. Else whoever has CAP_NET_ADMIN in the host's network namespace could end a dump
+// before its time, and so hide what follows.
+func hearKernelOnly(conn *netlink.Conn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var connectErr error
+	err = raw.Control(func(fd uintptr) {
+		connectErr = unix.Connect(int(fd), &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+	})
+	return errors.Join(err, connectErr)
+}

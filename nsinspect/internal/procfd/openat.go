@@ -1,0 +1,91 @@
+package procfd
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// OpenDir opens a directory for listing.
+func OpenDir(at int, name string) (int, error) {
+	return Retry(func() (int, error) {
+		return unix.Openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	})
+}
+
+// Open opens a file for reading.
+func Open(at int, name string) (int, error) {
+	return Retry(func() (int, error) {
+		return unix.Openat(at, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	})
+}
+
+// OpenFile is Open for what reads from an [os.File].
+func OpenFile(at int, name string) (*os.File, error) {
+	fd, err := Open(at, name)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// Stat looks at a file, as fstatat(2).
+func Stat(at int, name string, stat *unix.Stat_t, flags int) error {
+	_, err := Retry(func() (int, error) { return 0, unix.Fstatat(at, name, stat, flags) })
+	return err
+}
+
+// ReadAll reads a procfs file whole. The kernel renders the files used here in one
+// piece, so a read that does not fill the buffer is the last one; larger files are
+// read on up to the cap. The result is valid until buf is used again.
+func ReadAll(at int, name string, buf []byte, limit int) ([]byte, error) {
+	fd, err := Open(at, name)
+	if err != nil {
+		return nil, err
+	}
+	defer Close(fd)
+	size := 0
+	for {
+		n, err := Retry(func() (int, error) { return unix.Read(fd, buf[size:]) })
+		if err != nil {
+			return nil, err
+		}
+		size += n
+		if size < len(buf) {
+			return buf[:size], nil
+		}
+		if size >= limit {
+			return nil, fmt.Errorf("%s: %w of %d bytes", name, ErrTooLarge, limit)
+		}
+		buf = append(buf, make([]byte, min(len(buf), limit-size))...)
+	}
+}
+
+// MountID returns the id of the mount that an open file is on, as mountinfo shows it, since
+// Linux 5.8 (statx(2)).
+func MountID(fd int) (uint64, error) {
+	var stat unix.Statx_t
+	_, err := Retry(func() (int, error) { return 0, unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &stat) })
+	if err != nil {
+		return 0, fmt.Errorf("read the id of a mount: %w", err)
+	}
+	if stat.Mask&unix.STATX_MNT_ID == 0 {
+		return 0, errors.New("read the id of a mount: the kernel does not tell it")
+	}
+	return stat.Mnt_id, nil
+}
+
+// Retry repeats a call that a signal interrupted: the Go runtime preempts with signals.
+func Retry(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if !errors.Is(err, unix.EINTR) {
+			return n, err
+		}
+	}
+}
+
+// Close closes a descriptor that was only read from: its error says nothing.
+func Close(fd int) { _ = unix.Close(fd) }

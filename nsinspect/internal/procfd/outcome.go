@@ -1,0 +1,38 @@
+package procfd
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// The outcomes of a read that gave no value. They are told apart with errors.Is.
+var (
+	// ErrVanished says that the process or thread ended: normal, not a gap.
+	ErrVanished = errors.New("vanished")
+	// ErrDenied says that the kernel or a security module refused the look: a gap.
+	ErrDenied = errors.New("denied")
+	// ErrTooLarge says that a text was longer than its cap, so it was not judged.
+	ErrTooLarge = errors.New("larger than its cap")
+)
+
+// Classify turns an errno of a read below /proc/PID into one of the outcomes. The
+// errno stays in the chain.
+func Classify(doing string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ESRCH):
+		return fmt.Errorf("%s: %w: %w", doing, ErrVanished, err)
+	case IsDenial(err):
+		return fmt.Errorf("%s: %w: %w", doing, ErrDenied, err)
+	default:
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+}
+
+// IsDenial reports whether an error is an errno that refuses a look.
+func IsDenial(err error) bool {
+	return errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM)
+}

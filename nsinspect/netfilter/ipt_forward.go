@@ -1,0 +1,98 @@
+package netfilter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"github.com/nsaudit/nsaudit/nsinspect"
+	"strconv"
+)
+
+// errLayout says that entries have another layout in programs like this.
+var errLayout = errors.New("a 32-bit program can't read it")
+
+// legacyForwards adds the forwards in legacy iptables to a table, and returns what failed.
+func (r *Reader) legacyForwards(ctx context.Context, host *nsinspect.Host, table *Table) []error {
+	var failures []error
+	for _, family := range legacyFamilies() {
+		// The time is another for each: what holds up one must not hide the other.
+		limited, cancel := context.WithTimeout(ctx, maxForwardTime)
+		found, err := r.legacyFamilyForwards(limited, host, &family)
+		cancel()
+		table.add(&found)
+		if err != nil {
+			name := nftObject{family: family.family, table: natTable}.tableName()
+			failures = append(failures, fmt.Errorf("read the table %q of legacy iptables: %w", name, err))
+		}
+	}
+	return failures
+}
+
+func (r *Reader) legacyFamilyForwards(ctx context.Context, host *nsinspect.Host, family *legacyFamily) (Table, error) {
+	table, err := r.askLegacy(ctx, host, family)
+	if errors.Is(err, errNoTable) {
+		return Table{}, nil
+	}
+	if err != nil {
+		return Table{}, err
+	}
+	defer table.free()
+	reader := newLegacyReader(table, defaultForwardLimits())
+	err = reader.walk(ctx, nil)
+	return reader.result(), err
+}
+
+// newLegacyReader returns a reader that begins where packets enter the table.
+func newLegacyReader(table *legacyTable, limits forwardLimits) *forwardReader {
+	reader := newForwardReader(table, limits)
+	reader.decode, reader.queue = table.decode, table.queue
+	return reader
+}
+
+// askLegacy is readLegacy with an end. The caller frees the table.
+//
+// The kernel answers under a lock that all network namespaces share, and holds it while it
+// writes to the memory of whoever asked. A process that never takes the answer holds up all
+// others, and no signal ends their waiting. What is left behind here ends with that; there is
+// never more than one of a family.
+func (r *Reader) askLegacy(ctx context.Context, host *nsinspect.Host, family *legacyFamily) (*legacyTable, error) {
+	if strconv.IntSize == 32 {
+		return nil, errLayout
+	}
+	asking := r.asking[family.number]
+	select {
+	case asking <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	type answer struct {
+		table *legacyTable
+		err   error
+	}
+	answers := make(chan answer)
+	go func() {
+		table, err := readLegacy(host, family)
+		<-asking
+		select {
+		case answers <- answer{table, err}:
+		case <-ctx.Done():
+			if err == nil {
+				table.free()
+			}
+		}
+	}()
+	select {
+	case a := <-answers:
+		return a.table, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// add adds what was read elsewhere.
+func (t *Table) add(other *Table) {
+	t.Forwards = append(t.Forwards, other.Forwards...)
+	t.Rules += other.Rules
+	t.Ignored += other.Ignored
+	t.Unread = append(t.Unread, other.Unread...)
+}

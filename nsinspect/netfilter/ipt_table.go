@@ -1,0 +1,190 @@
+package netfilter
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// legacyHooks is the number of places where packets enter a table (NF_INET_NUMHOOKS).
+const legacyHooks = 5
+
+// legacyInfo is struct xt_getinfo: where in the entries packets begin, by hook, and where
+// the rule stands that decides on what is left.
+type legacyInfo struct {
+	valid            uint32
+	entry, underflow [legacyHooks]uint32
+	size             uint32
+}
+
+func decodeInfo(raw *[iptInfoSize]byte) legacyInfo {
+	word := func(i int) uint32 { return binary.NativeEndian.Uint32(raw[iptNameSize+4*i:]) }
+	info := legacyInfo{valid: word(0), size: word(12)}
+	for hook := range legacyHooks {
+		info.entry[hook], info.underflow[hook] = word(1+hook), word(1+legacyHooks+hook)
+	}
+	return info
+}
+
+// legacyTable is a table of legacy iptables: entries one behind the other, of which those
+// with the target ERROR are headings of chains. A jump leads to an entry, mostly a chain's
+// first.
+//
+// It answers the dumps that the reader of forwards asks for.
+type legacyTable struct {
+	family byte
+	layout entryLayout
+	*legacyDump
+	// starts are the offsets of the entries, ascending.
+	starts []uint32
+	// names are the chains that something leads to, by the offsets of their first entries,
+	// and chains the reverse. A node of a large cluster has 100,000 others.
+	names  map[int]string
+	chains map[string]int
+	// ends are where the policies stand of the chains in which packets enter.
+	ends map[string]int
+	// queue are those chains.
+	queue []visit
+}
+
+// errMalformed says that an entry is not what the kernel's own checks let pass
+// (net/netfilter/x_tables.c, xt_check_entry_offsets), or not where packets enter.
+func errMalformed(offset int) error {
+	return fmt.Errorf("the entry at byte %d is malformed: %w", offset, errTorn)
+}
+
+// parseLegacy finds the entries of a table, and where packets enter it.
+func parseLegacy(family *legacyFamily, dump *legacyDump) (*legacyTable, error) {
+	t := &legacyTable{
+		family:     family.family,
+		layout:     family.layout,
+		legacyDump: dump,
+		names:      make(map[int]string),
+		chains:     make(map[string]int),
+		ends:       make(map[string]int),
+	}
+	info := decodeInfo(&dump.info)
+	if len(t.entries) != int(info.size) {
+		return nil, fmt.Errorf("%d bytes of entries instead of %d", len(t.entries), info.size)
+	}
+	for offset := 0; offset < len(t.entries); {
+		entry, ok := t.layout.cut(t.entries[offset:])
+		if !ok {
+			return nil, errMalformed(offset)
+		}
+		t.starts = append(t.starts, uint32(offset))
+		offset += len(entry)
+	}
+	for _, hook := range [...]struct {
+		number int
+		name   string
+	}{{unix.NF_INET_PRE_ROUTING, "PREROUTING"}, {unix.NF_INET_LOCAL_OUT, "OUTPUT"}} {
+		if info.valid&(1<<hook.number) == 0 {
+			continue
+		}
+		if err := t.addHook(hook.name, int(info.entry[hook.number]), int(info.underflow[hook.number])); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// number returns the number of the entry at an offset.
+func (t *legacyTable) number(offset int) (int, bool) {
+	if offset >= len(t.entries) {
+		return 0, false
+	}
+	return slices.BinarySearch(t.starts, uint32(offset))
+}
+
+// addHook adds a chain in which packets enter. It ends with its policy: where there is none,
+// the entries are of another table than the offsets.
+func (t *legacyTable) addHook(name string, start, policy int) error {
+	for _, offset := range [...]int{start, policy} {
+		if _, ok := t.number(offset); !ok {
+			return errMalformed(offset)
+		}
+	}
+	target := t.layout.target(t.entry(policy))
+	if verdict, ok := target.verdict(); !ok || verdict >= 0 || policy < start {
+		return errMalformed(policy)
+	}
+	t.names[start], t.chains[name], t.ends[name] = name, start, policy
+	t.queue = append(t.queue, visit{nftObject{t.family, natTable, name}, anyPacket()})
+	return nil
+}
+
+// chainAt returns the chain that a jump to this offset leads to, by a name that no other has.
+// Programs make each name once and jump to beginnings only, but the kernel takes any table.
+func (t *legacyTable) chainAt(offset int) (string, bool) {
+	if name, ok := t.names[offset]; ok {
+		return name, true
+	}
+	number, ok := t.number(offset)
+	if !ok {
+		return "", false
+	}
+	name := ""
+	if number > 0 {
+		name = t.heading(int(t.starts[number-1]))
+	}
+	for _, taken := t.chains[name]; taken || name == ""; _, taken = t.chains[name] {
+		name = fmt.Sprintf("%s+%d", name, offset)
+	}
+	t.names[offset], t.chains[name] = name, offset
+	return name, true
+}
+
+// entry returns the entry at an offset where one begins.
+func (t *legacyTable) entry(offset int) []byte {
+	entry, _ := t.layout.cut(t.entries[offset:]) // It could be cut before.
+	return entry
+}
+
+// heading returns the name of the chain that an entry is the heading of, or "".
+func (t *legacyTable) heading(offset int) string {
+	target := t.layout.target(t.entry(offset))
+	if target.name != errorTarget {
+		return ""
+	}
+	return cString(target.info[:min(len(target.info), chainNameSize)])
+}
+
+// dump calls visit with each rule of a chain. The last entry, which only goes back or is the
+// policy, is none.
+func (t *legacyTable) dump(_ context.Context, ask nftDump, visit func(nftMessage) error) error {
+	offset, ok := t.chains[ask.of.name]
+	if !ok {
+		return nil
+	}
+	last, ok := t.ends[ask.of.name]
+	if !ok {
+		last = len(t.entries)
+	}
+	for offset <= last && offset < len(t.entries) {
+		entry := t.entry(offset)
+		target := t.layout.target(entry)
+		if target.name == errorTarget {
+			return nil
+		}
+		offset += len(entry)
+		if t.closes(&target, offset, last) {
+			return nil
+		}
+		if err := visit(nftMessage{t.family, entry}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// closes says whether a target is that of the last entry of its chain, and leads nowhere.
+func (t *legacyTable) closes(target *xtExtension, next, last int) bool {
+	if verdict, ok := target.verdict(); !ok || verdict >= 0 {
+		return false
+	}
+	return next > last || next == len(t.entries) || t.layout.target(t.entry(next)).name == errorTarget
+}

@@ -1,0 +1,205 @@
+package netfilter
+
+import (
+	"encoding/hex"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestPrefixOf(t *testing.T) {
+	tests := []struct {
+		low, high string
+		want      string // "" for none
+	}{
+		{"10.0.0.1", "10.0.0.1", "10.0.0.1/32"},
+		{"10.0.0.0", "10.255.255.255", "10.0.0.0/8"},
+		{"10.16.0.0", "10.31.255.255", "10.16.0.0/12"},
+		{"0.0.0.0", "255.255.255.255", "0.0.0.0/0"},
+		{"::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "::/0"},
+		{"2001:db8::", "2001:db8::7fff", "2001:db8::/113"},
+		{"10.0.0.1", "10.0.0.2", ""},
+		{"10.0.0.0", "10.0.0.2", ""},
+		{"10.0.0.1", "10.0.0.0", ""},
+	}
+	for _, test := range tests {
+		prefix, ok := prefixOf(netip.MustParseAddr(test.low).AsSlice(), netip.MustParseAddr(test.high).AsSlice())
+		if ok != (test.want != "") || ok && prefix.String() != test.want {
+			t.Errorf("prefixOf(%s, %s) = %s, %t, want %q", test.low, test.high, prefix, ok, test.want)
+		}
+	}
+	if prefix, ok := prefixOf([]byte{10, 0}, []byte{10, 0}); ok {
+		t.Errorf("two bytes made the prefix %s", prefix)
+	}
+}
+
+func TestMatchAnd(t *testing.T) {
+	to := func(prefix string) match {
+		m := anyPacket()
+		m.host = netip.MustParsePrefix(prefix)
+		return m
+	}
+	tests := map[string]struct {
+		a, b match
+		want match
+		none bool
+	}{
+		"anything":           {a: anyPacket(), b: anyPacket(), want: anyPacket()},
+		"ports that overlap": {a: match{protocols: 1, first: 1, last: 9}, b: match{protocols: 3, first: 5, last: 20}, want: match{protocols: 1, first: 5, last: 9}},
+		"ports apart":        {a: match{protocols: 1, first: 1, last: 4}, b: match{protocols: 1, first: 5, last: 20}, none: true},
+		"other protocols":    {a: match{protocols: 1, last: 9}, b: match{protocols: 2, last: 9}, none: true},
+		"the smaller prefix": {a: to("10.0.0.0/8"), b: to("10.1.0.0/16"), want: to("10.1.0.0/16")},
+		"a prefix of it":     {a: to("10.1.0.0/16"), b: to("10.0.0.0/8"), want: to("10.1.0.0/16")},
+		"one prefix":         {a: anyPacket(), b: to("10.0.0.0/8"), want: to("10.0.0.0/8")},
+		"prefixes apart":     {a: to("10.1.0.0/16"), b: to("10.2.0.0/16"), none: true},
+		"families apart":     {a: to("10.1.0.0/16"), b: to("::/0"), none: true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, ok := test.a.and(test.b)
+			if ok == test.none || ok && got != test.want {
+				t.Errorf("and = %+v, %t, want %+v", got, ok, test.want)
+			}
+		})
+	}
+}
+
+func TestMatchAddress(t *testing.T) {
+	tests := map[string]string{
+		"192.0.2.1/32":   "192.0.2.1",
+		"192.0.2.0/24":   "invalid IP",
+		"127.0.0.0/8":    "127.0.0.0",
+		"127.0.0.1/32":   "127.0.0.1",
+		"::1/128":        "::1",
+		"0.0.0.0/0":      "invalid IP",
+		"0.0.0.0/32":     "invalid IP",
+		"::/128":         "invalid IP",
+		"2001:db8::/127": "invalid IP",
+	}
+	for prefix, want := range tests {
+		if got := (match{host: netip.MustParsePrefix(prefix)}).address().String(); got != want {
+			t.Errorf("the address of %s is %s, want %s", prefix, got, want)
+		}
+	}
+	if address := anyPacket().address(); address.IsValid() {
+		t.Errorf("any packet goes to %s", address)
+	}
+}
+
+// Ends of ranges are elements of their own, in any order.
+func TestCloseRanges(t *testing.T) {
+	element := func(key string, closes bool) setElement { return setElement{key: bytesOf(t, key), closes: closes} }
+	closed := func(key, end string) setElement { return setElement{key: bytesOf(t, key), end: bytesOf(t, end)} }
+	tests := map[string]struct{ elements, want []setElement }{
+		"no ranges": {
+			elements: []setElement{element("0050", false), element("0016", false)},
+			want:     []setElement{element("0050", false), element("0016", false)},
+		},
+		"ranges apart": {
+			elements: []setElement{element("0000", true), element("01f5", true), element("01f4", false), element("0064", true), element("0050", false)},
+			want:     []setElement{closed("0050", "0063"), closed("01f4", "01f4")},
+		},
+		"ranges that touch": {
+			elements: []setElement{element("0050", false), element("0064", true), element("0064", false), element("0065", true)},
+			want:     []setElement{closed("0050", "0063"), closed("0064", "0064")},
+		},
+		"a range without an end": {
+			elements: []setElement{element("0000", true), element("8000", false)},
+			want:     []setElement{closed("8000", "ffff")},
+		},
+		"everything else": {
+			elements: []setElement{element("0051", true), {data: []byte{1}}, element("0050", false)},
+			want:     []setElement{{data: []byte{1}}, closed("0050", "0050")},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, closeRanges(test.elements), cmp.AllowUnexported(setElement{})); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// User data are bytes of whoever made the rule.
+func TestComment(t *testing.T) {
+	tests := map[string]string{
+		"":                        "",
+		"\x00":                    "",
+		"\x00\x04abc\x00":         "abc",
+		"\x01\x01x\x00\x03ab\x00": "ab",
+		"\x00\x03abc":             "abc",
+		"\x00\x06ab\x00cd\x00":    "ab",
+		"\x00\x05\x1b[2J\xff":     "\x1b[2J\xff",
+		"\x00\xffabc":             "",
+		"\x01\xff\x00\x03ab\x00":  "",
+	}
+	for udata, want := range tests {
+		if got := comment([]byte(udata)); got != want {
+			t.Errorf("comment(%q) = %q, want %q", udata, got, want)
+		}
+	}
+}
+
+func TestOwnerOf(t *testing.T) {
+	native := nftObject{table: portmapTable, name: "hostports"}
+	entry := nftObject{table: "nat", name: portmapChain}
+	podman := nftObject{table: "nat", name: netavarkChain}
+	long := `dnat name: "` + strings.Repeat("n", 200) + `" id: "` + strings.Repeat("a", 64)
+	tests := []struct {
+		chain         nftObject
+		comment, want string
+	}{
+		{native, "abc", "abc"},
+		{native, "", ""},
+		{native, "\x1b[2J\n\xff", "\x1b[2J\n\xff"},
+		{entry, `dnat name: "podnet" id: "abc"`, "abc"},
+		{entry, `dnat name: "a" id: "b" id: "abc"`, "abc"},
+		{entry, `dnat name: "podnet" id: ""`, ""},
+		{entry, long[:255], ""},
+		{entry, "something else", ""},
+		{podman, "dnat name: podman id: abc", "abc"},
+		{podman, "something else", ""},
+		{nftObject{table: "nat", name: "PREROUTING"}, `dnat name: "podnet" id: "abc"`, ""},
+		{nftObject{table: "mine", name: "hostports"}, "abc", ""},
+	}
+	for _, test := range tests {
+		if got := ownerOf(test.chain, test.comment); got != test.want {
+			t.Errorf("ownerOf(%+v, %q) = %q, want %q", test.chain, test.comment, got, test.want)
+		}
+	}
+}
+
+func TestServesServices(t *testing.T) {
+	services := []nftObject{
+		{table: "nat", name: "KUBE-SERVICES"},
+		{table: "nat", name: "cali-PREROUTING"},
+		{table: "nat", name: "CILIUM_PRE_nat"},
+		{table: "kube-proxy", name: "nat-prerouting"},
+	}
+	others := []nftObject{
+		{table: "nat", name: "PREROUTING"},
+		{table: "nat", name: portmapChain},
+		{table: "nat", name: "KUBE-HOSTPORTS"},
+		{table: "nat", name: "KUBE-HP-4YVONL46AKYWSKS3"},
+		{table: "cni_hostport", name: "prerouting"},
+		{table: "nat", name: "DOCKER"},
+	}
+	for _, chain := range slices.Concat(services, others) {
+		if got, want := servesServices(chain), slices.Contains(services, chain); got != want {
+			t.Errorf("servesServices(%+v) = %t, want %t", chain, got, want)
+		}
+	}
+}
+
+func bytesOf(t testing.TB, text string) []byte {
+	t.Helper()
+	data, err := hex.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}

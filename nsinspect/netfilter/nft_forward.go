@@ -1,0 +1,77 @@
+package netfilter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/internal/hostlink"
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
+	"golang.org/x/sys/unix"
+)
+
+// errNoNftables says that the kernel has no nf_tables, and so no rules in it.
+var errNoNftables = errors.New("the kernel has no nf_tables")
+
+// nftForwards reads the forwards in nf_tables. What was read until an error comes with it.
+func nftForwards(ctx context.Context, host *nsinspect.Host) (Table, error) {
+	for attempt := 1; ; attempt++ {
+		table, changed, err := nftAttempt(ctx, host)
+		switch {
+		case errors.Is(err, errNoNftables):
+			return Table{}, nil
+		case err != nil:
+			return table, nftError(ctx, err)
+		case !changed:
+			return table, nil
+		case attempt == maxForwardAttempts:
+			// Each forward was there at some moment, which is worth more than nothing.
+			table.unread("the packet filter's rules changed while they were read, %d times in a row: some may be missing", attempt)
+			return table, nil
+		}
+	}
+}
+
+// nftAttempt reads the forwards once and says whether the rules changed meanwhile. A dump is
+// in many parts, and rules that move between them are left out.
+func nftAttempt(ctx context.Context, host *nsinspect.Host) (Table, bool, error) {
+	conn, err := hostlink.Dial(ctx, host, unix.NETLINK_NETFILTER)
+	if errors.Is(err, unix.EPROTONOSUPPORT) {
+		err = errNoNftables // And nothing else of netfilter either.
+	}
+	if err != nil {
+		return Table{}, false, err
+	}
+	defer func() { _ = conn.Close() }() // Its error says nothing of what was read.
+	source := &nftConn{conn: conn}
+	before, err := source.generation()
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) {
+		err = errNoNftables // The kernel has no such messages.
+	}
+	if err != nil {
+		return Table{}, false, err
+	}
+	reader := newForwardReader(source, defaultForwardLimits())
+	err = reader.read(ctx)
+	if err != nil || reader.capped {
+		// The connection may be in the midst of a dump.
+		return reader.result(), false, err
+	}
+	after, err := source.generation()
+	return reader.result(), source.changed || before != after, err
+}
+
+// nftError says what an error means. The deadline of the socket is that of the context, which
+// may notice a moment later.
+func nftError(ctx context.Context, err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if errors.Is(err, unix.EPERM) && !errors.Is(err, nsinspect.ErrDenied) {
+		return procfd.Classify("read the packet filter's rules, which takes CAP_NET_ADMIN", err)
+	}
+	return fmt.Errorf("read the packet filter's rules: %w", err)
+}

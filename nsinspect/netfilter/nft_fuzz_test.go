@@ -1,0 +1,104 @@
+package netfilter
+
+import (
+	"context"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// seed adds the recorded messages of one kind.
+func seed(f *testing.F, kind uint16) {
+	f.Helper()
+	for _, name := range recordingNames(f) {
+		for _, payload := range recorded(f, name).payloads(kind) {
+			f.Add(payload, byte(unix.NFPROTO_IPV4))
+		}
+	}
+}
+
+// one answers every dump with one message.
+type one map[uint16]nftMessage
+
+func (o one) dump(_ context.Context, ask nftDump, visit func(nftMessage) error) error {
+	message, ok := o[ask.kind]
+	if !ok {
+		return nil
+	}
+	return visit(message)
+}
+
+// entrance is a chain for NAT, as recorded.
+func entrance(f *testing.F) nftMessage {
+	f.Helper()
+	for _, message := range recorded(f, "docker-nftables")[unix.NFT_MSG_GETCHAIN] {
+		if _, ok := decodeBaseChain(message); ok {
+			return message
+		}
+	}
+	f.Fatal("no chain for NAT is recorded")
+	return nftMessage{}
+}
+
+// mustMakeSense reads from a source and looks at what comes out.
+func mustMakeSense(t *testing.T, source nftSource) {
+	t.Helper()
+	limits := defaultForwardLimits()
+	limits.steps, limits.rules = 1000, 100
+	reader := newForwardReader(source, limits)
+	if err := reader.read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mustBeForwards(t, reader.result())
+}
+
+// mustBeForwards looks at forwards and what is said of them.
+func mustBeForwards(t *testing.T, table Table) {
+	t.Helper()
+	for _, forward := range table.Forwards {
+		switch {
+		case forward.Protocol == "", forward.HostPort > forward.LastPort, !forward.Target.Addr().IsValid(),
+			forward.HostPort <= 1 && forward.LastPort == maxPort, forward.HostAddress.IsValid() && forward.HostAddress.IsUnspecified():
+			t.Errorf("forward %+v", forward)
+		}
+	}
+	if table.Ignored > table.Rules {
+		t.Errorf("%d rules ignored of %d", table.Ignored, table.Rules)
+	}
+}
+
+// A rule is in the bytes of whoever made it, and the decoders are others'.
+func FuzzDecodeRule(f *testing.F) {
+	seed(f, unix.NFT_MSG_GETRULE)
+	chain := entrance(f)
+	f.Fuzz(func(t *testing.T, rule []byte, family byte) {
+		mustMakeSense(t, one{
+			unix.NFT_MSG_GETCHAIN: {family, chain.attributes},
+			unix.NFT_MSG_GETRULE:  {family, rule},
+		})
+	})
+}
+
+func FuzzDecodeBaseChain(f *testing.F) {
+	seed(f, unix.NFT_MSG_GETCHAIN)
+	f.Fuzz(func(t *testing.T, chain []byte, family byte) {
+		object, ok := decodeBaseChain(nftMessage{family, chain})
+		if ok && object.familyName() == "" || !ok && object != (nftObject{}) {
+			t.Errorf("decodeBaseChain = %+v, %t", object, ok)
+		}
+	})
+}
+
+// The elements meet a rule that takes addresses, ports and protocols from a map.
+func FuzzDecodeElements(f *testing.F) {
+	seed(f, unix.NFT_MSG_GETSETELEM)
+	source := recorded(f, "kindnet")
+	chain, rule := entrance(f), source[unix.NFT_MSG_GETRULE][0]
+	f.Fuzz(func(t *testing.T, elements []byte, family byte) {
+		mustMakeSense(t, one{
+			unix.NFT_MSG_GETCHAIN:   {unix.NFPROTO_INET, chain.attributes},
+			unix.NFT_MSG_GETRULE:    rule,
+			unix.NFT_MSG_GETSETELEM: {family, elements},
+		})
+	})
+}
