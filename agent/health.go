@@ -67,7 +67,7 @@ func hostProblem(gaps []snapshot.Gap) error {
 	for _, gap := range gaps {
 		lost = lost || gap.Cause == snapshot.CauseHost
 		if gap.Cause == snapshot.CauseHost || gap.Cause == snapshot.CauseDenied {
-			errs = append(errs, errors.New(gap.Reason))
+			errs = append(errs, errors.New(gap.Detail))
 		}
 	}
 	if !lost {

@@ -161,7 +161,7 @@ func TestJudge(t *testing.T) {
 		"declared, but not everything was seen: no verdict on its absence": {
 			containers: []snapshot.Container{func() snapshot.Container {
 				c := container("main", byPod(nsinspect.Net), isolated(11))
-				c.Unknown = []snapshot.Gap{{Cause: snapshot.CauseDenied, Reason: "thread 12 could not be read"}}
+				c.Unread.Gaps = []snapshot.Gap{{Cause: snapshot.CauseDenied, Detail: "thread 12 could not be read"}}
 				return c
 			}()},
 		},
@@ -202,7 +202,7 @@ func TestJudge(t *testing.T) {
 			}
 			for _, u := range unknown {
 				if u.Container < 0 {
-					t.Errorf("unexpected gap: %s", u.Reason)
+					t.Errorf("unexpected gap: %s", u.Detail)
 				}
 			}
 		})
@@ -225,15 +225,15 @@ func TestJudgeWithoutHost(t *testing.T) {
 func TestJudgeReportsGaps(t *testing.T) {
 	t.Parallel()
 	broken := container("b", byPod(), isolated(11))
-	broken.Unknown = []snapshot.Gap{{Cause: snapshot.CauseRuntime, Reason: "its shim does not answer"}}
+	broken.Unread.Gaps = []snapshot.Gap{{Cause: snapshot.CauseRuntime, Detail: "its shim does not answer"}}
 	s := snapshotOf(container("a", byPod(), isolated(10)), broken)
-	s.Coverage.Gaps = []snapshot.Gap{{Cause: snapshot.CauseRead, Reason: "a gap"}}
+	s.Coverage.Gaps = []snapshot.Gap{{Cause: snapshot.CauseRead, Detail: "a gap"}}
 	s.Inventory.Problems = []string{"a problem"}
 	_, got := Judge(s)
 	want := []Unknown{
-		{-1, snapshot.Gap{Cause: snapshot.CauseRead, Reason: "a gap"}},
-		{-1, snapshot.Gap{Cause: snapshot.CauseRuntime, Reason: "a problem"}},
-		{1, snapshot.Gap{Cause: snapshot.CauseRuntime, Reason: "its shim does not answer"}},
+		{-1, snapshot.Gap{Cause: snapshot.CauseRead, Detail: "a gap"}},
+		{-1, snapshot.Gap{Cause: snapshot.CauseRuntime, Detail: "a problem"}},
+		{1, snapshot.Gap{Cause: snapshot.CauseRuntime, Detail: "its shim does not answer"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("unknown (-want +got):\n%s", diff)

@@ -82,7 +82,7 @@ func Judge(snap *snapshot.Snapshot) ([]Finding, []Unknown) {
 		host, ok := snap.Host.Namespaces.Get(check.kind)
 		if !ok {
 			reason := "the host's " + check.kind.String() + " namespace could not be read, so no container can be compared with it"
-			unknown = append(unknown, Unknown{-1, snapshot.Gap{Cause: snapshot.CauseHost, Reason: reason}})
+			unknown = append(unknown, Unknown{-1, snapshot.Gap{Cause: snapshot.CauseHost, Detail: reason}})
 			continue
 		}
 		findings = append(findings, check.judge(snap, host)...)
@@ -101,10 +101,10 @@ func gaps(snap *snapshot.Snapshot) []Unknown {
 		unknown = append(unknown, Unknown{-1, gap})
 	}
 	for _, problem := range snap.Inventory.Problems {
-		unknown = append(unknown, Unknown{-1, snapshot.Gap{Cause: snapshot.CauseRuntime, Reason: problem}})
+		unknown = append(unknown, Unknown{-1, snapshot.Gap{Cause: snapshot.CauseRuntime, Detail: problem}})
 	}
 	for _, i := range sortedContainers(snap) {
-		for _, gap := range snap.Containers[i].Unknown {
+		for _, gap := range snap.Containers[i].Unread.Gaps {
 			unknown = append(unknown, Unknown{i, gap})
 		}
 	}

@@ -84,7 +84,7 @@ func undeclaredBy(container *snapshot.Container) inventory.Declarer {
 // fullySeen says whether the absence of a namespace means anything: there are processes,
 // and nothing of the container was left unread.
 func fullySeen(container *snapshot.Container) bool {
-	return len(container.Processes) > 0 && len(container.Unknown) == 0
+	return len(container.Processes) > 0 && len(container.Unread.Gaps) == 0
 }
 
 // evidence collects the processes of which any thread is in the host's namespace.

@@ -1,9 +1,10 @@
 package audit
 
 import (
-	"github.com/nsaudit/nsaudit/nsinspect/socket"
 	"net/netip"
 	"time"
+
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // HostPort asks which ports of the host lead into a container: by a socket in the host's

@@ -45,6 +45,14 @@ func podOf(hostNetwork bool, forwards []snapshot.Forward, sockets []snapshot.Soc
 	}
 }
 
+// lookedAt is a snapshot of containers whose ports were seen as far as the coverage tells.
+func lookedAt(containers []snapshot.Container, ports *snapshot.PortCoverage) *snapshot.Snapshot {
+	for i := range containers {
+		ports.Mark(&containers[i].Unread)
+	}
+	return &snapshot.Snapshot{Host: nstest.Host(), Containers: containers, Ports: ports}
+}
+
 // verdict is the part of a finding about ports that is compared.
 type verdict struct {
 	Container int
@@ -107,7 +115,7 @@ func TestJudgePorts(t *testing.T) {
 		},
 		"declared, and forwards can't be read": {
 			containers: podOf(false, nil, nil, tcp(9000)),
-			ports:      snapshot.PortCoverage{NoForwards: []snapshot.Gap{{Cause: snapshot.CauseDenied, Reason: "no right"}}},
+			ports:      snapshot.PortCoverage{NoForwards: []snapshot.Gap{{Cause: snapshot.CauseDenied, Detail: "no right"}}},
 			unknown: []string{
 				"forwards of the host's ports may be missing: no right",
 				"it declares host port 9000/TCP, which can't be verified here: no right",
@@ -143,7 +151,7 @@ func TestJudgePorts(t *testing.T) {
 		},
 		"in the host's network, and sockets can't be read": {
 			containers: podOf(true, nil, nil, tcp(8080)),
-			ports:      snapshot.PortCoverage{NoSockets: map[socket.Protocol]snapshot.Gap{socket.TCP: {Cause: snapshot.CauseRead, Reason: "malformed"}}},
+			ports:      snapshot.PortCoverage{NoSockets: map[socket.Protocol]snapshot.Gap{socket.TCP: {Cause: snapshot.CauseRead, Detail: "malformed"}}},
 			unknown: []string{
 				"TCP sockets of the host's network may be missing: malformed",
 				"it declares host port 8080/TCP, which can't be verified here: malformed",
@@ -157,13 +165,13 @@ func TestJudgePorts(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			findings, unknown := judgePorts(&snapshot.Snapshot{Containers: test.containers, Ports: &test.ports})
+			findings, unknown := judgePorts(lookedAt(test.containers, &test.ports))
 			if diff := cmp.Diff(test.want, verdictsOf(findings)); diff != "" {
 				t.Errorf("verdicts (-want +got):\n%s", diff)
 			}
 			var reasons []string
 			for _, u := range unknown {
-				reasons = append(reasons, u.Reason)
+				reasons = append(reasons, u.Detail)
 			}
 			if diff := cmp.Diff(test.unknown, reasons); diff != "" {
 				t.Errorf("unknown (-want +got):\n%s", diff)
@@ -177,7 +185,7 @@ func TestPortsOfAYoungContainer(t *testing.T) {
 	t.Parallel()
 	containers := podOf(true, nil, nil, tcp(8080))
 	containers[1].Age = Grace - time.Second
-	findings, unknown := judgePorts(&snapshot.Snapshot{Containers: containers, Ports: &snapshot.PortCoverage{}})
+	findings, unknown := judgePorts(lookedAt(containers, &snapshot.PortCoverage{}))
 	if len(findings)+len(unknown) > 0 {
 		t.Errorf("a container that just started is judged: %v %v", findings, unknown)
 	}
@@ -189,9 +197,9 @@ func TestSharedSocket(t *testing.T) {
 	t.Parallel()
 	containers := []snapshot.Container{
 		{Container: inventory.Container{ID: "a", Declared: inventory.Declaration{By: inventory.BySpec}}, Sockets: []snapshot.Socket{listens(8080, 7)}},
-		{Container: inventory.Container{ID: "b", Declared: inventory.Declaration{By: inventory.BySpec, PortsReason: "Docker"}}, Sockets: []snapshot.Socket{listens(8080, 8)}},
+		{Container: inventory.Container{ID: "b", Declared: inventory.Declaration{By: inventory.BySpec, PortsDetail: "Docker"}}, Sockets: []snapshot.Socket{listens(8080, 8)}},
 	}
-	findings, _ := judgePorts(&snapshot.Snapshot{Containers: containers, Ports: &snapshot.PortCoverage{}})
+	findings, _ := judgePorts(lookedAt(containers, &snapshot.PortCoverage{}))
 	want := []verdict{
 		{0, inventory.ByNobody, UndeclaredHostPort, []string{"8080 socket server"}},
 		{1, inventory.ByUnknown, UndeclaredHostPort, []string{"8080 socket server"}},
@@ -214,7 +222,7 @@ func TestManyPorts(t *testing.T) {
 		sockets = append(sockets, listens(port, 7))
 	}
 	containers := podOf(true, nil, sockets)
-	findings, _ := judgePorts(&snapshot.Snapshot{Containers: containers, Ports: &snapshot.PortCoverage{}})
+	findings, _ := judgePorts(lookedAt(containers, &snapshot.PortCoverage{}))
 	evidence := findings[0].Evidence
 	if len(evidence.Ports) != maxPortEvidence || evidence.MorePorts != 100-maxPortEvidence || evidence.Ports[0].HostPort != 1000 {
 		t.Errorf("%d ports from %d on, and %d more", len(evidence.Ports), evidence.Ports[0].HostPort, evidence.MorePorts)

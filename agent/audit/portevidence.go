@@ -2,9 +2,10 @@ package audit
 
 import (
 	"cmp"
-	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"net/netip"
 	"slices"
+
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
 // sameAs says whether two pieces of evidence are about one port, and the same way to it.

@@ -15,8 +15,8 @@ import (
 
 // judgePorts returns the findings about ports, and what could not be judged.
 func judgePorts(snap *snapshot.Snapshot) ([]Finding, []Unknown) {
-	if snap.Ports == nil {
-		return nil, nil
+	if _, ok := snap.Host.Namespaces.Get(nsinspect.Net); !ok {
+		return nil, nil // Without the host there is no verdict.
 	}
 	j := portJudge{
 		snap:      snap,
@@ -52,17 +52,56 @@ type endpoint struct {
 	address  netip.AddrPort
 }
 
-// unseen notes what of the node was not seen.
+// unseen notes what was not seen of the node, and then what of single containers beyond
+// that: how a targeted scan fared is known of its containers only.
 func (j *portJudge) unseen() {
-	for _, protocol := range slices.Sorted(maps.Keys(j.snap.Ports.NoSockets)) {
-		gap := j.snap.Ports.NoSockets[protocol]
-		gap.Reason = fmt.Sprintf("%s sockets of the host's network may be missing: %s", protocol, gap.Reason)
-		j.unknown = append(j.unknown, Unknown{-1, gap})
+	var known []snapshot.Gap
+	if ports := j.snap.Ports; ports != nil {
+		for _, protocol := range slices.Sorted(maps.Keys(ports.NoSockets)) {
+			gap := socketsGap(protocol, ports.NoSockets[protocol])
+			known = append(known, gap)
+			j.unknown = append(j.unknown, Unknown{-1, gap})
+		}
+		for _, gap := range ports.NoForwards {
+			gap = forwardsGap(gap)
+			known = append(known, gap)
+			j.unknown = append(j.unknown, Unknown{-1, gap})
+		}
 	}
-	for _, gap := range j.snap.Ports.NoForwards {
-		gap.Reason = "forwards of the host's ports may be missing: " + gap.Reason
-		j.unknown = append(j.unknown, Unknown{-1, gap})
+	for _, i := range sortedContainers(j.snap) {
+		for _, gap := range unseenPorts(&j.snap.Containers[i].Unread) {
+			if !slices.Contains(known, gap) {
+				j.unknown = append(j.unknown, Unknown{i, gap})
+			}
+		}
 	}
+}
+
+// unseenPorts returns what of a container's ports was not seen, beyond what was not seen of
+// all of it.
+func unseenPorts(unread *snapshot.Unread) []snapshot.Gap {
+	var gaps []snapshot.Gap
+	for _, protocol := range slices.Sorted(maps.Keys(unread.Sockets)) {
+		if gap := unread.Sockets[protocol]; !slices.Contains(unread.Gaps, gap) {
+			gaps = append(gaps, socketsGap(protocol, gap))
+		}
+	}
+	for _, gap := range unread.Forwards {
+		if !slices.Contains(unread.Gaps, gap) {
+			gaps = append(gaps, forwardsGap(gap))
+		}
+	}
+	return gaps
+}
+
+func socketsGap(protocol socket.Protocol, gap snapshot.Gap) snapshot.Gap {
+	gap.Detail = fmt.Sprintf("%s sockets of the host's network may be missing: %s", protocol, gap.Detail)
+	return gap
+}
+
+func forwardsGap(gap snapshot.Gap) snapshot.Gap {
+	gap.Detail = "forwards of the host's ports may be missing: " + gap.Detail
+	return gap
 }
 
 // podsOf groups the containers of each pod; one without a pod is a group of its own.
@@ -189,13 +228,13 @@ func (j *portJudge) absent(d *declared) {
 		if container.Age < Grace || container.Sandbox {
 			return // It may not listen yet, or the container that was to listen is not there.
 		}
-		why = j.unseenSockets(container, d.Protocol)
+		why = unseenSockets(container, d.Protocol)
 	} else {
-		why = j.unseenForwards()
+		why = unseenForwards(container)
 	}
 	if why != nil {
-		reason := fmt.Sprintf("it declares host port %d/%s, which can't be verified here: %s", d.HostPort, d.Protocol, why.Reason)
-		j.unknown = append(j.unknown, Unknown{d.container, snapshot.Gap{Cause: why.Cause, Reason: reason}})
+		reason := fmt.Sprintf("it declares host port %d/%s, which can't be verified here: %s", d.HostPort, d.Protocol, why.Detail)
+		j.unknown = append(j.unknown, Unknown{d.container, snapshot.Gap{Cause: why.Cause, Detail: reason}})
 		return
 	}
 	j.add(d.container, container.Declared.By, HostPortNotInEffect, PortEvidence{
@@ -203,27 +242,23 @@ func (j *portJudge) absent(d *declared) {
 	})
 }
 
-// unseenSockets says why the absence of a container's socket proves nothing.
-func (j *portJudge) unseenSockets(container *snapshot.Container, protocol socket.Protocol) *snapshot.Gap {
-	if gap, ok := j.snap.Ports.NoSockets[protocol]; ok {
+// unseenSockets returns why the absence of a container's socket proves nothing, or nil.
+func unseenSockets(container *snapshot.Container, protocol socket.Protocol) *snapshot.Gap {
+	if gap, ok := container.Unread.Sockets[protocol]; ok {
 		return &gap
 	}
-	if len(container.Unknown) > 0 {
-		return &container.Unknown[0]
+	if len(container.Unread.Gaps) > 0 {
+		return &container.Unread.Gaps[0]
 	}
 	return nil
 }
 
-// unseenForwards says why the absence of a forward proves nothing.
-func (j *portJudge) unseenForwards() *snapshot.Gap {
-	if gaps := j.snap.Ports.NoForwards; len(gaps) > 0 {
-		return &gaps[0]
-	}
-	if n := j.snap.Ports.Ignored; n > 0 {
-		return &snapshot.Gap{Cause: snapshot.CauseRead, Reason: fmt.Sprintf("%d rules rewrite destinations in a form that is not known", n)}
-	}
-	if datapath := j.snap.Ports.Datapath; datapath != "" {
-		return &snapshot.Gap{Cause: snapshot.CauseDatapath, Reason: datapath + " forwards without rules, by programs in the kernel"}
+// unseenForwards returns why the absence of a forward to a container proves nothing, or nil.
+func unseenForwards(container *snapshot.Container) *snapshot.Gap {
+	for _, gaps := range [][]snapshot.Gap{container.Unread.Forwards, container.Unread.Opaque} {
+		if len(gaps) > 0 {
+			return &gaps[0]
+		}
 	}
 	return nil
 }
@@ -231,7 +266,7 @@ func (j *portJudge) unseenForwards() *snapshot.Gap {
 // nobody is who declared a port of the container that nobody is known to have declared.
 func (j *portJudge) nobody(i int) inventory.Declarer {
 	container := &j.snap.Containers[i]
-	if container.Declared.PortsReason != "" {
+	if container.Declared.PortsDetail != "" {
 		return inventory.ByUnknown
 	}
 	return undeclaredBy(container)

@@ -154,14 +154,14 @@ type Declaration struct {
 	// also those that the container is said to listen on.
 	Ports []Port `json:"ports,omitempty"`
 	// PortsReason says why it is not known which ports were asked for.
-	PortsReason string `json:"portsReason,omitempty"`
+	PortsDetail string `json:"portsReason,omitempty"`
 	// Reason says why the declaration is unknown.
-	Reason string `json:"reason,omitempty"`
+	Detail string `json:"reason,omitempty"`
 }
 
 // UnknownDeclaration is the declaration that could not be read.
 func NoDeclaration(reason string) Declaration {
-	return Declaration{By: ByUnknown, Reason: reason}
+	return Declaration{By: ByUnknown, Detail: reason}
 }
 
 // FromCgroup returns the container that a cgroup path names, without a containerd that

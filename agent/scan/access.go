@@ -9,7 +9,7 @@ import (
 // that something was refused to it.
 func explainAccess(fs *nsinspect.FS, coverage *snapshot.Coverage, denied bool) {
 	addGap := func(cause snapshot.Cause, reason string) {
-		coverage.Gaps = append(coverage.Gaps, snapshot.Gap{Cause: cause, Reason: reason})
+		coverage.Gaps = append(coverage.Gaps, snapshot.Gap{Cause: cause, Detail: reason})
 	}
 	ptrace, err := nsinspect.CanPtrace()
 	if err != nil {

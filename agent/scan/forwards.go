@@ -33,7 +33,7 @@ func (w *walk) readForwards(ctx context.Context, reader *netfilter.Reader) {
 	}
 	coverage.Forwards, coverage.Rules, coverage.Ignored = len(table.Forwards), table.Rules, table.Ignored
 	for _, reason := range table.Unread {
-		coverage.NoForwards = append(coverage.NoForwards, snapshot.Gap{Cause: snapshot.CauseRead, Reason: reason})
+		coverage.NoForwards = append(coverage.NoForwards, snapshot.Gap{Cause: snapshot.CauseRead, Detail: reason})
 	}
 	coverage.Datapath = w.datapath()
 	w.forwards.sandboxes = w.sandboxKeys()
@@ -53,7 +53,7 @@ func (w *walk) readForwards(ctx context.Context, reader *netfilter.Reader) {
 func (w *walk) noForwards(err error) snapshot.Gap {
 	gap := gapOf(err)
 	if errors.Is(err, nsinspect.ErrDenied) {
-		gap.Reason += ": nsaudit has to be in the host's network (hostNetwork) with CAP_NET_ADMIN"
+		gap.Detail += ": nsaudit has to be in the host's network (hostNetwork) with CAP_NET_ADMIN"
 	}
 	return gap
 }

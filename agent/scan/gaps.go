@@ -15,7 +15,7 @@ func (w *walk) unknown(key inventory.Key, cause snapshot.Cause, reason string) {
 }
 
 func (w *walk) unknownIn(container *snapshot.Container, cause snapshot.Cause, reason string) {
-	snapshot.AddGap(&container.Unknown, cause, reason)
+	snapshot.AddGap(&container.Unread.Gaps, cause, reason)
 }
 
 // gap notes a part of the node that was not seen.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // Bounds of asking again about single containers: most answers take a millisecond, that of
@@ -148,14 +149,26 @@ func (w *walk) sorted() []*snapshot.Container {
 func (w *walk) finish() {
 	w.snap.Containers = nil
 	for _, container := range w.sorted() {
-		if len(container.Processes) == 0 && len(container.Unknown) == 0 {
+		if len(container.Processes) == 0 && len(container.Unread.Gaps) == 0 {
 			continue
 		}
+		w.markPorts(&container.Unread)
 		w.snap.Containers = append(w.snap.Containers, *container)
 		for _, process := range container.Processes {
 			for _, group := range process.Groups {
 				w.snap.Coverage.Threads += group.Threads
 			}
 		}
+	}
+}
+
+// markPorts writes to a container what of its ports was not seen.
+func (w *walk) markPorts(unread *snapshot.Unread) {
+	switch {
+	case w.snap.Host.Reference == nsinspect.ByNone:
+	case w.snap.Ports == nil:
+		snapshot.MarkUnfinished(unread)
+	default:
+		w.snap.Ports.Mark(unread)
 	}
 }

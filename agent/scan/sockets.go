@@ -85,7 +85,7 @@ func (w *walk) readSockets(ctx context.Context) {
 	}
 }
 
-func gapOf(err error) snapshot.Gap { return snapshot.Gap{Cause: causeOf(err), Reason: oneLine(err)} }
+func gapOf(err error) snapshot.Gap { return snapshot.Gap{Cause: causeOf(err), Detail: oneLine(err)} }
 
 // findHeld looks for the host's sockets among the open files of a container's process.
 func (w *walk) findHeld(ctx context.Context, process *nsinspect.Process, container *snapshot.Container, record *snapshot.Process) error {

@@ -29,9 +29,14 @@ var (
 	ErrTruncated   = errors.New("truncated")
 )
 
+// format numbers the forms of a saved snapshot. A form that an older nsaudit wrote is
+// refused: read as today's, what was unknown in it would pass for clean.
+const format = 2
+
 type header struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
+	Format     int    `json:"format"`
 }
 
 // document is a snapshot as it is saved.
@@ -42,7 +47,7 @@ type document struct {
 
 // Encode writes a snapshot for Decode.
 func Encode(w io.Writer, snapshot *Snapshot) error {
-	if err := json.NewEncoder(w).Encode(document{header{APIVersion, SnapshotKind}, snapshot}); err != nil {
+	if err := json.NewEncoder(w).Encode(document{header{APIVersion, SnapshotKind, format}, snapshot}); err != nil {
 		return fmt.Errorf("write snapshot: %w", err)
 	}
 	return nil
@@ -67,6 +72,9 @@ func Decode(r io.Reader) (*Snapshot, error) {
 	}
 	if head.APIVersion != APIVersion {
 		return nil, fmt.Errorf("read snapshot: %w: it is %q, this nsaudit reads %q", ErrVersion, head.APIVersion, APIVersion)
+	}
+	if head.Format != format {
+		return nil, fmt.Errorf("read snapshot: %w: it has form %d, this nsaudit reads form %d: save it again with this nsaudit", ErrVersion, head.Format, format)
 	}
 	if err := checkShape(text); err != nil {
 		return nil, err

@@ -43,11 +43,11 @@ type Gap struct {
 	Cause Cause `json:"cause"`
 	// Reason is a sentence for people. Parts of it may come from hostile hands: escape it
 	// before it is shown.
-	Reason string `json:"reason"`
+	Detail string `json:"reason"`
 }
 
 // String returns the reason.
-func (g Gap) String() string { return g.Reason }
+func (g Gap) String() string { return g.Detail }
 
 // maxGaps caps the gaps that one container, or the node, has.
 const maxGaps = 16
@@ -55,12 +55,12 @@ const maxGaps = 16
 // AddGap adds a gap that is not there yet, up to a cap. One more then says that there were
 // more.
 func AddGap(gaps *[]Gap, cause Cause, reason string) {
-	gap := Gap{Cause: cause, Reason: reason}
+	gap := Gap{Cause: cause, Detail: reason}
 	switch n := len(*gaps); {
 	case slices.Contains(*gaps, gap):
 	case n < maxGaps:
 		*gaps = append(*gaps, gap)
 	case n == maxGaps:
-		*gaps = append(*gaps, Gap{Cause: CauseLimit, Reason: "and more"})
+		*gaps = append(*gaps, Gap{Cause: CauseLimit, Detail: "and more"})
 	}
 }

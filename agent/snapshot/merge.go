@@ -7,7 +7,7 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// mergeFull joins what is known of a node with what a full scan saw. Not seen is not gone:
+// MergeFull joins what is known of a node with what a full scan saw. Not seen is not gone:
 // a container that the scan could not look at is kept as it was, with the reason.
 func MergeFull(before, now *Snapshot) *Snapshot {
 	if before == nil {
@@ -26,10 +26,10 @@ func MergeFull(before, now *Snapshot) *Snapshot {
 		if notSeen(container) {
 			container.Processes = processesOf(before, container.Key())
 		}
-		keepPorts(container, before, now.Ports)
+		keepPorts(container, before)
 	}
 	if now.Ports == nil {
-		merged.Ports = before.Ports
+		merged.Ports = before.Ports // Counters of the last scan that came so far.
 	}
 	if unfinished(now.Coverage.Gaps) {
 		merged.Containers = append(merged.Containers, notReached(before, now)...)
@@ -37,42 +37,61 @@ func MergeFull(before, now *Snapshot) *Snapshot {
 	return &merged
 }
 
-// mergeTargeted replaces the containers that a targeted scan asked about.
+// MergeTargeted replaces the containers that a targeted scan asked about. What that scan
+// could not see of the node, and the last full scan could, is unknown of these containers.
 func MergeTargeted(before, now *Snapshot, asked []inventory.Key) *Snapshot {
-	merged := *before
-	merged.Containers = slices.DeleteFunc(slices.Clone(before.Containers), func(container Container) bool {
-		if indexOfContainer(now, container.Key()) >= 0 || container.RuntimeNamespace == "" && identified(now, container.ID) {
-			return true
-		}
-		return slices.Contains(asked, container.Key()) && len(now.Coverage.Gaps) == 0
+	gaps := slices.DeleteFunc(slices.Clone(now.Coverage.Gaps), func(gap Gap) bool {
+		return slices.Contains(before.Coverage.Gaps, gap)
 	})
+	merged := *before
+	merged.Containers = nil
+	for _, container := range before.Containers {
+		switch key := container.Key(); {
+		case indexOfContainer(now, key) >= 0, container.RuntimeNamespace == "" && identified(now, container.ID):
+			continue
+		case !slices.Contains(asked, key):
+		case len(now.Coverage.Gaps) == 0:
+			continue // It is gone.
+		default:
+			addGaps(&container, gaps)
+		}
+		merged.Containers = append(merged.Containers, container)
+	}
 	for _, container := range now.Containers {
-		keepPorts(&container, before, now.Ports)
+		addGaps(&container, gaps)
+		keepPorts(&container, before)
 		merged.Containers = append(merged.Containers, container)
 	}
 	return &merged
 }
 
+// addGaps adds gaps to a container without changing the snapshot that it is from.
+func addGaps(container *Container, gaps []Gap) {
+	container.Unread.Gaps = slices.Clone(container.Unread.Gaps)
+	for _, gap := range gaps {
+		AddGap(&container.Unread.Gaps, gap.Cause, gap.Detail)
+	}
+}
+
 // keepPorts completes what a scan could not see of a container's ports by what was known of
 // them.
-func keepPorts(container *Container, before *Snapshot, seen *PortCoverage) {
+func keepPorts(container *Container, before *Snapshot) {
 	i := indexOfContainer(before, container.Key())
-	if i < 0 || before.Ports == nil {
+	if i < 0 {
 		return
 	}
 	known := &before.Containers[i]
-	if seen == nil {
-		container.Sockets, container.Forwards = known.Sockets, known.Forwards
+	container.Sockets, container.Forwards = slices.Clone(container.Sockets), slices.Clone(container.Forwards)
+	if len(container.Unread.Sockets) > 0 {
 		container.Age = max(container.Age, known.Age)
-		return
 	}
 	for _, socket := range known.Sockets {
-		if _, unseen := seen.NoSockets[socket.Protocol]; unseen && !slices.ContainsFunc(container.Sockets, func(s Socket) bool { return s.Socket == socket.Socket }) {
+		if _, unseen := container.Unread.Sockets[socket.Protocol]; unseen && !slices.ContainsFunc(container.Sockets, func(s Socket) bool { return s.Socket == socket.Socket }) {
 			container.Sockets = append(container.Sockets, socket)
 		}
 	}
 	for _, forward := range known.Forwards {
-		if len(seen.NoForwards) > 0 && !slices.ContainsFunc(container.Forwards, func(f Forward) bool { return f.Forward == forward.Forward }) {
+		if len(container.Unread.Forwards) > 0 && !slices.ContainsFunc(container.Forwards, func(f Forward) bool { return f.Forward == forward.Forward }) {
 			container.Forwards = append(container.Forwards, forward)
 		}
 	}
@@ -85,7 +104,7 @@ func identified(now *Snapshot, id string) bool {
 
 // notSeen says whether a scan saw nothing of a container because something went wrong.
 func notSeen(container *Container) bool {
-	return len(container.Processes) == 0 && slices.ContainsFunc(container.Unknown, func(gap Gap) bool {
+	return len(container.Processes) == 0 && slices.ContainsFunc(container.Unread.Gaps, func(gap Gap) bool {
 		switch gap.Cause {
 		case CauseDenied, CauseRead, CauseLimit, CauseUnfinished:
 			return true
@@ -104,8 +123,8 @@ func notReached(before, now *Snapshot) []Container {
 	var missing []Container
 	for _, container := range before.Containers {
 		if indexOfContainer(now, container.Key()) < 0 {
-			container.Unknown = slices.Clone(container.Unknown)
-			AddGap(&container.Unknown, CauseUnfinished, "the scan was not finished")
+			container.Unread.Gaps = slices.Clone(container.Unread.Gaps)
+			AddGap(&container.Unread.Gaps, CauseUnfinished, "the scan was not finished")
 			missing = append(missing, container)
 		}
 	}

@@ -19,7 +19,7 @@ func seen(id string, pids []int, causes ...Cause) Container {
 		container.Processes = append(container.Processes, Process{PID: pid})
 	}
 	for _, cause := range causes {
-		container.Unknown = append(container.Unknown, Gap{Cause: cause, Reason: "because"})
+		container.Unread.Gaps = append(container.Unread.Gaps, Gap{Cause: cause, Detail: "because"})
 	}
 	return container
 }
@@ -37,7 +37,7 @@ func brief(snapshot *Snapshot) []string {
 			pids = append(pids, process.PID)
 		}
 		line := fmt.Sprintf("%s %v", container.ID, pids)
-		for _, gap := range container.Unknown {
+		for _, gap := range container.Unread.Gaps {
 			line += " " + string(gap.Cause)
 		}
 		lines = append(lines, line)
@@ -50,7 +50,7 @@ func TestMergeFull(t *testing.T) {
 	before := nodeWith(nsinspect.ByPID1, seen("a", []int{1}), seen("b", []int{2}))
 	unfinished := func(containers ...Container) *Snapshot {
 		snapshot := nodeWith(nsinspect.ByPID1, containers...)
-		snapshot.Coverage.Gaps = []Gap{{Cause: CauseUnfinished, Reason: "too slow"}}
+		snapshot.Coverage.Gaps = []Gap{{Cause: CauseUnfinished, Detail: "too slow"}}
 		return snapshot
 	}
 	tests := map[string]struct {
@@ -81,7 +81,7 @@ func TestMergeFull(t *testing.T) {
 func TestMergeFullWithoutHostSaysSo(t *testing.T) {
 	t.Parallel()
 	now := nodeWith(nsinspect.ByNone)
-	now.Coverage.Gaps = []Gap{{Cause: CauseHost, Reason: "no host reference"}}
+	now.Coverage.Gaps = []Gap{{Cause: CauseHost, Detail: "no host reference"}}
 	merged := MergeFull(nodeWith(nsinspect.ByPID1), now)
 	if merged.Host.Reference != nsinspect.ByPID1 || len(merged.Coverage.Gaps) != 1 {
 		t.Errorf("merged %+v", merged)
@@ -94,8 +94,12 @@ func TestMergeTargeted(t *testing.T) {
 	byCgroup := seen("x", []int{9})
 	byCgroup.RuntimeNamespace = ""
 	before := nodeWith(nsinspect.ByPID1, seen("a", []int{1}), seen("b", []int{2}), byCgroup)
-	broken := nodeWith(nsinspect.ByPID1)
-	broken.Coverage.Gaps = []Gap{{Cause: CauseRead, Reason: "process 1 could not be read"}}
+	brokenWith := func(containers ...Container) *Snapshot {
+		snapshot := nodeWith(nsinspect.ByPID1, containers...)
+		snapshot.Coverage.Gaps = []Gap{{Cause: CauseRead, Detail: "process 1 could not be read"}}
+		return snapshot
+	}
+	broken := brokenWith()
 	tests := map[string]struct {
 		now   *Snapshot
 		asked []inventory.Key
@@ -104,7 +108,10 @@ func TestMergeTargeted(t *testing.T) {
 		"a new one":    {nodeWith(nsinspect.ByPID1, seen("c", []int{3})), []inventory.Key{key("c")}, []string{"a [1]", "b [2]", "x [9]", "c [3]"}},
 		"one again":    {nodeWith(nsinspect.ByPID1, seen("a", []int{4})), []inventory.Key{key("a")}, []string{"b [2]", "x [9]", "a [4]"}},
 		"one is gone":  {nodeWith(nsinspect.ByPID1), []inventory.Key{key("a")}, []string{"b [2]", "x [9]"}},
-		"not all seen": {broken, []inventory.Key{key("a")}, []string{"a [1]", "b [2]", "x [9]"}},
+		"not all seen": {broken, []inventory.Key{key("a")}, []string{"a [1] read", "b [2]", "x [9]"}},
+		"seen, but not all of the node": {
+			brokenWith(seen("a", []int{4})), []inventory.Key{key("a")}, []string{"b [2]", "x [9]", "a [4] read"},
+		},
 		"known by its cgroup before": {
 			nodeWith(nsinspect.ByPID1, seen("x", []int{9})), []inventory.Key{key("x")}, []string{"a [1]", "b [2]", "x [9]"},
 		},
@@ -127,10 +134,15 @@ func TestMergeKeepsPorts(t *testing.T) {
 		container.Sockets, container.Forwards = sockets, forwards
 		snapshot := nodeWith(nsinspect.ByPID1, container)
 		snapshot.Ports = coverage
+		if unread := &snapshot.Containers[0].Unread; coverage != nil {
+			coverage.Mark(unread)
+		} else {
+			MarkUnfinished(unread)
+		}
 		return snapshot
 	}
 	before := withPorts(&PortCoverage{}, []Socket{{Socket: nstest.Listener(80)}}, []Forward{{Forward: nstest.Forward(9000)}})
-	gap := Gap{Cause: CauseRead, Reason: "interrupted"}
+	gap := Gap{Cause: CauseRead, Detail: "interrupted"}
 	tests := map[string]struct {
 		now               *Snapshot
 		sockets, forwards int
@@ -152,5 +164,18 @@ func TestMergeKeepsPorts(t *testing.T) {
 				t.Errorf("%s, %s: %d sockets, %d forwards, %v", name, way, len(container.Sockets), len(container.Forwards), merged.Ports)
 			}
 		}
+	}
+}
+
+// TestMergeTargetedRepeatsNoGap has a gap of the node that the full scan had already.
+func TestMergeTargetedRepeatsNoGap(t *testing.T) {
+	t.Parallel()
+	gaps := []Gap{{Cause: CauseDenied, Detail: "CAP_SYS_PTRACE is missing"}}
+	before := nodeWith(nsinspect.ByPID1)
+	before.Coverage.Gaps = gaps
+	now := nodeWith(nsinspect.ByPID1, seen("a", []int{1}))
+	now.Coverage.Gaps = gaps
+	if diff := cmp.Diff([]string{"a [1]"}, brief(MergeTargeted(before, now, nil))); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

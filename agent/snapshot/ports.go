@@ -1,6 +1,8 @@
 package snapshot
 
 import (
+	"fmt"
+
 	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
@@ -46,10 +48,33 @@ type PortCoverage struct {
 	Rules   int `json:"rules"`
 	Ignored int `json:"ignored"`
 	Foreign int `json:"foreign"`
-	// NoSockets says of each protocol why its sockets could not be read, and NoForwards why
-	// there may be forwards that were not seen: their absence then proves nothing.
+	// NoSockets are, by protocol, why its sockets could not be read, and NoForwards why there
+	// may be forwards that were not seen. Verdicts rest on [Container.Unread] instead, which
+	// is what the scan that saw the container could not see.
 	NoSockets  map[socket.Protocol]Gap `json:"noSockets,omitempty"`
 	NoForwards []Gap                   `json:"noForwards,omitempty"`
 	// Datapath names a network that forwards without rules, such as Cilium; empty for none.
 	Datapath string `json:"datapath,omitempty"`
+}
+
+// Mark writes what a scan with this coverage could not see of ports to one of its containers.
+func (p *PortCoverage) Mark(unread *Unread) {
+	unread.Sockets, unread.Forwards, unread.Opaque = p.NoSockets, p.NoForwards, nil
+	if p.Ignored > 0 {
+		AddGap(&unread.Opaque, CauseRead, fmt.Sprintf("%d rules rewrite destinations in a form that is not known", p.Ignored))
+	}
+	if p.Datapath != "" {
+		AddGap(&unread.Opaque, CauseDatapath, p.Datapath+" forwards without rules, by programs in the kernel")
+	}
+}
+
+// MarkUnfinished writes to one of its containers that a scan ended before it had read the
+// ports.
+func MarkUnfinished(unread *Unread) {
+	gap := Gap{Cause: CauseUnfinished, Detail: "the scan was not finished"}
+	unread.Sockets = make(map[socket.Protocol]Gap)
+	for _, protocol := range socket.Protocols() {
+		unread.Sockets[protocol] = gap
+	}
+	unread.Forwards, unread.Opaque = []Gap{gap}, nil
 }

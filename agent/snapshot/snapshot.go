@@ -10,6 +10,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // Snapshot is everything that one scan saw.
@@ -44,8 +45,22 @@ type Container struct {
 	// Forwards lead from the host's ports to the container. A pod's are with its pause
 	// container.
 	Forwards []Forward `json:"forwards,omitempty"`
-	// Unknown is why this container was not fully seen.
-	Unknown []Gap `json:"unknown,omitempty"`
+	// Unread is what could not be seen of it.
+	Unread Unread `json:"unread,omitzero"`
+}
+
+// Unread is what could not be seen of a container. It travels with the container through
+// every merge, so that no verdict rests on how much another scan has seen.
+type Unread struct {
+	// Gaps are about its processes, or about all of it.
+	Gaps []Gap `json:"gaps,omitempty"`
+	// Sockets are, by protocol, why sockets of the host's network that it has may be missing.
+	Sockets map[socket.Protocol]Gap `json:"sockets,omitempty"`
+	// Forwards are why forwards that lead to it may be missing: some could not be read.
+	Forwards []Gap `json:"forwards,omitempty"`
+	// Opaque are ways into it that can be read and not be understood, such as programs in the
+	// kernel. That a forward is missing then proves nothing.
+	Opaque []Gap `json:"opaque,omitempty"`
 }
 
 // Process is one process of a container: those that the kernel counts into its cgroup.

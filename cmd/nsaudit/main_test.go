@@ -106,7 +106,7 @@ func saved(t *testing.T, declared inventory.Declaration, unknown ...snapshot.Gap
 	s.Containers = []snapshot.Container{{
 		Container: inventory.Container{ID: "web", RuntimeNamespace: "default", Status: inventory.Running, Declared: declared},
 		Processes: []snapshot.Process{{PID: 11, Command: "web", Groups: []nsinspect.ThreadGroup{group}}},
-		Unknown:   unknown,
+		Unread:    snapshot.Unread{Gaps: unknown},
 	}}
 	path := filepath.Join(t.TempDir(), "snapshot.json")
 	if err := saveSnapshot(path, s); err != nil {
@@ -121,7 +121,7 @@ func TestExitCodes(t *testing.T) {
 	undeclared := inventory.Declaration{By: inventory.BySpec}
 	notKnown := inventory.Declaration{By: inventory.ByUnknown}
 	clean := inventory.Declaration{}
-	unseen := []snapshot.Gap{{Cause: snapshot.CauseRead, Reason: "not seen"}}
+	unseen := []snapshot.Gap{{Cause: snapshot.CauseRead, Detail: "not seen"}}
 	tests := []struct {
 		declared inventory.Declaration
 		unknown  []snapshot.Gap

@@ -86,7 +86,7 @@ func wholeScan(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	if gaps := snap.Coverage.Gaps; len(gaps) > 0 {
-		return 0, errors.New(gaps[0].Reason)
+		return 0, errors.New(gaps[0].Detail)
 	}
 	seen := 0
 	for _, container := range snap.Containers {

@@ -76,7 +76,7 @@ func TestSharing(t *testing.T) {
 			snap := takeScan(t, scanConfig(fs))
 			for name, test := range tests {
 				container := containerIn(snap, ids[name])
-				if container == nil || len(container.Processes) != 1 || container.Processes[0].PID != pids[name] || len(container.Unknown) > 0 {
+				if container == nil || len(container.Processes) != 1 || container.Processes[0].PID != pids[name] || len(container.Unread.Gaps) > 0 {
 					t.Errorf("%s: container %+v, want one with process %d", name, container, pids[name])
 				}
 				if diff := cmp.Diff(test.want, reasonsOf(t, snap, ids[name])); diff != "" {
@@ -198,7 +198,7 @@ func TestEscapes(t *testing.T) {
 					p := launch(t, launchOptions{role: test.role, flags: test.flags, cgroup: dir})
 					printed := p.ready()
 					snap := takeScan(t, scanConfig(fs))
-					if container := containerIn(snap, id); container == nil || len(container.Unknown) > 0 {
+					if container := containerIn(snap, id); container == nil || len(container.Unread.Gaps) > 0 {
 						t.Errorf("container %+v", container)
 					}
 					if diff := cmp.Diff(test.want, reasonsOf(t, snap, id)); diff != "" {

@@ -20,7 +20,7 @@ const nobody = 65534
 // mentions says whether any of the texts holds all of the parts.
 func mentions(gaps []snapshot.Gap, parts ...string) bool {
 	return slices.ContainsFunc(gaps, func(gap snapshot.Gap) bool {
-		return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(gap.Reason, part) })
+		return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(gap.Detail, part) })
 	})
 }
 
@@ -49,7 +49,7 @@ func TestWithoutRights(t *testing.T) {
 	snap := launch(t, launchOptions{role: role{Do: "scan"}, uid: nobody}).snap()
 	mustKnowNothing(t, snap, []string{"CAP_SYS_PTRACE is missing"}, []string{"no host reference", "kthreadd: ", "denied"})
 	container := containerIn(snap, id)
-	if container == nil || !mentions(container.Unknown, "could not be read: permission denied") || snap.Coverage.Denied == 0 {
+	if container == nil || !mentions(container.Unread.Gaps, "could not be read: permission denied") || snap.Coverage.Denied == 0 {
 		t.Errorf("container %+v, coverage %+v", container, snap.Coverage)
 	}
 }

@@ -109,7 +109,7 @@ func TestForkStorm(t *testing.T) {
 			t.Fatalf("coverage %+v", snap.Coverage)
 		}
 		container := containerIn(snap, id)
-		if container == nil || len(container.Unknown) > 0 {
+		if container == nil || len(container.Unread.Gaps) > 0 {
 			t.Fatalf("container %+v", container)
 		}
 		want := undeclared(audit.HostPID, audit.HostIPC)
@@ -133,7 +133,7 @@ func TestZombieInContainer(t *testing.T) {
 			p.ready()
 			snap := takeScan(t, scanConfig(fs))
 			container := containerIn(snap, id)
-			if container == nil || len(container.Processes) != 1 || container.Processes[0].PID != p.pid || len(container.Unknown) > 0 {
+			if container == nil || len(container.Processes) != 1 || container.Processes[0].PID != p.pid || len(container.Unread.Gaps) > 0 {
 				t.Errorf("container %+v, want one with process %d only", container, p.pid)
 			}
 		})

@@ -143,7 +143,7 @@ func fillPodContainer(c *inventory.Container, record *containers.Container, spec
 // nobody asked for any, save where the runtime above containerd keeps them to itself.
 func declarePorts(c *inventory.Container, namespace, nerdctlPorts string) {
 	if namespace == dockerNamespace {
-		c.Declared.PortsReason = "Docker does not tell containerd"
+		c.Declared.PortsDetail = "Docker does not tell containerd"
 		return
 	}
 	ports, err := containerPorts(nerdctlPorts)
@@ -154,7 +154,7 @@ func declarePorts(c *inventory.Container, namespace, nerdctlPorts string) {
 func setPorts(d *inventory.Declaration, ports []inventory.Port, err error) {
 	d.Ports = ports
 	if err != nil {
-		d.PortsReason = err.Error()
+		d.PortsDetail = err.Error()
 	}
 }
 
@@ -172,7 +172,7 @@ func joinSandbox(c *inventory.Container, sandboxes map[string]sandbox) {
 	if slices.Contains(box.declared.Host, nsinspect.Net) {
 		c.Declared.Ports = hostNetworkPorts(own.Ports)
 	}
-	c.Declared.PortsReason = own.PortsReason
+	c.Declared.PortsDetail = own.PortsDetail
 }
 
 // podFromMarks is the pod as labels and annotations name it: for want of the CRI's record

@@ -83,7 +83,7 @@ func TestAssembleWithoutThePauseContainer(t *testing.T) {
 	t.Parallel()
 	records := []containers.Container{podContainerRecord("c", "box")}
 	got := assemble("k8s.io", records, nil, nil)[0]
-	if got.Declared.By != inventory.ByUnknown || !strings.Contains(got.Declared.Reason, "box") {
+	if got.Declared.By != inventory.ByUnknown || !strings.Contains(got.Declared.Detail, "box") {
 		t.Errorf("declared without a sandbox record: %+v", got.Declared)
 	}
 	inStore := map[string]sandbox{"box": {&inventory.Pod{Name: "vm"}, inventory.Declaration{By: inventory.ByPod}}}
@@ -143,7 +143,7 @@ func TestAssembleWithoutPod(t *testing.T) {
 		},
 		"Docker's --network=host": {
 			"moby", `{"linux":{"namespaces":[{"type":"network","path":"/var/run/docker/netns/default"},{"type":"pid"},{"type":"ipc"}]}}`,
-			inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}, PortsReason: "Docker does not tell containerd"},
+			inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}, PortsDetail: "Docker does not tell containerd"},
 		},
 		"Docker's path elsewhere is a path": {
 			"default", `{"linux":{"namespaces":[{"type":"network","path":"/var/run/docker/netns/default"},{"type":"pid"},{"type":"ipc"}]}}`,
@@ -153,7 +153,7 @@ func TestAssembleWithoutPod(t *testing.T) {
 			"default", `{"annotations":{"io.kubernetes.cri.sandbox-id":"box"},"linux":{"namespaces":[{"type":"network"},{"type":"pid"},{"type":"ipc"}]}}`,
 			inventory.Declaration{By: inventory.BySpec},
 		},
-		"no Linux section": {"default", `{}`, inventory.Declaration{By: inventory.ByUnknown, Reason: "its runtime spec has no Linux section"}},
+		"no Linux section": {"default", `{}`, inventory.Declaration{By: inventory.ByUnknown, Detail: "its runtime spec has no Linux section"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestHostileRecords(t *testing.T) {
 	record.Spec = stored(`{"annotations":{"a":"` + strings.Repeat("x", maxDocument) + `"}}`)
 	record.Labels = nil
 	got = assemble("default", []containers.Container{record}, nil, nil)[0]
-	if got.Declared.By != inventory.ByUnknown || !strings.Contains(got.Declared.Reason, "cap") {
+	if got.Declared.By != inventory.ByUnknown || !strings.Contains(got.Declared.Detail, "cap") {
 		t.Errorf("a spec above the cap: %+v", got.Declared)
 	}
 	many := make(map[string]string)

@@ -15,8 +15,9 @@ import (
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/containerd/errdefs"
 	"github.com/containerd/errdefs/pkg/errgrpc"
-	"github.com/nsaudit/nsaudit/agent/inventory"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
 )
 
 // Deadlines of the calls.

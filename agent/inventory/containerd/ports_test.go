@@ -50,8 +50,8 @@ func TestPortsOfPods(t *testing.T) {
 			t.Parallel()
 			records := []containers.Container{withPorts("c", test.document), sandboxRecord("box", test.options)}
 			got := assemble("k8s.io", records, nil, nil)[0].Declared
-			if diff := cmp.Diff(test.want, got.Ports, cmpopts.EquateComparable(netip.Addr{})); diff != "" || got.PortsReason != test.reason {
-				t.Errorf("reason %q, ports (-want +got):\n%s", got.PortsReason, diff)
+			if diff := cmp.Diff(test.want, got.Ports, cmpopts.EquateComparable(netip.Addr{})); diff != "" || got.PortsDetail != test.reason {
+				t.Errorf("reason %q, ports (-want +got):\n%s", got.PortsDetail, diff)
 			}
 		})
 	}
@@ -84,11 +84,11 @@ func TestPortsWithoutPod(t *testing.T) {
 		Spec:   stored(`{"linux":{"namespaces":[{"type":"network"},{"type":"pid"},{"type":"ipc"}]}}`),
 	}
 	got := assemble("default", []containers.Container{record}, nil, nil)[0].Declared
-	if diff := cmp.Diff([]inventory.Port{{Protocol: socket.TCP, HostPort: 8080, ContainerPort: 80}}, got.Ports, cmpopts.EquateComparable(netip.Addr{})); diff != "" || got.PortsReason != "" {
-		t.Errorf("nerdctl: reason %q, ports (-want +got):\n%s", got.PortsReason, diff)
+	if diff := cmp.Diff([]inventory.Port{{Protocol: socket.TCP, HostPort: 8080, ContainerPort: 80}}, got.Ports, cmpopts.EquateComparable(netip.Addr{})); diff != "" || got.PortsDetail != "" {
+		t.Errorf("nerdctl: reason %q, ports (-want +got):\n%s", got.PortsDetail, diff)
 	}
 	got = assemble("moby", []containers.Container{record}, nil, nil)[0].Declared
-	if got.Ports != nil || got.PortsReason == "" {
+	if got.Ports != nil || got.PortsDetail == "" {
 		t.Errorf("Docker: %+v", got)
 	}
 }

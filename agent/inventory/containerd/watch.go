@@ -9,6 +9,7 @@ import (
 	"github.com/containerd/containerd/v2/core/events"
 	"github.com/containerd/errdefs/pkg/errgrpc"
 	"github.com/containerd/typeurl/v2"
+
 	"github.com/nsaudit/nsaudit/agent/inventory"
 )
 

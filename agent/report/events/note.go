@@ -108,7 +108,7 @@ func declaration(finding *audit.Finding, container *snapshot.Container) string {
 	case inventory.ByNobody:
 		return "which nobody declared"
 	default:
-		if reason := cmp.Or(container.Declared.Reason, container.Declared.PortsReason); reason != "" {
+		if reason := cmp.Or(container.Declared.Detail, container.Declared.PortsDetail); reason != "" {
 			return "and it is unknown whether that was declared (" + part(reason) + ")"
 		}
 		return "and it is unknown whether that was declared"

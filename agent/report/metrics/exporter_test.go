@@ -76,7 +76,7 @@ func goldenNode() *report.Node {
 	pause := podContainer("web", "", "b0b0", byPod(), nsinspect.Net)
 	pause.Sandbox = true
 	hung := podContainer("slow", "main", "dada", byPod())
-	hung.Unknown = []snapshot.Gap{{Cause: snapshot.CauseRuntime, Reason: "its shim does not answer"}}
+	hung.Unread.Gaps = []snapshot.Gap{{Cause: snapshot.CauseRuntime, Detail: "its shim does not answer"}}
 	forwarded := podContainer("kubia", "main", "9000", byPod())
 	forwarded.Declared.Ports = []inventory.Port{{Protocol: socket.TCP, HostPort: 9000}, {Protocol: socket.UDP, HostPort: 53}}
 	forwarded.Forwards = []snapshot.Forward{{Forward: nstest.Forward(9000)}}
@@ -86,7 +86,7 @@ func goldenNode() *report.Node {
 		outside, foreign, unnamed, pause, hung, forwarded,
 	)
 	s.Ports = &snapshot.PortCoverage{Sockets: 12, Forwards: 1, Rules: 31}
-	s.Coverage.Gaps = []snapshot.Gap{{Cause: snapshot.CauseRead, Reason: "something broke"}}
+	s.Coverage.Gaps = []snapshot.Gap{{Cause: snapshot.CauseRead, Detail: "something broke"}}
 	return report.NewNode(s)
 }
 

@@ -43,17 +43,17 @@ func cleanPorts(ports *snapshot.PortCoverage) *snapshot.PortCoverage {
 }
 
 func cleanGap(gap snapshot.Gap) snapshot.Gap {
-	return snapshot.Gap{Cause: snapshot.Cause(report.Clean(string(gap.Cause))), Reason: report.Clean(gap.Reason)}
+	return snapshot.Gap{Cause: snapshot.Cause(report.Clean(string(gap.Cause))), Detail: report.Clean(gap.Detail)}
 }
 
 func cleanDeclaration(declared inventory.Declaration) inventory.Declaration {
 	declared.By = inventory.Declarer(report.Clean(string(declared.By)))
-	declared.Reason = report.Clean(declared.Reason)
+	declared.Detail = report.Clean(declared.Detail)
 	joined := make(map[nsinspect.Kind]string, len(declared.Joined))
 	for kind, path := range declared.Joined {
 		joined[kind] = report.Clean(path)
 	}
 	declared.Joined = joined
-	declared.PortsReason = report.Clean(declared.PortsReason)
+	declared.PortsDetail = report.Clean(declared.PortsDetail)
 	return declared
 }

@@ -184,7 +184,7 @@ func (s *Scan) addContainers(snap *snapshot.Snapshot, filter Filter) {
 
 func (s *Scan) addUnknown(snap *snapshot.Snapshot, unknown []audit.Unknown, filter Filter) {
 	for _, u := range unknown {
-		shown := Unknown{Cause: snapshot.Cause(report.Clean(string(u.Cause))), Reason: report.Clean(u.Reason)}
+		shown := Unknown{Cause: snapshot.Cause(report.Clean(string(u.Cause))), Reason: report.Clean(u.Detail)}
 		if u.Container >= 0 {
 			container := &snap.Containers[u.Container]
 			if !filter.shows(container) {

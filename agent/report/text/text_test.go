@@ -42,7 +42,7 @@ func goldenSnapshot() *snapshot.Snapshot {
 		Node: "node-1", Time: time.Date(2026, 11, 23, 20, 45, 0, 0, time.UTC), Duration: 35 * time.Millisecond,
 		Host:      nstest.Host(),
 		Inventory: inventory.Inventory{Source: inventory.FromContainerd, Address: "/run/containerd/containerd.sock", Version: "v2.4.2"},
-		Coverage:  snapshot.Coverage{Processes: 312, Threads: 70, Vanished: 2, Denied: 1, Transient: 1, Gaps: []snapshot.Gap{{Cause: snapshot.CauseRead, Reason: "process 77: something broke"}}},
+		Coverage:  snapshot.Coverage{Processes: 312, Threads: 70, Vanished: 2, Denied: 1, Transient: 1, Gaps: []snapshot.Gap{{Cause: snapshot.CauseRead, Detail: "process 77: something broke"}}},
 	}
 	outside := pod("", "d", nil, process(41, "sh", nstest.Group(1, 1, 102, 103)))
 	outside.RuntimeNamespace, outside.ID, outside.Name, outside.Pod = "default", "web-1", "", nil
@@ -52,7 +52,7 @@ func goldenSnapshot() *snapshot.Snapshot {
 		Processes: []snapshot.Process{process(51, "nginx", nstest.Group(4, 1, 2, 3))},
 	}
 	hung := pod("slow", "f", nil, process(61, "", nstest.Group(1, 201, 202, 203)))
-	hung.Unknown = []snapshot.Gap{{Cause: snapshot.CauseRuntime, Reason: "its shim does not answer containerd, so its task is not known"}}
+	hung.Unread.Gaps = []snapshot.Gap{{Cause: snapshot.CauseRuntime, Detail: "its shim does not answer containerd, so its task is not known"}}
 	forwarded := pod("kubia-hostport", "1", nil, process(81, "", nstest.Sharing()))
 	forwarded.Declared.Ports = []inventory.Port{{Protocol: socket.TCP, HostPort: 9000, ContainerPort: 8080}, {Protocol: socket.TCP, HostPort: 22}, {Protocol: socket.UDP, HostPort: 53}}
 	forwarded.Forwards = []snapshot.Forward{

@@ -59,14 +59,14 @@ func hostileSnapshot() *snapshot.Snapshot {
 	outside.Pod, outside.RuntimeNamespace = nil, "moby"
 	unnamed := container("", "", undeclared(), "x")
 	hung := container("slow\x1b[31m", "main", undeclared())
-	hung.Unknown = []snapshot.Gap{{Cause: snapshot.CauseRuntime, Reason: script + "\nsecond line"}}
+	hung.Unread.Gaps = []snapshot.Gap{{Cause: snapshot.CauseRuntime, Detail: script + "\nsecond line"}}
 	s := snap(
 		container("a", "main", declared(), "sleep"),
 		container(script, "<img src=x onerror=y>", undeclared(), "</td><b>", "a\n\u202e\xff", "third", "fourth"),
 		pause, outside, unnamed, hung,
 	)
 	s.Node = `node"><script>`
-	s.Coverage.Gaps = []snapshot.Gap{{Cause: snapshot.CauseRead, Reason: "process 77: something broke"}}
+	s.Coverage.Gaps = []snapshot.Gap{{Cause: snapshot.CauseRead, Detail: "process 77: something broke"}}
 	return s
 }
 
@@ -79,7 +79,7 @@ func fullSnapshot() *snapshot.Snapshot {
 	containers = append(containers, container("zzz", strings.Repeat("long", 1000), undeclared(), "sh"))
 	s := snap(containers...)
 	for i := range maxUnknown + 3 {
-		s.Coverage.Gaps = append(s.Coverage.Gaps, snapshot.Gap{Cause: snapshot.CauseDenied, Reason: fmt.Sprintf("process %d", i)})
+		s.Coverage.Gaps = append(s.Coverage.Gaps, snapshot.Gap{Cause: snapshot.CauseDenied, Detail: fmt.Sprintf("process %d", i)})
 	}
 	return s
 }

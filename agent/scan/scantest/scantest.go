@@ -95,8 +95,8 @@ func Outcome(s *snapshot.Snapshot) []string {
 	var lines []string
 	for _, c := range s.Containers {
 		line := fmt.Sprintf("%s/%s %s %d", c.RuntimeNamespace, c.ID[:1], c.Status, len(c.Processes))
-		for _, gap := range c.Unknown {
-			line += fmt.Sprintf(" %s: %s;", gap.Cause, gap.Reason)
+		for _, gap := range c.Unread.Gaps {
+			line += fmt.Sprintf(" %s: %s;", gap.Cause, gap.Detail)
 		}
 		lines = append(lines, strings.TrimSuffix(line, ";"))
 	}
