@@ -8,25 +8,28 @@ import (
 	"strconv"
 )
 
+// HostSource is how the host reference was found. Callers may have others than those here.
+type HostSource string
+
 // Ways to the host reference, in the order in which they are tried.
 const (
 	// ByHostPID is a process that the user named.
-	ByHostPID = "host-pid"
+	ByHostPID HostSource = "host-pid"
 	// ByPID1 is the init process of the procfs.
-	ByPID1 = "pid1"
+	ByPID1 HostSource = "pid1"
 	// ByContainerd is the daemon at the other end of containerd's socket.
-	ByContainerd = "containerd"
+	ByContainerd HostSource = "containerd"
 	// ByKthreadd is the kernel's own thread 2, which is in the machine's initial
 	// namespaces and cannot leave them.
-	ByKthreadd = "kthreadd"
+	ByKthreadd HostSource = "kthreadd"
 	// ByNone says that no process could stand for the host.
-	ByNone = "none"
+	ByNone HostSource = "none"
 )
 
 // HostReference is the process whose namespaces stand for the host's.
 type HostReference struct {
-	// Reference is the way by which it was found, one of the By constants.
-	Reference string `json:"reference"`
+	// Reference is the way by which it was found.
+	Reference HostSource `json:"reference"`
 	// PID is the process, as the procfs numbers it; 0 without a reference.
 	PID int `json:"pid,omitempty"`
 	// Namespaces are the host's.
@@ -38,7 +41,7 @@ type HostReference struct {
 
 // HostCandidate is a process that may stand for the host.
 type HostCandidate struct {
-	Reference string
+	Reference HostSource
 	PID       int
 }
 

@@ -199,7 +199,7 @@ func (j *portJudge) forward(i int, forward *snapshot.Forward, ports []declared) 
 	evidence := PortEvidence{
 		Protocol: forward.Protocol, HostAddress: forward.HostAddress.Unmap(), HostPort: forward.HostPort,
 		ContainerPort: forward.Target.Port(), Way: WayDNAT,
-		Rule:    &RuleEvidence{forward.Backend, forward.Table, forward.Chain, forward.Target},
+		Rule:    &RuleEvidence{string(forward.Backend), forward.Table, forward.Chain, forward.Target},
 		Shadows: shadowEvidence(forward.Shadows),
 	}
 	if forward.LastPort > forward.HostPort {

@@ -40,7 +40,7 @@ func TestCutTail(t *testing.T) {
 func TestReaderInAContainer(t *testing.T) {
 	t.Parallel()
 	at := func(path string) []cgroup.Entry {
-		return []cgroup.Entry{{Hierarchy: "0", Path: path}}
+		return []cgroup.Entry{{Hierarchy: cgroup.V2, Path: path}}
 	}
 	own := inventory.Container{ID: "own", RuntimeNamespace: "k8s.io", CgroupsPath: "/kubepods/podA/own"}
 	other := inventory.Container{ID: "other", RuntimeNamespace: "k8s.io", CgroupsPath: "/kubepods/podB/other"}
@@ -71,7 +71,7 @@ func TestReaderInAContainer(t *testing.T) {
 func TestReaderOnTheHost(t *testing.T) {
 	t.Parallel()
 	at := func(path string) []cgroup.Entry {
-		return []cgroup.Entry{{Hierarchy: "0", Path: path}}
+		return []cgroup.Entry{{Hierarchy: cgroup.V2, Path: path}}
 	}
 	container := inventory.Container{ID: strings.Repeat("a", 64), CgroupsPath: "/kubepods/podA/a"}
 	a := New(nsinspect.HostReference{}, []inventory.Container{container})
@@ -85,7 +85,7 @@ func TestReaderOnTheHost(t *testing.T) {
 func TestContested(t *testing.T) {
 	t.Parallel()
 	entries := func(cpu, pids string) []cgroup.Entry {
-		return []cgroup.Entry{{Hierarchy: "2", Controllers: "cpu", Path: cpu}, {Hierarchy: "1", Controllers: "pids", Path: pids}}
+		return []cgroup.Entry{{Hierarchy: "2", Path: cpu}, {Hierarchy: "1", Path: pids}}
 	}
 	containers := []inventory.Container{{ID: "a", CgroupsPath: "/x/a"}, {ID: "b", CgroupsPath: "/x/b"}}
 	a := New(nsinspect.HostReference{}, containers)

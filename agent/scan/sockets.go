@@ -176,7 +176,7 @@ func (w *walk) findMade(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		found := w.attributor.Attribute([]cgroup.Entry{{Hierarchy: "0", Path: path}})
+		found := w.attributor.Attribute([]cgroup.Entry{{Hierarchy: cgroup.V2, Path: path}})
 		if container := w.containers[found.Key]; found.Known && !found.Contested && container != nil {
 			w.sockets.of(found.Key, i).made = true
 		}

@@ -24,7 +24,7 @@ func seen(id string, pids []int, causes ...Cause) Container {
 	return container
 }
 
-func nodeWith(reference string, containers ...Container) *Snapshot {
+func nodeWith(reference nsinspect.HostSource, containers ...Container) *Snapshot {
 	return &Snapshot{Host: nsinspect.HostReference{Reference: reference}, Containers: containers}
 }
 

@@ -38,10 +38,10 @@ type PortCoverage struct {
 	// comes to a port, and Forwards the number of rules that lead from there to elsewhere.
 	Sockets  int `json:"sockets"`
 	Forwards int `json:"forwards"`
-	// Ways says how the sockets of each protocol were read. Absent are those that the kernel
+	// Ways says what the sockets of each protocol were read from. Absent are those that the kernel
 	// does not have.
-	Ways   map[socket.Protocol]string `json:"ways,omitempty"`
-	Absent []socket.Protocol          `json:"absent,omitempty"`
+	Ways   map[socket.Protocol]socket.Source `json:"ways,omitempty"`
+	Absent []socket.Protocol                 `json:"absent,omitempty"`
 	// Rules is the number of rules of the packet filter that were looked at, Ignored how many
 	// of them rewrite a destination in a form that is not known, and Foreign how many forwards
 	// lead to no container.

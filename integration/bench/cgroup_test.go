@@ -16,7 +16,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nsaudit/nsaudit/integration/internal/eventually"
-	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 )
 
 // cgroupPrefix begins the names of our cgroups; the pid of the process that removes them follows.
@@ -66,13 +65,11 @@ func (c cgroups) home() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	entries, err := cgroup.Parse(text)
-	if err != nil {
-		return "", err
-	}
-	for _, entry := range entries {
-		if slices.Contains(strings.Split(entry.Controllers, ","), filepath.Base(cgroupV1)) {
-			return filepath.Join(c.dir, entry.Path), nil
+	for line := range strings.Lines(string(text)) {
+		_, rest, _ := strings.Cut(line, ":")
+		controllers, path, _ := strings.Cut(strings.TrimSuffix(rest, "\n"), ":")
+		if slices.Contains(strings.Split(controllers, ","), filepath.Base(cgroupV1)) {
+			return filepath.Join(c.dir, path), nil
 		}
 	}
 	return "", errors.New("this thread is in no cgroup of the pids hierarchy")

@@ -5,9 +5,12 @@ package containerd_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/procfs"
 
 	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
 	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
@@ -43,11 +46,11 @@ func TestForgedCgroups(t *testing.T) {
 // enter moves a process into another cgroup of each hierarchy in which it is in a container.
 func enter(t *testing.T, pid int, to func(path string) string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cgroup"))
+	process, err := procfs.NewProc(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries, err := cgroup.Parse(text)
+	entries, err := process.Cgroups()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +63,7 @@ func enter(t *testing.T, pid int, to func(path string) string) {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if entry.Controllers == "cpuset" {
+		if slices.Equal(entry.Controllers, []string{"cpuset"}) {
 			inherit(t, dir, "cpuset.cpus", "cpuset.mems")
 		}
 		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0); err != nil {
@@ -69,15 +72,15 @@ func enter(t *testing.T, pid int, to func(path string) string) {
 		moved++
 	}
 	if moved == 0 {
-		t.Fatalf("process %d is in no container: %s", pid, text)
+		t.Fatalf("process %d is in no container: %v", pid, entries)
 	}
 }
 
 // hierarchy returns where a hierarchy is mounted by systemd and by most others.
-func hierarchy(entry cgroup.Entry) string {
+func hierarchy(entry procfs.Cgroup) string {
 	const root = "/sys/fs/cgroup"
-	if entry.Hierarchy != "0" {
-		return filepath.Join(root, strings.TrimPrefix(entry.Controllers, "name="))
+	if entry.HierarchyID != 0 {
+		return filepath.Join(root, strings.TrimPrefix(strings.Join(entry.Controllers, ","), "name="))
 	}
 	if hybrid := filepath.Join(root, "unified"); isDir(hybrid) {
 		return hybrid

@@ -24,10 +24,10 @@ import (
 
 // told is what a process in printForwardsRole prints.
 type told struct {
-	Ways   []string
-	Unread []string
-	Err    string
-	Denied bool
+	Backends []netfilter.Backend
+	Unread   []string
+	Err      string
+	Denied   bool
 }
 
 func printForwards() error {
@@ -44,7 +44,7 @@ func printForwards() error {
 	table, err := netfilter.NewReader().Forwards(context.Background(), host)
 	answer := told{Unread: table.Unread, Denied: errors.Is(err, nsinspect.ErrDenied)}
 	for _, forward := range table.Forwards {
-		answer.Ways = append(answer.Ways, forward.Backend)
+		answer.Backends = append(answer.Backends, forward.Backend)
 	}
 	if err != nil {
 		answer.Err = err.Error()
@@ -117,12 +117,12 @@ func refuse(call uint32, argument int, value uint32, errno unix.Errno) func(*exe
 
 // What can't be read of either is said, and hides nothing of the other.
 func TestLegacyDenied(t *testing.T) {
-	all := []string{netfilter.IptablesLegacy, netfilter.IptablesLegacy, netfilter.IptablesNft}
+	all := []netfilter.Backend{netfilter.IptablesLegacy, netfilter.IptablesLegacy, netfilter.IptablesNft}
 	legacy, native := all[:2], all[2:]
 	const v4, v6 = `read the table "ip nat" of legacy iptables: `, `read the table "ip6 nat" of legacy iptables: `
 	tests := map[string]struct {
 		confine func(*exec.Cmd) error
-		ways    []string
+		ways    []netfilter.Backend
 		unread  []string
 		err     []string
 		denied  bool
@@ -144,9 +144,9 @@ func TestLegacyDenied(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			answer := h.ask(test.confine)
-			slices.Sort(answer.Ways)
-			if !slices.Equal(answer.Ways, test.ways) {
-				t.Errorf("forwards by %q, want %q", answer.Ways, test.ways)
+			slices.Sort(answer.Backends)
+			if !slices.Equal(answer.Backends, test.ways) {
+				t.Errorf("forwards by %q, want %q", answer.Backends, test.ways)
 			}
 			if !slices.EqualFunc(answer.Unread, test.unread, strings.HasPrefix) {
 				t.Errorf("unread %q, want %q", answer.Unread, test.unread)

@@ -103,7 +103,7 @@ func TestLegacyHeldUp(t *testing.T) {
 	tables := func(table netfilter.Table) []string {
 		var all []string
 		for _, forward := range table.Forwards {
-			all = append(all, forward.Backend+" "+forward.Table)
+			all = append(all, string(forward.Backend)+" "+forward.Table)
 		}
 		return all
 	}

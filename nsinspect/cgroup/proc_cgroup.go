@@ -21,14 +21,18 @@ const cgroupBufSize = 2 << 10
 // Entry is one line of /proc/PID/cgroup (cgroups(7)): the process's place in one
 // hierarchy.
 type Entry struct {
-	// Hierarchy is the hierarchy's number: "0" is cgroup v2.
+	// Hierarchy is the hierarchy's number; V2 is that of cgroup v2.
 	Hierarchy string
-	// Controllers are v1's, such as "cpu,cpuacct" or "name=systemd"; empty for v2.
-	Controllers string
 	// Path is relative to the root of the reader's cgroup namespace and starts with
 	// "/..", once a level, where it lies outside of it.
 	Path string
 }
+
+// V2 is the hierarchy of cgroup v2. The others are of v1.
+const V2 = "0"
+
+// IsV2 reports whether the entry is of cgroup v2.
+func (e Entry) IsV2() bool { return e.Hierarchy == V2 }
 
 // Read returns the process's place in each cgroup hierarchy, from /proc/PID/cgroup,
 // v2's first. Anyone may read it.
@@ -59,7 +63,7 @@ func ReadLive(ctx context.Context, process *nsinspect.Process) ([]Entry, error) 
 func allV1AtRoot(entries []Entry) bool {
 	v1 := 0
 	for _, entry := range entries {
-		if entry.Hierarchy == "0" {
+		if entry.IsV2() {
 			continue
 		}
 		if entry.Path != "/" {
@@ -94,16 +98,12 @@ func Parse(text []byte) ([]Entry, error) {
 	entries := make([]Entry, 0, strings.Count(lines, "\n")+1)
 	for line := range strings.SplitSeq(lines, "\n") {
 		hierarchy, rest, ok := strings.Cut(line, ":")
-		controllers, path, ok2 := strings.Cut(rest, ":")
+		_, path, ok2 := strings.Cut(rest, ":")
 		if !ok || !ok2 || !strings.HasPrefix(path, "/") {
 			return nil, fmt.Errorf("malformed cgroup line %q", line)
 		}
-		entry := Entry{
-			Hierarchy:   hierarchy,
-			Controllers: controllers,
-			Path:        strings.TrimSuffix(path, deletedSuffix),
-		}
-		if hierarchy == "0" && len(entries) > 0 {
+		entry := Entry{Hierarchy: hierarchy, Path: strings.TrimSuffix(path, deletedSuffix)}
+		if entry.IsV2() && len(entries) > 0 {
 			entries = slices.Insert(entries, 0, entry)
 			continue
 		}

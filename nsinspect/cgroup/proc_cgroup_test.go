@@ -18,35 +18,35 @@ func TestParse(t *testing.T) {
 	}{
 		"v2": {
 			text: "0::/system.slice/ssh.service\n",
-			want: []Entry{{"0", "", "/system.slice/ssh.service"}},
+			want: []Entry{{"0", "/system.slice/ssh.service"}},
 		},
 		"v1": {
 			text: "3:name=systemd:/init.scope\n2:cpu,cpuacct:/\n1:pids:/a\n",
-			want: []Entry{{"3", "name=systemd", "/init.scope"}, {"2", "cpu,cpuacct", "/"}, {"1", "pids", "/a"}},
+			want: []Entry{{"3", "/init.scope"}, {"2", "/"}, {"1", "/a"}},
 		},
 		"hybrid: v2 comes first, though the kernel shows it last": {
 			text: "9:name=systemd:/a\n8:pids:/a\n0::/b\n",
-			want: []Entry{{"0", "", "/b"}, {"9", "name=systemd", "/a"}, {"8", "pids", "/a"}},
+			want: []Entry{{"0", "/b"}, {"9", "/a"}, {"8", "/a"}},
 		},
 		"a path with colons": {
 			text: "4:devices:/system.slice:docker:abc\n0::/kubepods.slice:cri-containerd:x\n",
-			want: []Entry{{"0", "", "/kubepods.slice:cri-containerd:x"}, {"4", "devices", "/system.slice:docker:abc"}},
+			want: []Entry{{"0", "/kubepods.slice:cri-containerd:x"}, {"4", "/system.slice:docker:abc"}},
 		},
 		"a cgroup that was removed": {
 			text: "0::/system.slice/gone.service (deleted)\n",
-			want: []Entry{{"0", "", "/system.slice/gone.service"}},
+			want: []Entry{{"0", "/system.slice/gone.service"}},
 		},
 		"outside of the reader's cgroup namespace": {
 			text: "0::/../../kubepods/besteffort\n",
-			want: []Entry{{"0", "", "/../../kubepods/besteffort"}},
+			want: []Entry{{"0", "/../../kubepods/besteffort"}},
 		},
 		"without a last line break": {
 			text: "0::/",
-			want: []Entry{{"0", "", "/"}},
+			want: []Entry{{"0", "/"}},
 		},
 		"a path with spaces and control characters": {
 			text: "0::/a b/\x1b[2J/é\n",
-			want: []Entry{{"0", "", "/a b/\x1b[2J/é"}},
+			want: []Entry{{"0", "/a b/\x1b[2J/é"}},
 		},
 	}
 	for name, test := range tests {
@@ -85,10 +85,10 @@ func FuzzParse(f *testing.F) {
 		}
 		v1 := false
 		for _, entry := range entries {
-			if !strings.HasPrefix(entry.Path, "/") || strings.Contains(entry.Hierarchy+entry.Controllers, ":") {
+			if !strings.HasPrefix(entry.Path, "/") || strings.Contains(entry.Hierarchy, ":") {
 				t.Errorf("entry %+v", entry)
 			}
-			if entry.Hierarchy != "0" {
+			if !entry.IsV2() {
 				v1 = true
 			} else if v1 {
 				t.Errorf("v2 is not first in %v", entries)
@@ -122,7 +122,7 @@ func TestCgroupsOfProcess(t *testing.T) {
 func TestLiveCgroups(t *testing.T) {
 	const root, inside = "2:pids:/\n1:cpu:/\n0::/c\n", "2:pids:/c\n1:cpu:/c\n0::/c\n"
 	at := func(path string) []Entry {
-		return []Entry{{"0", "", "/c"}, {"2", "pids", path}, {"1", "cpu", path}}
+		return []Entry{{"0", "/c"}, {"2", path}, {"1", path}}
 	}
 	tests := map[string]struct {
 		process fakeproc.Process
@@ -153,7 +153,7 @@ func TestLiveCgroups(t *testing.T) {
 		},
 		"a dead leader on v2 alone": {
 			process: fakeproc.Process{Stat: fakeproc.ZombieStat, Cgroup: "0::/c\n", Others: []fakeproc.Thread{{TID: 9, Cgroup: "0::/d\n"}}},
-			want:    []Entry{{"0", "", "/c"}},
+			want:    []Entry{{"0", "/c"}},
 		},
 	}
 	for name, test := range tests {

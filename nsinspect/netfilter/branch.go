@@ -107,16 +107,16 @@ func (r *forwardReader) take(chain nftObject, rule *nftRule, b branch) error {
 		return nil
 	}
 	rule.forwards = true
-	return r.forward(chain, rule.way, b.match, target)
+	return r.forward(chain, rule.backend, b.match, target)
 }
 
 // forward adds a forward for each protocol. The same may stand in the chains for packets that
 // come and for those of the host itself.
-func (r *forwardReader) forward(chain nftObject, way string, m match, target netip.AddrPort) error {
+func (r *forwardReader) forward(chain nftObject, backend Backend, m match, target netip.AddrPort) error {
 	for _, protocol := range m.protocols.names() {
 		f := Forward{
 			Protocol: protocol, HostAddress: m.address(), HostPort: m.first, LastPort: m.last,
-			Target: target, Owner: m.owner, Backend: way, Table: chain.tableName(),
+			Target: target, Owner: m.owner, Backend: backend, Table: chain.tableName(),
 		}
 		if r.forwards[f] {
 			continue

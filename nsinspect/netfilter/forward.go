@@ -12,14 +12,17 @@ import (
 	"time"
 )
 
-// Ways of forwarding, by what holds the rule.
+// Backend is what holds a rule.
+type Backend string
+
+// The backends.
 const (
 	// Nftables is a native rule of nf_tables.
-	Nftables = "nftables"
+	Nftables Backend = "nftables"
 	// IptablesNft is a rule that iptables made in nf_tables.
-	IptablesNft = "iptables-nft"
+	IptablesNft Backend = "iptables-nft"
 	// IptablesLegacy is a rule of iptables as it was before nf_tables.
-	IptablesLegacy = "iptables-legacy"
+	IptablesLegacy Backend = "iptables-legacy"
 )
 
 // Forward is a rule of the host's packet filter that sends what comes to a port of the host
@@ -38,11 +41,11 @@ type Forward struct {
 	// nerdctl, NAMESPACE-CONTAINER; from Podman the container. It is a text of whoever made
 	// the rule, in any bytes; empty where the rule has none.
 	Owner string `json:"owner,omitempty"`
-	// Way is one of the By constants, and Table and Chain are where the rule stands, such
+	// Backend is what holds the rule, and Table and Chain are where it stands, such
 	// as "ip cni_hostport" and "hostports".
-	Backend string `json:"way"`
-	Table   string `json:"table"`
-	Chain   string `json:"chain"`
+	Backend Backend `json:"way"`
+	Table   string  `json:"table"`
+	Chain   string  `json:"chain"`
 }
 
 // Table is the forwards of the host's network namespace, ordered by host port.

@@ -93,7 +93,7 @@ func (x *xtExtension) verdict() (int, bool) {
 
 // decode decodes a rule that sends packets elsewhere, and says whether it is one.
 func (t *legacyTable) decode(family byte, entry []byte) (nftRule, bool) {
-	d := ruleDecoder{table: family, family: family, rule: nftRule{match: anyPacket(), way: IptablesLegacy}}
+	d := ruleDecoder{table: family, family: family, rule: nftRule{match: anyPacket(), backend: IptablesLegacy}}
 	t.layout.header(&d, entry)
 	for match := range t.layout.matches(entry) {
 		d.xtMatch(match)

@@ -19,7 +19,7 @@ type nftRule struct {
 	target *natTarget
 	// unknown says that it rewrites the destination in a form that is not known.
 	unknown bool
-	way     string
+	backend Backend
 
 	// forwards and ignored say what became of it.
 	forwards, ignored bool
@@ -61,7 +61,7 @@ type ruleDecoder struct {
 
 // decodeRule decodes a rule that sends packets elsewhere, and says whether it is one.
 func decodeRule(family byte, message []byte) (nftRule, bool) {
-	d := ruleDecoder{table: family, family: family, rule: nftRule{match: anyPacket(), way: Nftables}}
+	d := ruleDecoder{table: family, family: family, rule: nftRule{match: anyPacket(), backend: Nftables}}
 	var expressions, udata []byte
 	for kind, data := range attributes(message) {
 		switch kind {
@@ -94,7 +94,7 @@ func (d *ruleDecoder) expression(name string, data []byte) {
 	case "match":
 		d.xtMatch(decodeXT(data))
 	case "target":
-		d.rule.way = IptablesNft
+		d.rule.backend = IptablesNft
 		d.xtTarget(decodeXT(data))
 	case "meta", "payload", "bitwise":
 		if !d.load(name, data) {

@@ -42,19 +42,16 @@ func diagProtocolOf(protocol Protocol) diagProtocol {
 type sockDiag struct {
 	host *nsinspect.Host
 	conn *netlink.Conn
+	// refused is why no socket to the kernel could be opened, which is tried once.
+	refused error
 }
 
 // connect opens the socket to the kernel, unless it is open.
 func (d *sockDiag) connect(ctx context.Context) error {
-	if d.conn != nil {
-		return nil
+	if d.conn == nil && d.refused == nil {
+		d.conn, d.refused = hostlink.Dial(ctx, d.host, unix.NETLINK_SOCK_DIAG)
 	}
-	conn, err := hostlink.Dial(ctx, d.host, unix.NETLINK_SOCK_DIAG)
-	if err != nil {
-		return err
-	}
-	d.conn = conn
-	return nil
+	return d.refused
 }
 
 func (d *sockDiag) close() {

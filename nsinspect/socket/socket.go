@@ -49,12 +49,15 @@ type Socket struct {
 	Cgroup uint64 `json:"cgroup,omitempty"`
 }
 
-// Ways of reading sockets.
+// Source is what sockets were read from.
+type Source string
+
+// The sources, in the order in which they are asked.
 const (
 	// SockDiag is NETLINK_SOCK_DIAG (sock_diag(7)).
-	SockDiag = "sock_diag"
+	SockDiag Source = "sock_diag"
 	// Procfs is /proc/PID/net of the host reference.
-	Procfs = "procfs"
+	Procfs Source = "procfs"
 )
 
 // maxSockets caps the sockets of one protocol: there are as many ports. A cap on all would
@@ -65,8 +68,8 @@ const maxSockets = 64 << 10
 type Table struct {
 	// Sockets are sorted by protocol, port, address and inode.
 	Sockets []Socket
-	// Ways says of each protocol how it was read.
-	Sources map[Protocol]string
+	// Sources says of each protocol what it was read from.
+	Sources map[Protocol]Source
 	// Absent are the protocols that this kernel does not have: nobody listens there.
 	Absent []Protocol
 	// Failed says of each protocol that could not be read, or not whole, why. Whether
@@ -74,9 +77,6 @@ type Table struct {
 	Failed map[Protocol]error
 	// Truncated says that there were more sockets than the cap.
 	Truncated bool
-	// NoSockDiag says why sock_diag could not be asked at all, so that neither DualStack
-	// nor Cgroup is known. It wraps [nsinspect.ErrDenied] where CAP_SYS_ADMIN is missing.
-	NoSockDiag error
 }
 
 // errNoProtocol is the answer for a protocol that the kernel lacks.
@@ -99,10 +99,7 @@ func List(ctx context.Context, host *nsinspect.Host) (Table, error) {
 	diag := &sockDiag{host: host}
 	defer diag.close()
 	files := procNet{host}
-	table := Table{Sources: make(map[Protocol]string), Failed: make(map[Protocol]error)}
-	if err := diag.connect(ctx); err != nil {
-		table.NoSockDiag = err
-	}
+	table := Table{Sources: make(map[Protocol]Source), Failed: make(map[Protocol]error)}
 	for _, protocol := range Protocols() {
 		table.read(ctx, protocol, diag, files)
 	}
@@ -118,9 +115,9 @@ func List(ctx context.Context, host *nsinspect.Host) (Table, error) {
 
 // read adds the sockets of one protocol, from sock_diag or else from procfs.
 func (t *Table) read(ctx context.Context, protocol Protocol, diag *sockDiag, files procNet) {
-	diagErr := t.NoSockDiag
+	var diagErr error
 	// For raw sockets the kernel would load raw_diag, which little else does.
-	if diagErr == nil && protocol != Raw {
+	if protocol != Raw {
 		found := newSocketList()
 		if diagErr = diag.list(ctx, protocol, &found); diagErr == nil {
 			if protocol == SCTP {
@@ -149,8 +146,8 @@ func (t *Table) fail(protocol Protocol, err error) {
 	}
 }
 
-func (t *Table) add(protocol Protocol, way string, found socketList) {
-	t.Sources[protocol] = way
+func (t *Table) add(protocol Protocol, source Source, found socketList) {
+	t.Sources[protocol] = source
 	t.Sockets = append(t.Sockets, found.sockets...)
 	t.Truncated = t.Truncated || found.truncated
 }

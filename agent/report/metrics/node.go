@@ -87,7 +87,7 @@ func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	send(ch, c.hostAvailable, truth(available))
 	// Without a host reference there is no verdict, and 0 findings would be one.
 	if available {
-		send(ch, c.hostInfo, 1, label(node.Snapshot.Host.Reference))
+		send(ch, c.hostInfo, 1, label(string(node.Snapshot.Host.Reference)))
 		c.collectFindings(ch, node)
 		c.collectInfo(ch, node)
 		c.collectPorts(ch, node)

@@ -23,9 +23,9 @@ func cleanPorts(ports *snapshot.PortCoverage) *snapshot.PortCoverage {
 	}
 	cleaned := *ports
 	cleaned.Datapath = report.Clean(ports.Datapath)
-	cleaned.Ways = make(map[socket.Protocol]string, len(ports.Ways))
-	for protocol, way := range ports.Ways {
-		cleaned.Ways[socket.Protocol(report.Clean(string(protocol)))] = report.Clean(way)
+	cleaned.Ways = make(map[socket.Protocol]socket.Source, len(ports.Ways))
+	for protocol, source := range ports.Ways {
+		cleaned.Ways[socket.Protocol(report.Clean(string(protocol)))] = socket.Source(report.Clean(string(source)))
 	}
 	cleaned.Absent = nil
 	for _, protocol := range ports.Absent {

@@ -155,7 +155,7 @@ func NewScan(snap *snapshot.Snapshot, filter Filter) *Scan {
 		filtered:   filter != (Filter{}),
 	}
 	scan.Ports = cleanPorts(snap.Ports)
-	scan.Host.Reference = report.Clean(scan.Host.Reference)
+	scan.Host.Reference = nsinspect.HostSource(report.Clean(string(scan.Host.Reference)))
 	scan.Host.Containers = cleanAll(scan.Host.Containers)
 	scan.addContainers(snap, filter)
 	scan.addUnknown(snap, unknown, filter)

@@ -62,7 +62,7 @@ func goldenSnapshot() *snapshot.Snapshot {
 	listening := pod("listening", "2", nil, process(82, "", nstest.Sharing()))
 	listening.Sockets = []snapshot.Socket{{Socket: nstest.Listener(8081), Holders: []snapshot.Holder{{PID: 82, Command: "a\nb\x1b[31m"}}}}
 	s.Ports = &snapshot.PortCoverage{
-		Sockets: 12, Forwards: 2, Rules: 31, Ways: map[socket.Protocol]string{socket.TCP: socket.SockDiag},
+		Sockets: 12, Forwards: 2, Rules: 31, Ways: map[socket.Protocol]socket.Source{socket.TCP: socket.SockDiag},
 		Absent: []socket.Protocol{socket.SCTP},
 	}
 	s.Containers = []snapshot.Container{
