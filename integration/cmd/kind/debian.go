@@ -39,7 +39,12 @@ func nodeDebs() []string {
 }
 
 // proxyDebs is what kube-proxy runs; its image has nothing else of Debian.
-func proxyDebs() []string { return []string{"nftables"} }
+//
+// netbase has /etc/protocols, without which nft prints a protocol as a number. kube-proxy reads the map of Services by
+// "nft --json list map" before each full sync, which it makes every hour. It would take the element "10.96.0.1 . 6 . 443"
+// for another one than its own "10.96.0.1 . tcp . 443", and delete it at the end of the same transaction, which leaves
+// every Service without its address until the next full sync.
+func proxyDebs() []string { return []string{"nftables", "netbase"} }
 
 func debianRecipe() []string {
 	return append(append([]string{debianSuite}, nodeDebs()...), proxyDebs()...)
