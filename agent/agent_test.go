@@ -64,17 +64,17 @@ func (d *daemon) dial(context.Context) (watch.Runtime, int, error) {
 	return d, 0, nil
 }
 
-func (d *daemon) List(context.Context) (inventory.Inventory, error) {
+func (d *daemon) List(context.Context) (inventory.Inventory, []inventory.Container, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.down {
-		return inventory.Inventory{}, errDown
+		return inventory.Inventory{}, nil, errDown
 	}
-	inv := inventory.Inventory{Source: inventory.FromContainerd}
+	var all []inventory.Container
 	for _, container := range d.containers {
-		inv.Containers = append(inv.Containers, container)
+		all = append(all, container)
 	}
-	return inv, nil
+	return inventory.Inventory{Source: inventory.FromContainerd}, all, nil
 }
 
 func (d *daemon) Get(_ context.Context, key inventory.Key) (inventory.Container, error) {

@@ -46,7 +46,7 @@ func (n *namespaceCheck) withoutRepeats(snap *snapshot.Snapshot, findings []Find
 	said := make(map[inventory.Key]bool)
 	for _, finding := range findings {
 		if container := &snap.Containers[finding.Container]; !container.Sandbox {
-			said[inventory.Key{RuntimeNamespace: container.RuntimeNamespace, ID: container.SandboxID}] = true
+			said[container.SandboxKey()] = true
 		}
 	}
 	var kept []Finding

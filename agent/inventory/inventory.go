@@ -8,8 +8,10 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
@@ -20,9 +22,10 @@ var ErrNotFound = errors.New("no such container")
 
 // Source knows the containers of a node: a container runtime.
 type Source interface {
-	// List returns all containers. What could not be read of them is a problem of the
-	// inventory; the error is for an inventory that could not be begun.
-	List(ctx context.Context) (Inventory, error)
+	// List returns all containers, sandboxes among them, in no particular order. What could
+	// not be read of them is a problem of the inventory; the error is for an inventory that
+	// could not be begun.
+	List(ctx context.Context) (Inventory, []Container, error)
 	// Get returns one container as it is now. ErrNotFound reports that there is none.
 	Get(ctx context.Context, key Key) (Container, error)
 }
@@ -40,15 +43,13 @@ const (
 	FromMemory = "memory"
 )
 
-// Inventory is what could be learnt about a node's containers.
+// Inventory is where a node's containers were learnt from.
 type Inventory struct {
 	// Source is FromContainerd, FromMemory or FromCgroups.
 	Source string `json:"source"`
 	// Address is containerd's socket, Version the version that it reports.
 	Address string `json:"address,omitempty"`
 	Version string `json:"version,omitempty"`
-	// Containers are in no particular order. Sandboxes are among them.
-	Containers []Container `json:"-"`
 	// Problems are the parts that could not be read, each a sentence.
 	Problems []string `json:"problems,omitempty"`
 }
@@ -77,9 +78,11 @@ func (s Status) Live() bool {
 
 // Container is a container, or the sandbox of a pod.
 type Container struct {
-	// ID is unique within the containerd namespace RuntimeNamespace, such as "k8s.io",
-	// "moby" or "default". That is empty for a container known by its cgroup only.
+	// ID is unique within the namespace RuntimeNamespace of the runtime RuntimeName. The
+	// name is the one that the runtime gives itself over the CRI; it is empty for a container
+	// known by its cgroup only. Containerd's namespaces are "k8s.io", "moby" or "default".
 	ID               string `json:"id"`
+	RuntimeName      string `json:"runtimeName,omitempty"`
 	RuntimeNamespace string `json:"runtimeNamespace,omitempty"`
 	// Runtime is the shim, such as "io.containerd.runc.v2", or the runtime that the cgroup
 	// path hints at.
@@ -103,11 +106,26 @@ type Container struct {
 	Declared Declaration `json:"declared"`
 }
 
+// Containerd is containerd's RuntimeName.
+const Containerd = "containerd"
+
 // Key identifies a container among all of the node.
-type Key struct{ RuntimeNamespace, ID string }
+type Key struct{ RuntimeName, RuntimeNamespace, ID string }
+
+// Compare orders keys.
+func (k Key) Compare(other Key) int {
+	return cmp.Or(
+		strings.Compare(k.RuntimeName, other.RuntimeName),
+		strings.Compare(k.RuntimeNamespace, other.RuntimeNamespace),
+		strings.Compare(k.ID, other.ID),
+	)
+}
 
 // Key returns the container's key.
-func (c *Container) Key() Key { return Key{c.RuntimeNamespace, c.ID} }
+func (c *Container) Key() Key { return Key{c.RuntimeName, c.RuntimeNamespace, c.ID} }
+
+// SandboxKey returns the key of the pod's sandbox.
+func (c *Container) SandboxKey() Key { return Key{c.RuntimeName, c.RuntimeNamespace, c.SandboxID} }
 
 // Pod is the pod that a container belongs to.
 type Pod struct {

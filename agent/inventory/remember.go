@@ -21,24 +21,24 @@ func Remember(source Source) *Memory {
 }
 
 // List is the source's list, completed by what is remembered where that list has holes.
-func (m *Memory) List(ctx context.Context) (Inventory, error) {
-	inv, err := m.source.List(ctx)
+func (m *Memory) List(ctx context.Context) (Inventory, []Container, error) {
+	inv, containers, err := m.source.List(ctx)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
 	case err == nil && len(inv.Problems) == 0:
-		m.learn(inv.Containers)
+		m.learn(containers)
 	case err == nil:
-		m.recall(&inv)
+		containers = m.recall(containers)
 	case len(m.known) > 0:
 		inv = Inventory{
 			Source: FromMemory, Address: inv.Address, Version: inv.Version,
 			Problems: append(inv.Problems, err.Error()),
 		}
-		m.recall(&inv)
+		containers = m.recall(containers)
 		err = nil
 	}
-	return inv, err
+	return inv, containers, err
 }
 
 // Get asks the source.
@@ -60,12 +60,12 @@ func (m *Memory) learn(containers []Container) {
 	}
 }
 
-// recall adds the remembered containers that are not in an inventory, and tells who those
-// are of which it has the task only.
-func (m *Memory) recall(inv *Inventory) {
+// recall completes a list: it adds the remembered containers that are missing, and names
+// those that have only a task in it.
+func (m *Memory) recall(containers []Container) []Container {
 	missing := maps.Clone(m.known)
-	for i := range inv.Containers {
-		container := &inv.Containers[i]
+	for i := range containers {
+		container := &containers[i]
 		delete(missing, container.Key())
 		if known, ok := m.known[container.Key()]; ok && container.Declared.By == ByUnknown {
 			known.Status, known.PID = container.Status, container.PID
@@ -73,6 +73,7 @@ func (m *Memory) recall(inv *Inventory) {
 		}
 	}
 	for _, container := range missing {
-		inv.Containers = append(inv.Containers, container)
+		containers = append(containers, container)
 	}
+	return containers
 }

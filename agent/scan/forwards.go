@@ -103,7 +103,10 @@ func (w *walk) leadsTo(forward *netfilter.Forward) *snapshot.Container {
 // NAMESPACE-ID, as nerdctl does.
 func (w *walk) ownerOf(owner string) *snapshot.Container {
 	dash := strings.LastIndexByte(owner, '-')
-	return w.containers[inventory.Key{RuntimeNamespace: owner[:max(dash, 0)], ID: owner[dash+1:]}]
+	if dash < 0 {
+		return w.containers[inventory.Key{ID: owner}]
+	}
+	return w.containers[inventory.Key{RuntimeName: inventory.Containerd, RuntimeNamespace: owner[:dash], ID: owner[dash+1:]}]
 }
 
 // readAddresses returns the containers by the addresses that their networks really have.

@@ -17,8 +17,7 @@ import (
 // walkOf is a walk that has seen these containers.
 func walkOf(containers ...inventory.Container) *walk {
 	snap := &snapshot.Snapshot{Host: nstest.Host(), Ports: &snapshot.PortCoverage{}}
-	snap.Inventory.Containers = containers
-	return newWalk(nil, snap)
+	return newWalk(nil, snap, containers)
 }
 
 func pauseOf(id string) inventory.Container {
@@ -39,7 +38,7 @@ func TestWhereAForwardLeads(t *testing.T) {
 	}{
 		"a sandbox":                        {[]inventory.Container{inPodOf("box", "c"), pauseOf("box")}, "box", "box"},
 		"a sandbox without a pause":        {[]inventory.Container{inPodOf("box", "c")}, "box", "c"},
-		"nerdctl's":                        {[]inventory.Container{{ID: "c", RuntimeNamespace: "my-space"}}, "my-space-c", "c"},
+		"nerdctl's":                        {[]inventory.Container{{ID: "c", RuntimeName: inventory.Containerd, RuntimeNamespace: "my-space"}}, "my-space-c", "c"},
 		"Podman's":                         {[]inventory.Container{{ID: "c"}}, "c", "c"},
 		"nobody named, but an address":     {[]inventory.Container{pauseOf("box"), {ID: "at", RuntimeNamespace: "moby"}}, "", "at"},
 		"one that is gone, and an address": {[]inventory.Container{{ID: "at", RuntimeNamespace: "moby"}}, "gone", "at"},

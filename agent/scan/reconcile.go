@@ -1,12 +1,10 @@
 package scan
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,14 +32,14 @@ func (w *walk) reconcile(ctx context.Context, source inventory.Source) {
 	defer cancel()
 	var group errgroup.Group
 	group.SetLimit(askAtOnce)
-	namespaces := w.runtimeNamespaces()
+	places := w.runtimeNamespaces()
 	for _, container := range w.sorted() {
 		if !w.disputed(container) {
 			continue
 		}
 		// Each call changes its own container only.
 		group.Go(func() error {
-			w.ask(ctx, source, container, namespaces)
+			w.ask(ctx, source, container, places)
 			return nil
 		})
 	}
@@ -54,7 +52,7 @@ func (w *walk) disputed(container *snapshot.Container) bool {
 	switch {
 	case w.misplaced[container.Key()]:
 		return true
-	case container.RuntimeNamespace == "":
+	case container.RuntimeName == "":
 		return true // Known by its cgroup only.
 	case container.Status == inventory.Unknown:
 		return true
@@ -66,9 +64,9 @@ func (w *walk) disputed(container *snapshot.Container) bool {
 }
 
 // ask settles one disputed container.
-func (w *walk) ask(ctx context.Context, source inventory.Source, container *snapshot.Container, namespaces []string) {
-	if container.RuntimeNamespace == "" {
-		w.adopt(ctx, source, container, namespaces)
+func (w *walk) ask(ctx context.Context, source inventory.Source, container *snapshot.Container, places []inventory.Key) {
+	if container.RuntimeName == "" {
+		w.adopt(ctx, source, container, places)
 		return
 	}
 	now, err := source.Get(ctx, container.Key())
@@ -103,9 +101,10 @@ func (w *walk) compare(container *snapshot.Container) {
 
 // adopt looks a container up that was started during the scan, after its list was made. One
 // that containerd does not know stays known by its cgroup.
-func (w *walk) adopt(ctx context.Context, source inventory.Source, container *snapshot.Container, namespaces []string) {
-	for _, namespace := range namespaces {
-		found, err := source.Get(ctx, inventory.Key{RuntimeNamespace: namespace, ID: container.ID})
+func (w *walk) adopt(ctx context.Context, source inventory.Source, container *snapshot.Container, places []inventory.Key) {
+	for _, key := range places {
+		key.ID = container.ID
+		found, err := source.Get(ctx, key)
 		switch {
 		case err == nil:
 			container.Container = found
@@ -118,15 +117,18 @@ func (w *walk) adopt(ctx context.Context, source inventory.Source, container *sn
 	}
 }
 
-// runtimeNamespaces lists containerd's namespaces that have containers.
-func (w *walk) runtimeNamespaces() []string {
-	var names []string
-	for _, container := range w.snap.Inventory.Containers {
-		if !slices.Contains(names, container.RuntimeNamespace) {
-			names = append(names, container.RuntimeNamespace)
+// runtimeNamespaces lists the runtimes' namespaces that have containers, as keys without an
+// ID.
+func (w *walk) runtimeNamespaces() []inventory.Key {
+	var places []inventory.Key
+	for i := range w.listed {
+		place := w.listed[i].Key()
+		place.ID = ""
+		if !slices.Contains(places, place) {
+			places = append(places, place)
 		}
 	}
-	return names
+	return places
 }
 
 // sorted returns the containers in a stable order.
@@ -136,10 +138,7 @@ func (w *walk) sorted() []*snapshot.Container {
 		containers = append(containers, container)
 	}
 	slices.SortFunc(containers, func(a, b *snapshot.Container) int {
-		return cmp.Or(
-			strings.Compare(a.RuntimeNamespace, b.RuntimeNamespace),
-			strings.Compare(a.ID, b.ID),
-		)
+		return a.Key().Compare(b.Key())
 	})
 	return containers
 }

@@ -68,22 +68,23 @@ func (s *Scanner) Scan(ctx context.Context) (*snapshot.Snapshot, error) {
 
 // take takes a snapshot of the containers that list returns; a targeted one is about no
 // others.
-func (s *Scanner) take(ctx context.Context, targeted bool, list func(context.Context) inventory.Inventory) (*snapshot.Snapshot, error) {
+func (s *Scanner) take(ctx context.Context, targeted bool, list func(context.Context) (inventory.Inventory, []inventory.Container)) (*snapshot.Snapshot, error) {
 	start := time.Now()
 	snap := &snapshot.Snapshot{Node: s.config.Node, Time: start.UTC().Truncate(time.Millisecond)}
 	s.config.Progress("list containers")
-	snap.Inventory = list(ctx)
-	err := s.scan(ctx, snap, targeted)
+	inv, containers := list(ctx)
+	snap.Inventory = inv
+	err := s.scan(ctx, snap, containers, targeted)
 	snap.Duration = time.Since(start)
 	return snap, err
 }
 
-func (s *Scanner) scan(ctx context.Context, snap *snapshot.Snapshot, targeted bool) error {
+func (s *Scanner) scan(ctx context.Context, snap *snapshot.Snapshot, containers []inventory.Container, targeted bool) error {
 	s.config.Progress("find the host reference")
 	host, hostErr := s.config.Procfs.Host(cgroup.HostContainers, s.config.Hosts...)
 	defer host.Close()
 	snap.Host = host.Ref()
-	w := newWalk(s.config.Procfs, snap)
+	w := newWalk(s.config.Procfs, snap, containers)
 	w.host = host
 	w.targeted = targeted
 	defer w.close()
@@ -102,7 +103,7 @@ func (s *Scanner) scan(ctx context.Context, snap *snapshot.Snapshot, targeted bo
 
 // walk reads the processes, and looks again where a first look does not settle it.
 func (s *Scanner) walk(ctx context.Context, w *walk) error {
-	w.settleInits(w.snap.Inventory.Containers)
+	w.settleInits(w.listed)
 	w.sockets.deep = s.config.Files.begin(w.targeted)
 	w.readSockets(ctx)
 	s.config.Progress("read the processes")
@@ -131,14 +132,14 @@ func (s *Scanner) walk(ctx context.Context, w *walk) error {
 }
 
 // list asks the source. Without an answer the containers are known by their cgroups.
-func (s *Scanner) list(ctx context.Context) inventory.Inventory {
+func (s *Scanner) list(ctx context.Context) (inventory.Inventory, []inventory.Container) {
 	if s.config.Source == nil {
-		return inventory.Inventory{Source: inventory.FromCgroups}
+		return inventory.Inventory{Source: inventory.FromCgroups}, nil
 	}
-	inv, err := s.config.Source.List(ctx)
+	inv, containers, err := s.config.Source.List(ctx)
 	if err != nil {
 		inv.Source = inventory.FromCgroups
 		inv.Problems = append(inv.Problems, err.Error())
 	}
-	return inv
+	return inv, containers
 }

@@ -20,19 +20,21 @@ var errNoSource = errors.New("there is no containerd to ask")
 // has no process, is not in the snapshot. The error is also for a containerd that can't
 // say who a container is; the snapshot is then nil.
 func (s *Scanner) Containers(ctx context.Context, keys []inventory.Key) (*snapshot.Snapshot, error) {
-	inv, err := s.get(ctx, keys)
+	containers, err := s.get(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
-	return s.take(ctx, true, func(context.Context) inventory.Inventory { return inv })
+	return s.take(ctx, true, func(context.Context) (inventory.Inventory, []inventory.Container) {
+		return inventory.Inventory{Source: inventory.FromContainerd}, containers
+	})
 }
 
 // get asks the source for single containers.
-func (s *Scanner) get(ctx context.Context, keys []inventory.Key) (inventory.Inventory, error) {
+func (s *Scanner) get(ctx context.Context, keys []inventory.Key) ([]inventory.Container, error) {
 	if s.config.Source == nil {
-		return inventory.Inventory{}, errNoSource
+		return nil, errNoSource
 	}
-	inv := inventory.Inventory{Source: inventory.FromContainerd}
+	var containers []inventory.Container
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(askAtOnce)
@@ -47,12 +49,12 @@ func (s *Scanner) get(ctx context.Context, keys []inventory.Key) (inventory.Inve
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			inv.Containers = append(inv.Containers, container)
+			containers = append(containers, container)
 			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return inventory.Inventory{}, err
+		return nil, err
 	}
-	return inv, nil
+	return containers, nil
 }

@@ -29,6 +29,8 @@ type walk struct {
 	snap       *snapshot.Snapshot
 	kinds      []nsinspect.Kind
 	attributor *owner.Attributor
+	// listed are the containers of the inventory.
+	listed []inventory.Container
 	// targeted says that only the containers of the inventory are looked at.
 	targeted bool
 	// containers are those with processes or with something unknown, and those that
@@ -44,16 +46,17 @@ type walk struct {
 	forwards forwards
 }
 
-func newWalk(fs *nsinspect.FS, snap *snapshot.Snapshot) *walk {
+func newWalk(fs *nsinspect.FS, snap *snapshot.Snapshot, listed []inventory.Container) *walk {
 	w := &walk{
 		fs:         fs,
 		snap:       snap,
 		kinds:      judged(),
-		attributor: owner.New(snap.Host, snap.Inventory.Containers),
-		containers: make(map[inventory.Key]*snapshot.Container, len(snap.Inventory.Containers)),
+		attributor: owner.New(snap.Host, listed),
+		listed:     listed,
+		containers: make(map[inventory.Key]*snapshot.Container, len(listed)),
 		misplaced:  make(map[inventory.Key]bool),
 	}
-	for _, container := range snap.Inventory.Containers {
+	for _, container := range listed {
 		w.containers[container.Key()] = &snapshot.Container{Container: container}
 	}
 	return w

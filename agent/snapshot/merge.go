@@ -47,7 +47,7 @@ func MergeTargeted(before, now *Snapshot, asked []inventory.Key) *Snapshot {
 	merged.Containers = nil
 	for _, container := range before.Containers {
 		switch key := container.Key(); {
-		case indexOfContainer(now, key) >= 0, container.RuntimeNamespace == "" && identified(now, container.ID):
+		case indexOfContainer(now, key) >= 0, container.RuntimeName == "" && identified(now, container.ID):
 			continue
 		case !slices.Contains(asked, key):
 		case len(now.Coverage.Gaps) == 0:

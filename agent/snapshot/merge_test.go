@@ -14,7 +14,7 @@ import (
 
 // seen is a container with processes of these pids, and with gaps of these causes.
 func seen(id string, pids []int, causes ...Cause) Container {
-	container := Container{Container: inventory.Container{ID: id, RuntimeNamespace: "k8s.io"}}
+	container := Container{Container: inventory.Container{ID: id, RuntimeName: inventory.Containerd, RuntimeNamespace: "k8s.io"}}
 	for _, pid := range pids {
 		container.Processes = append(container.Processes, Process{PID: pid})
 	}
@@ -90,9 +90,9 @@ func TestMergeFullWithoutHostSaysSo(t *testing.T) {
 
 func TestMergeTargeted(t *testing.T) {
 	t.Parallel()
-	key := func(id string) inventory.Key { return inventory.Key{RuntimeNamespace: "k8s.io", ID: id} }
+	key := func(id string) inventory.Key { return inventory.Key{RuntimeName: inventory.Containerd, RuntimeNamespace: "k8s.io", ID: id} }
 	byCgroup := seen("x", []int{9})
-	byCgroup.RuntimeNamespace = ""
+	byCgroup.RuntimeName, byCgroup.RuntimeNamespace = "", ""
 	before := nodeWith(nsinspect.ByPID1, seen("a", []int{1}), seen("b", []int{2}), byCgroup)
 	brokenWith := func(containers ...Container) *Snapshot {
 		snapshot := nodeWith(nsinspect.ByPID1, containers...)

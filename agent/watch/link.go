@@ -125,10 +125,10 @@ func (l *Watcher) DaemonPID() int {
 }
 
 // List asks the containerd of the moment.
-func (l *Watcher) List(ctx context.Context) (inventory.Inventory, error) {
+func (l *Watcher) List(ctx context.Context) (inventory.Inventory, []inventory.Container, error) {
 	runtime, err := l.Get_()
 	if err != nil {
-		return inventory.Inventory{}, err
+		return inventory.Inventory{}, nil, err
 	}
 	return runtime.List(ctx)
 }

@@ -75,6 +75,7 @@ func assemble(namespace string, records []containers.Container, tasks map[string
 func decodeRecord(namespace string, record *containers.Container) inventory.Container {
 	container := inventory.Container{
 		ID:               record.ID,
+		RuntimeName:      inventory.Containerd,
 		RuntimeNamespace: namespace,
 		Runtime:          clip(record.Runtime.Name),
 		Image:            clip(record.Image),

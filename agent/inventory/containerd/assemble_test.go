@@ -64,11 +64,11 @@ func TestAssemblePods(t *testing.T) {
 			got := assemble("k8s.io", []containers.Container{podContainerRecord("c", "box"), sandboxRecord("box", test.options)}, tasks, nil)
 			want := []inventory.Container{
 				{
-					ID: "c", RuntimeNamespace: "k8s.io", Name: "main", Image: "docker.io/library/alpine:latest",
+					ID: "c", RuntimeName: "containerd", RuntimeNamespace: "k8s.io", Name: "main", Image: "docker.io/library/alpine:latest",
 					Pod: pod, SandboxID: "box", Status: inventory.Running, PID: 11, Declared: test.want,
 				},
 				{
-					ID: "box", RuntimeNamespace: "k8s.io", Pod: pod, Sandbox: true, SandboxID: "box",
+					ID: "box", RuntimeName: "containerd", RuntimeNamespace: "k8s.io", Pod: pod, Sandbox: true, SandboxID: "box",
 					Status: inventory.Running, PID: 10, CgroupsPath: "/kubepods/podu/box", Declared: test.want,
 				},
 			}

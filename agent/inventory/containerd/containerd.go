@@ -59,16 +59,17 @@ func (c *Client) Close() error { return c.client.Close() }
 
 // List returns all containers of all containerd namespaces. What one call could not read
 // is a problem of the inventory; the error is for an inventory that could not be begun.
-func (c *Client) List(ctx context.Context) (inventory.Inventory, error) {
+func (c *Client) List(ctx context.Context) (inventory.Inventory, []inventory.Container, error) {
 	version, err := c.version(ctx)
 	if err != nil {
-		return inventory.Inventory{}, fmt.Errorf("ask containerd for its version: %w", err)
+		return inventory.Inventory{}, nil, fmt.Errorf("ask containerd for its version: %w", err)
 	}
 	names, err := c.namespaces(ctx)
 	if err != nil {
-		return inventory.Inventory{}, fmt.Errorf("list containerd's namespaces: %w", err)
+		return inventory.Inventory{}, nil, fmt.Errorf("list containerd's namespaces: %w", err)
 	}
 	inv := inventory.Inventory{Source: inventory.FromContainerd, Address: c.address, Version: version}
+	var all []inventory.Container
 	var mu sync.Mutex
 	var group errgroup.Group
 	group.SetLimit(parallel)
@@ -77,14 +78,14 @@ func (c *Client) List(ctx context.Context) (inventory.Inventory, error) {
 			found, problems := c.listNamespace(ctx, name)
 			mu.Lock()
 			defer mu.Unlock()
-			inv.Containers = append(inv.Containers, found...)
+			all = append(all, found...)
 			inv.Problems = append(inv.Problems, problems...)
 			return nil
 		})
 	}
 	_ = group.Wait() // No member fails: what it could not read is a problem.
 	slices.Sort(inv.Problems)
-	return inv, ctx.Err()
+	return inv, all, ctx.Err()
 }
 
 // listNamespace lists the containers of one containerd namespace. The tasks come first: a
@@ -116,7 +117,7 @@ func bareTasks(namespace string, tasks map[string]task) []inventory.Container {
 	result := make([]inventory.Container, 0, len(tasks))
 	for id, state := range tasks {
 		result = append(result, inventory.Container{
-			ID: id, RuntimeNamespace: namespace, Status: state.status, PID: state.pid,
+			ID: id, RuntimeName: inventory.Containerd, RuntimeNamespace: namespace, Status: state.status, PID: state.pid,
 			Declared: inventory.NoDeclaration("its record could not be read"),
 		})
 	}

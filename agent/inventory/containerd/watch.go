@@ -37,7 +37,7 @@ func (c *Client) Watch(ctx context.Context, subscribed func(), changed func(inve
 		select {
 		case envelope := <-stream:
 			if id, ok := containerOf(envelope); ok {
-				changed(inventory.Key{RuntimeNamespace: envelope.Namespace, ID: id})
+				changed(inventory.Key{RuntimeName: inventory.Containerd, RuntimeNamespace: envelope.Namespace, ID: id})
 			}
 		case err := <-errs:
 			if err == nil {

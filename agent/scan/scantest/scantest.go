@@ -64,8 +64,8 @@ type Source struct {
 }
 
 // List returns the containers of Listed.
-func (s Source) List(context.Context) (inventory.Inventory, error) {
-	return inventory.Inventory{Source: inventory.FromContainerd, Containers: s.Listed}, nil
+func (s Source) List(context.Context) (inventory.Inventory, []inventory.Container, error) {
+	return inventory.Inventory{Source: inventory.FromContainerd}, s.Listed, nil
 }
 
 // Get returns the container of ByID, or Err.
@@ -74,7 +74,7 @@ func (s Source) Get(_ context.Context, key inventory.Key) (inventory.Container, 
 		return inventory.Container{}, s.Err
 	}
 	container, ok := s.ByID[key.ID]
-	if !ok || container.RuntimeNamespace != key.RuntimeNamespace {
+	if !ok || container.Key() != key {
 		return inventory.Container{}, inventory.ErrNotFound
 	}
 	return container, nil
@@ -83,7 +83,7 @@ func (s Source) Get(_ context.Context, key inventory.Key) (inventory.Container, 
 // Named returns a container in the CRI's namespace that declares the host's network.
 func Named(id string, status inventory.Status, pid int) inventory.Container {
 	return inventory.Container{
-		ID: HexID(id), RuntimeNamespace: "k8s.io", Name: id, Status: status, PID: pid,
+		ID: HexID(id), RuntimeName: inventory.Containerd, RuntimeNamespace: "k8s.io", Name: id, Status: status, PID: pid,
 		CgroupsPath: "/kubepods/" + HexID(id),
 		Declared:    inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}},
 	}
