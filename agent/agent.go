@@ -16,7 +16,6 @@ import (
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/agent/watch"
 	"github.com/nsaudit/nsaudit/nsinspect"
-	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 )
 
 // The stages that errors are counted by.
@@ -89,7 +88,7 @@ func New(config Config) *Agent {
 	queue := watch.NewQueue()
 	link := watch.New(config.Dial, queue, config.Logger)
 	config.Scanner.Files = new(scan.HolderCache)
-	config.Scanner.Forwards = netfilter.NewReader()
+	config.Scanner.Forwards = scan.NewForwardReader()
 	return &Agent{config: config, queue: queue, link: link, memory: inventory.Remember(link)}
 }
 

@@ -17,8 +17,6 @@ const (
 	ByHostPID HostSource = "host-pid"
 	// ByPID1 is the init process of the procfs.
 	ByPID1 HostSource = "pid1"
-	// ByContainerd is the daemon at the other end of containerd's socket.
-	ByContainerd HostSource = "containerd"
 	// ByKthreadd is the kernel's own thread 2, which is in the machine's initial
 	// namespaces and cannot leave them.
 	ByKthreadd HostSource = "kthreadd"

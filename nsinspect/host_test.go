@@ -13,7 +13,7 @@ func TestHost(t *testing.T) {
 	host, other := fakeproc.AllKinds("host"), fakeproc.AllKinds("other")
 	pid1 := HostCandidate{ByPID1, 1}
 	kthreadd := HostCandidate{ByKthreadd, 2}
-	daemon := HostCandidate{ByContainerd, 300}
+	daemon := HostCandidate{"daemon", 300}
 	initProcess := fakeproc.Process{PID: 1, Comm: "systemd", Cgroup: "0::/init.scope\n", NS: host}
 	kernel := fakeproc.Process{PID: 2, Comm: "kthreadd", Stat: fakeproc.KthreaddStat, Cgroup: "0::/\n", NS: host}
 	containerd := fakeproc.Process{PID: 300, Comm: "containerd", Cgroup: "0::/system.slice/containerd.service\n", NS: other}
@@ -42,7 +42,7 @@ func TestHost(t *testing.T) {
 		"pid 1 is protected": {
 			processes:  []fakeproc.Process{protected, kernel, containerd},
 			candidates: []HostCandidate{pid1, daemon, kthreadd},
-			want:       HostReference{Reference: ByContainerd, PID: 300},
+			want:       HostReference{Reference: "daemon", PID: 300},
 			ns:         other,
 		},
 		"kthreadd is the last": {
@@ -68,7 +68,7 @@ func TestHost(t *testing.T) {
 			processes:  []fakeproc.Process{protected, {PID: 2, Comm: "sh", NS: host, Cgroup: "0::/\n"}},
 			candidates: []HostCandidate{pid1, daemon, kthreadd},
 			want:       HostReference{Reference: ByNone},
-			wantErr:    []string{"pid1: ", "denied", "containerd: ", "vanished", "kthreadd: process 2 is not the kernel's kthreadd"},
+			wantErr:    []string{"pid1: ", "denied", "daemon: ", "vanished", "kthreadd: process 2 is not the kernel's kthreadd"},
 		},
 		"no candidate": {
 			processes: []fakeproc.Process{initProcess},

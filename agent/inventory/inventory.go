@@ -13,8 +13,8 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/nsinspect"
-	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 )
 
 // ErrNotFound reports that a source knows no such container.
@@ -184,7 +184,7 @@ func NoDeclaration(reason string) Declaration {
 
 // FromCgroup returns the container that a cgroup path names, without a containerd that
 // knows it.
-func FromCgroup(ref cgroup.ContainerRef, reason string) Container {
+func FromCgroup(ref runtimes.Ref, reason string) Container {
 	container := Container{
 		ID:       ref.ID,
 		Runtime:  ref.Runtime,

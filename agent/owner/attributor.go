@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 )
@@ -53,7 +54,7 @@ type Attribution struct {
 	Known bool
 	// ref is the container that the path names, of a process that belongs to none of the
 	// inventory's; its ID is empty for a process of the host.
-	Ref cgroup.ContainerRef
+	Ref runtimes.Ref
 	// rival is another container that the process belongs to just as much, if contested is
 	// set: hierarchies of cgroup v1 can be entered one by one.
 	Rival     inventory.Key
@@ -203,13 +204,13 @@ func (a *Attributor) tailIn(path string) (key inventory.Key, ok bool) {
 
 // outermost returns the outermost container that a path names, leaving out those that the
 // host itself is in: in kind, each path begins with the node's own container.
-func (a *Attributor) outermost(path string) (cgroup.ContainerRef, bool) {
-	for _, ref := range cgroup.ContainerRefs(path) {
+func (a *Attributor) outermost(path string) (runtimes.Ref, bool) {
+	for _, ref := range runtimes.Refs(path) {
 		if !slices.Contains(a.host, ref.ID) {
 			return ref, true
 		}
 	}
-	return cgroup.ContainerRef{}, false
+	return runtimes.Ref{}, false
 }
 
 // specPaths returns the ends that the path of a container's cgroup may have:

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 )
@@ -88,11 +89,11 @@ func TestAttribute(t *testing.T) {
 		"a scope of another's name inside A":         {containers: []listed{a, b}, cgroups: placeA + "/cri-containerd-" + idB + ".scope", want: known(idA)},
 		"a name inside A of one without a place":     {containers: []listed{a, unplaced(b)}, cgroups: placeA + placeB, want: known(idA)},
 		"an unknown name inside A":                   {containers: []listed{a}, cgroups: placeA + "/docker/" + idC, want: known(idA)},
-		"another's name outside is forged":           {containers: []listed{a, b}, cgroups: "/evil/" + idB, want: Attribution{Key: known(idB).Key, Ref: cgroup.ContainerRef{ID: idB}, Forged: true}},
-		"another's name in an unknown one is theirs": {containers: []listed{a, b}, cgroups: "/docker/" + idC + placeB, want: Attribution{Ref: cgroup.ContainerRef{ID: idC}}},
+		"another's name outside is forged":           {containers: []listed{a, b}, cgroups: "/evil/" + idB, want: Attribution{Key: known(idB).Key, Ref: runtimes.Ref{ID: idB}, Forged: true}},
+		"another's name in an unknown one is theirs": {containers: []listed{a, b}, cgroups: "/docker/" + idC + placeB, want: Attribution{Ref: runtimes.Ref{ID: idC}}},
 		"the name of one without a place in an unknown one is theirs": {
 			containers: []listed{unplaced(b), {"web", "k8s.io", "/default/web", ""}},
-			cgroups:    "/docker/" + idC + placeB + "/default/web", want: Attribution{Ref: cgroup.ContainerRef{ID: idC}},
+			cgroups:    "/docker/" + idC + placeB + "/default/web", want: Attribution{Ref: runtimes.Ref{ID: idC}},
 		},
 		"the place in another hierarchy is no place": {
 			containers: []listed{{idA, "k8s.io", "/default/a", "4:pids:/default/a"}},
@@ -165,19 +166,19 @@ func TestAttribute(t *testing.T) {
 		},
 
 		// By the name alone.
-		"an unknown container": {containers: []listed{a}, cgroups: "/docker/" + idC, want: Attribution{Ref: cgroup.ContainerRef{ID: idC}}},
+		"an unknown container": {containers: []listed{a}, cgroups: "/docker/" + idC, want: Attribution{Ref: runtimes.Ref{ID: idC}}},
 		"listed, but elsewhere than its spec says": {
 			containers: []listed{unplaced(a)},
 			cgroups:    "/docker/" + idA,
-			want:       Attribution{Key: known(idA).Key, Known: true, Ref: cgroup.ContainerRef{ID: idA}},
+			want:       Attribution{Key: known(idA).Key, Known: true, Ref: runtimes.Ref{ID: idA}},
 		},
-		"the outermost counts": {cgroups: "/docker/" + idC + "/docker/" + idB, want: Attribution{Ref: cgroup.ContainerRef{ID: idC}}},
+		"the outermost counts": {cgroups: "/docker/" + idC + "/docker/" + idB, want: Attribution{Ref: runtimes.Ref{ID: idC}}},
 
 		// In kind the node itself is a container.
 		"a process of the node":   {host: []string{nodeID}, containers: []listed{a}, cgroups: "/docker/" + nodeID + "/system.slice/kubelet.service"},
-		"a pod's on the node":     {host: []string{nodeID}, containers: []listed{a}, cgroups: "/docker/" + nodeID + "/docker/" + idC, want: Attribution{Ref: cgroup.ContainerRef{ID: idC}}},
+		"a pod's on the node":     {host: []string{nodeID}, containers: []listed{a}, cgroups: "/docker/" + nodeID + "/docker/" + idC, want: Attribution{Ref: runtimes.Ref{ID: idC}}},
 		"a node in a node":        {host: []string{nodeID, idB}, cgroups: "/docker/" + nodeID + "/docker/" + idB + "/x"},
-		"the node inside another": {host: []string{nodeID}, cgroups: "/docker/" + idC + "/docker/" + nodeID, want: Attribution{Ref: cgroup.ContainerRef{ID: idC}}},
+		"the node inside another": {host: []string{nodeID}, cgroups: "/docker/" + idC + "/docker/" + nodeID, want: Attribution{Ref: runtimes.Ref{ID: idC}}},
 		"a listed one on the node": {
 			host:       []string{nodeID},
 			containers: []listed{{idA, "k8s.io", "/kubelet" + placeA, "/docker/" + nodeID + "/kubelet" + placeA}},
@@ -199,7 +200,7 @@ func TestAttribute(t *testing.T) {
 		},
 		"v1, unknown": {
 			cgroups: "2:pids:/docker/" + idC + "\n1:cpu:/",
-			want:    Attribution{Ref: cgroup.ContainerRef{ID: idC}},
+			want:    Attribution{Ref: runtimes.Ref{ID: idC}},
 		},
 		"v1, a place goes before a name in another hierarchy": {
 			containers: []listed{{idA, "k8s.io", placeA, "2:pids:" + placeA + "\n1:cpu:" + placeA}, b},
@@ -209,7 +210,7 @@ func TestAttribute(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := attributorOf(t, test.host, test.containers...).Attribute(entries(t, test.cgroups))
-			got.Ref = cgroup.ContainerRef{ID: got.Ref.ID}
+			got.Ref = runtimes.Ref{ID: got.Ref.ID}
 			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(Attribution{})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}

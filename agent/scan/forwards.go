@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"slices"
-	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
@@ -21,6 +20,12 @@ type forwards struct {
 	// addresses are the containers by the addresses of their networks; nil until a forward
 	// asks for them.
 	addresses map[netip.Addr]inventory.Key
+}
+
+// NewForwardReader returns a reader of forwards that knows the names of the usual runtimes,
+// CNI plugins and Service proxies.
+func NewForwardReader() *netfilter.Reader {
+	return netfilter.NewReader(netfilter.Names{IsService: runtimes.IsServiceChain, Owner: runtimes.RuleOwner})
 }
 
 // readForwards reads the rules that forward ports of the host, and gives each to the
@@ -58,16 +63,13 @@ func (w *walk) noForwards(err error) snapshot.Gap {
 	return gap
 }
 
-// ciliumInterface is an interface of each node that Cilium runs on.
-const ciliumInterface = "cilium_host"
-
 // datapath names the network if it is one that forwards without rules.
 func (w *walk) datapath() string {
 	interfaces, err := w.host.Interfaces()
-	if err == nil && slices.Contains(interfaces, ciliumInterface) {
-		return "Cilium"
+	if err != nil {
+		return ""
 	}
-	return ""
+	return runtimes.Datapath(interfaces)
 }
 
 // sandboxKeys returns the containers that stand for the sandboxes.
@@ -99,14 +101,10 @@ func (w *walk) leadsTo(forward *netfilter.Forward) *snapshot.Container {
 	return nil
 }
 
-// ownerOf finds the container that a rule names by its own id, as Podman does, or by
-// NAMESPACE-ID, as nerdctl does.
+// ownerOf finds the container that a rule names itself, and not by its sandbox.
 func (w *walk) ownerOf(owner string) *snapshot.Container {
-	dash := strings.LastIndexByte(owner, '-')
-	if dash < 0 {
-		return w.containers[inventory.Key{ID: owner}]
-	}
-	return w.containers[inventory.Key{RuntimeName: inventory.Containerd, RuntimeNamespace: owner[:dash], ID: owner[dash+1:]}]
+	runtime, namespace, id := runtimes.CutOwner(owner)
+	return w.containers[inventory.Key{RuntimeName: runtime, RuntimeNamespace: namespace, ID: id}]
 }
 
 // readAddresses returns the containers by the addresses that their networks really have.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
@@ -79,16 +80,8 @@ func (w *walk) holdersOf(socket int) []snapshot.Holder {
 	return nil
 }
 
-// keepsPort says whether a process of the host holds a socket only so that nobody else takes
-// the port of a container, or forwards it itself besides the rule: Docker's, Podman's and
-// nerdctl's helpers.
-func keepsPort(holder snapshot.Holder) bool {
-	switch holder.Command {
-	case "docker-proxy", "conmon", "rootlessport":
-		return true
-	}
-	return false
-}
+// keepsPort reports whether a process of the host has a socket for the sake of a container.
+func keepsPort(holder snapshot.Holder) bool { return runtimes.KeepsPort(holder.Command) }
 
 // nameShadowed finds the processes of the host that listen in vain. The files of the host's
 // processes are listed only for that.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/owner"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
@@ -53,7 +54,7 @@ func New(config Config) *Scanner {
 		config.Progress = func(string) {}
 	}
 	if config.Forwards == nil {
-		config.Forwards = netfilter.NewReader()
+		config.Forwards = NewForwardReader()
 	}
 	return &Scanner{config: config}
 }
@@ -81,7 +82,7 @@ func (s *Scanner) take(ctx context.Context, targeted bool, list func(context.Con
 
 func (s *Scanner) scan(ctx context.Context, snap *snapshot.Snapshot, containers []inventory.Container, targeted bool) error {
 	s.config.Progress("find the host reference")
-	host, hostErr := s.config.Procfs.Host(cgroup.HostContainers, s.config.Hosts...)
+	host, hostErr := s.config.Procfs.Host(hostContainers, s.config.Hosts...)
 	defer host.Close()
 	snap.Host = host.Ref()
 	w := newWalk(s.config.Procfs, snap, containers)
@@ -142,4 +143,13 @@ func (s *Scanner) list(ctx context.Context) (inventory.Inventory, []inventory.Co
 		inv.Problems = append(inv.Problems, err.Error())
 	}
 	return inv, containers
+}
+
+// hostContainers returns the containers that the host reference is in.
+func hostContainers(host *nsinspect.Process) ([]string, error) {
+	entries, err := cgroup.Read(host)
+	if err != nil {
+		return nil, err
+	}
+	return owner.HostContainers(entries), nil
 }

@@ -3,26 +3,16 @@ package scan
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
-)
 
-// runcInit is the name of runc's own process until the container's program takes its place.
-// It is in the container's namespaces by then, so that what it shares is right, but
-// containerd tells of a start a moment before its name is.
-const runcInit = "runc:[2:INIT]"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
+)
 
 // patience is how long a process with the name of a runtime's own may take to leave the
 // host's namespaces. On a node that is busy with something else, runc was seen to take more
 // than a second from entering a container's cgroup. Whoever gives itself such a name is
 // found that much later.
 const patience = 5 * time.Second
-
-// isRuntimes says whether a name is that of a runtime's own process on its way into a
-// container: runc's, whose stages are runc:[0:PARENT] to runc:[2:INIT], or crun's.
-func isRuntimes(command string) bool {
-	return strings.HasPrefix(command, "runc") || strings.HasPrefix(command, "crun")
-}
 
 // awaitRuntimes waits until no suspect is a runtime's own process, by its name, that has yet
 // to leave the host's namespaces.
@@ -43,7 +33,7 @@ func (w *walk) awaitRuntimes(ctx context.Context, settle time.Duration) error {
 // what its container did not declare.
 func (w *walk) isEntering(ctx context.Context, s suspect) bool {
 	command, err := s.process.Command()
-	if err != nil || !isRuntimes(command) {
+	if err != nil || !runtimes.IsEntering(command) {
 		return false
 	}
 	if age, err := s.process.Age(); err == nil && age > patience {
@@ -74,11 +64,11 @@ func (w *walk) awaitPrograms(ctx context.Context, settle time.Duration) error {
 	return nil
 }
 
-// started takes over the name of a process unless it is still runc's. One that has ended
+// started takes over the name of a process unless it is still the runtime's. One that has ended
 // keeps the name that it was seen with.
 func (w *walk) started(s suspect) bool {
 	name, err := s.process.Command()
-	if err == nil && name == runcInit {
+	if err == nil && runtimes.IsInit(name) {
 		return false
 	}
 	if i := indexOf(s.container, s.process.PID()); err == nil && i >= 0 {

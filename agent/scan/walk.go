@@ -8,6 +8,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/owner"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
@@ -205,7 +206,7 @@ func (w *walk) keep(process *nsinspect.Process, container *snapshot.Container, r
 	switch {
 	case len(w.undeclared(container, record)) > 0 && len(w.suspects) < maxSuspects:
 		w.suspects = append(w.suspects, again)
-	case record.Command == runcInit && len(w.starting) < maxSuspects:
+	case runtimes.IsInit(record.Command) && len(w.starting) < maxSuspects:
 		w.starting = append(w.starting, again)
 	default:
 		return false

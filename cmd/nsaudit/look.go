@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/inventory/containerd"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/scan"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
@@ -73,7 +74,7 @@ func hostCandidates(hostPID, self, daemon int) []nsinspect.HostCandidate {
 		candidates = append(candidates, nsinspect.HostCandidate{Reference: nsinspect.ByPID1, PID: 1})
 	}
 	if daemon > 0 {
-		candidates = append(candidates, nsinspect.HostCandidate{Reference: nsinspect.ByContainerd, PID: daemon})
+		candidates = append(candidates, nsinspect.HostCandidate{Reference: runtimes.Containerd, PID: daemon})
 	}
 	return append(candidates, nsinspect.HostCandidate{Reference: nsinspect.ByKthreadd, PID: nsinspect.KthreaddPID})
 }
@@ -82,7 +83,7 @@ func hostCandidates(hostPID, self, daemon int) []nsinspect.HostCandidate {
 // The first of the sockets behind which somebody answers is it; others are those that are
 // there too.
 func connect(ctx context.Context, address string) (client *containerd.Client, daemon int, others []string, err error) {
-	paths := containerd.UsualSockets()
+	paths := runtimes.ContainerdSockets()
 	if address != "" {
 		path, err := containerd.ParseAddress(address)
 		if err != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/nsaudit/nsaudit/agent/scan"
 	"github.com/nsaudit/nsaudit/nsinspect"
-	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 )
 
 const (
@@ -89,7 +89,7 @@ func forwardWays(host *nsinspect.Host) []way {
 }
 
 func forwards(ctx context.Context, host *nsinspect.Host) (int, error) {
-	table, err := netfilter.NewReader().Forwards(ctx, host)
+	table, err := scan.NewForwardReader().Forwards(ctx, host)
 	if err == nil && len(table.Unread) > 0 {
 		err = errors.New(table.Unread[0])
 	}

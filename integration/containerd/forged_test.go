@@ -12,8 +12,8 @@ import (
 
 	"github.com/prometheus/procfs"
 
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
-	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 )
 
 // TestForgedCgroups has a process that is in the host's network and in a cgroup that is
@@ -56,7 +56,7 @@ func enter(t *testing.T, pid int, to func(path string) string) {
 	}
 	moved := 0
 	for _, entry := range entries {
-		if len(cgroup.ContainerRefs(entry.Path)) == 0 {
+		if len(runtimes.Refs(entry.Path)) == 0 {
 			continue
 		}
 		dir := filepath.Join(hierarchy(entry), to(entry.Path))

@@ -15,9 +15,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nsaudit/nsaudit/agent/scan"
 	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 	"github.com/nsaudit/nsaudit/nsinspect"
-	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 )
 
 func readWithoutNetAdmin() error {
@@ -43,7 +43,7 @@ func readWithoutNetAdmin() error {
 		return err
 	}
 	defer host.Close()
-	table, err := netfilter.NewReader().Forwards(context.Background(), host)
+	table, err := scan.NewForwardReader().Forwards(context.Background(), host)
 	if !errors.Is(err, nsinspect.ErrDenied) {
 		return fmt.Errorf("Forwards = %+v, %w, want %w", table, err, nsinspect.ErrDenied)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"github.com/nsaudit/nsaudit/agent/scan"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 )
@@ -43,7 +44,7 @@ func newHost(t testing.TB) *host {
 		t.Fatal(err)
 	}
 	t.Cleanup(opened.Close)
-	h := &host{t: t, reader: netfilter.NewReader(), Host: opened}
+	h := &host{t: t, reader: scan.NewForwardReader(), Host: opened}
 	h.run("", "ip", "link", "set", "lo", "up")
 	return h
 }

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nsaudit/nsaudit/agent/scan"
 	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
@@ -41,7 +42,7 @@ func printForwards() error {
 		return err
 	}
 	defer host.Close()
-	table, err := netfilter.NewReader().Forwards(context.Background(), host)
+	table, err := scan.NewForwardReader().Forwards(context.Background(), host)
 	answer := told{Unread: table.Unread, Denied: errors.Is(err, nsinspect.ErrDenied)}
 	for _, forward := range table.Forwards {
 		answer.Backends = append(answer.Backends, forward.Backend)

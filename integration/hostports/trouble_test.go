@@ -21,8 +21,8 @@ import (
 	"github.com/google/nftables/userdata"
 	"golang.org/x/sys/unix"
 
+	"github.com/nsaudit/nsaudit/agent/scan"
 	"github.com/nsaudit/nsaudit/nsinspect"
-	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 )
 
 // portmapChain makes the table and the chain in which portmap's rules stand, all in one.
@@ -290,7 +290,7 @@ func TestHostEnded(t *testing.T) {
 	if err := errors.Join(hostErr, in.Close(), keeper.Wait()); err != nil {
 		t.Fatal(err)
 	}
-	if table, err := netfilter.NewReader().Forwards(t.Context(), ended); !errors.Is(err, nsinspect.ErrVanished) {
+	if table, err := scan.NewForwardReader().Forwards(t.Context(), ended); !errors.Is(err, nsinspect.ErrVanished) {
 		t.Errorf("Forwards = %+v, %v, want %v", table, err, nsinspect.ErrVanished)
 	}
 }

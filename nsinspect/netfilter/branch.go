@@ -23,7 +23,7 @@ func (r *forwardReader) try(ctx context.Context, v visit, rule *nftRule) error {
 	if !ok {
 		return nil
 	}
-	if owner := ownerOf(v.chain, rule.comment); owner != "" {
+	if owner := r.names.owner(v.chain, rule.comment); owner != "" {
 		m.owner = owner
 	}
 	branches := []branch{{match: m}}
@@ -92,7 +92,7 @@ func (r *forwardReader) take(chain nftObject, rule *nftRule, b branch) error {
 	if rule.jumpBy > 0 {
 		next = b.found[rule.jumpBy-1].chain
 	}
-	if to := (nftObject{chain.family, chain.table, next}); next != "" && !servesServices(to) {
+	if to := (nftObject{chain.family, chain.table, next}); next != "" && !r.names.isService(to) {
 		if rules, known := r.rules[to]; !known || len(rules) > 0 {
 			r.queue = append(r.queue, visit{to, b.match})
 		}

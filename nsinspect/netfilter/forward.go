@@ -26,7 +26,7 @@ const (
 )
 
 // Forward is a rule of the host's packet filter that sends what comes to a port of the host
-// on to another address: DNAT. Rules that implement Services are none.
+// on to another address: DNAT. Those that [Names] call Services are none.
 type Forward struct {
 	Protocol socket.Protocol `json:"protocol"`
 	// HostAddress is the address of the host that it is about; the zero value stands for all
@@ -37,9 +37,9 @@ type Forward struct {
 	LastPort uint16 `json:"lastPort"`
 	// Target is where the first port leads; port 0 stands for the same as the host's.
 	Target netip.AddrPort `json:"target"`
-	// Owner is the id that the CNI plugin was called with: the pod's sandbox, or, from
-	// nerdctl, NAMESPACE-CONTAINER; from Podman the container. It is a text of whoever made
-	// the rule, in any bytes; empty where the rule has none.
+	// Owner is whom the rule is for, as the comments on the way to it say and [Names]
+	// understand them. The process that made the rule chose it, in any bytes; empty where
+	// they say nothing.
 	Owner string `json:"owner,omitempty"`
 	// Backend is what holds the rule, and Table and Chain are where it stands, such
 	// as "ip cni_hostport" and "hostports".
@@ -70,19 +70,19 @@ const (
 // Reader reads forwards. There is one for the lifetime of a program: what the kernel
 // still owes to one reading the next does not ask for again.
 type Reader struct {
+	names Names
 	// asking holds a value while the kernel is asked for legacy iptables of a family.
 	asking [2]chan struct{}
 }
 
-// NewReader returns a reader. It holds no resources of its own.
-func NewReader() *Reader {
-	return &Reader{asking: [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)}}
+// NewReader returns a reader that knows these names. It holds no resources of its own.
+func NewReader(names Names) *Reader {
+	return &Reader{names: names, asking: [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)}}
 }
 
 // Forwards returns the forwards that the rules for NAT of the host's network namespace make,
-// in nf_tables and in legacy iptables: those of the CNI plugin portmap, of Docker, Podman and
-// kindnet, and any other of their form. Rules are looked at one by one: a rule may stand
-// behind another that takes its packets away.
+// in nf_tables and in legacy iptables. Rules are looked at one by one: a rule may stand behind
+// another that takes its packets away.
 //
 // It takes CAP_NET_ADMIN in that namespace (net/netfilter/nfnetlink.c, nfnetlink_rcv;
 // net/ipv4/netfilter/ip_tables.c, do_ipt_get_ctl): [nsinspect.ErrDenied] without. Asking makes the
@@ -94,7 +94,7 @@ func (r *Reader) Forwards(ctx context.Context, host *nsinspect.Host) (Table, err
 	if host.Ref().PID == 0 {
 		return Table{}, nsinspect.ErrNoHost
 	}
-	table, err := nativeForwards(ctx, host)
+	table, err := r.nativeForwards(ctx, host)
 	failures := r.legacyForwards(ctx, host, &table)
 	if ctx.Err() != nil {
 		return Table{}, fmt.Errorf("read the packet filter's rules: %w", ctx.Err())
@@ -114,10 +114,10 @@ func (r *Reader) Forwards(ctx context.Context, host *nsinspect.Host) (Table, err
 }
 
 // nativeForwards returns the forwards in nf_tables.
-func nativeForwards(ctx context.Context, host *nsinspect.Host) (Table, error) {
+func (r *Reader) nativeForwards(ctx context.Context, host *nsinspect.Host) (Table, error) {
 	limited, cancel := context.WithTimeout(ctx, maxForwardTime)
 	defer cancel()
-	table, err := nftForwards(limited, host)
+	table, err := r.nftForwards(limited, host)
 	switch {
 	case err == nil:
 	case ctx.Err() == nil && limited.Err() != nil:

@@ -37,14 +37,14 @@ func (r *Reader) legacyFamilyForwards(ctx context.Context, host *nsinspect.Host,
 		return Table{}, err
 	}
 	defer table.free()
-	reader := newLegacyReader(table, defaultForwardLimits())
+	reader := newLegacyReader(table, r.names, defaultForwardLimits())
 	err = reader.walk(ctx, nil)
 	return reader.result(), err
 }
 
 // newLegacyReader returns a reader that begins where packets enter the table.
-func newLegacyReader(table *legacyTable, limits forwardLimits) *forwardReader {
-	reader := newForwardReader(table, limits)
+func newLegacyReader(table *legacyTable, names Names, limits forwardLimits) *forwardReader {
+	reader := newForwardReader(table, names, limits)
 	reader.decode, reader.queue = table.decode, table.queue
 	return reader
 }

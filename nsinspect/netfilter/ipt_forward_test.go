@@ -60,7 +60,7 @@ func readLegacyTable(t testing.TB, number int, data []byte, limits forwardLimits
 	if err != nil {
 		return Table{}, err
 	}
-	reader := newLegacyReader(table, limits)
+	reader := newLegacyReader(table, testNames(), limits)
 	err = reader.walk(t.Context(), nil)
 	return reader.result(), err
 }

@@ -95,7 +95,7 @@ func TestLegacyHangs(t *testing.T) {
 	if err := unix.Mkfifo(file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	reader := NewReader()
+	reader := NewReader(Names{})
 	families := legacyFamilies()
 	ask := func(number int, limit time.Duration) error {
 		ctx, cancel := context.WithTimeout(t.Context(), limit)

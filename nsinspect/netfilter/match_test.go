@@ -3,8 +3,6 @@ package netfilter
 import (
 	"encoding/hex"
 	"net/netip"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -140,57 +138,6 @@ func TestComment(t *testing.T) {
 	for udata, want := range tests {
 		if got := comment([]byte(udata)); got != want {
 			t.Errorf("comment(%q) = %q, want %q", udata, got, want)
-		}
-	}
-}
-
-func TestOwnerOf(t *testing.T) {
-	native := nftObject{table: portmapTable, name: "hostports"}
-	entry := nftObject{table: "nat", name: portmapChain}
-	podman := nftObject{table: "nat", name: netavarkChain}
-	long := `dnat name: "` + strings.Repeat("n", 200) + `" id: "` + strings.Repeat("a", 64)
-	tests := []struct {
-		chain         nftObject
-		comment, want string
-	}{
-		{native, "abc", "abc"},
-		{native, "", ""},
-		{native, "\x1b[2J\n\xff", "\x1b[2J\n\xff"},
-		{entry, `dnat name: "podnet" id: "abc"`, "abc"},
-		{entry, `dnat name: "a" id: "b" id: "abc"`, "abc"},
-		{entry, `dnat name: "podnet" id: ""`, ""},
-		{entry, long[:255], ""},
-		{entry, "something else", ""},
-		{podman, "dnat name: podman id: abc", "abc"},
-		{podman, "something else", ""},
-		{nftObject{table: "nat", name: "PREROUTING"}, `dnat name: "podnet" id: "abc"`, ""},
-		{nftObject{table: "mine", name: "hostports"}, "abc", ""},
-	}
-	for _, test := range tests {
-		if got := ownerOf(test.chain, test.comment); got != test.want {
-			t.Errorf("ownerOf(%+v, %q) = %q, want %q", test.chain, test.comment, got, test.want)
-		}
-	}
-}
-
-func TestServesServices(t *testing.T) {
-	services := []nftObject{
-		{table: "nat", name: "KUBE-SERVICES"},
-		{table: "nat", name: "cali-PREROUTING"},
-		{table: "nat", name: "CILIUM_PRE_nat"},
-		{table: "kube-proxy", name: "nat-prerouting"},
-	}
-	others := []nftObject{
-		{table: "nat", name: "PREROUTING"},
-		{table: "nat", name: portmapChain},
-		{table: "nat", name: "KUBE-HOSTPORTS"},
-		{table: "nat", name: "KUBE-HP-4YVONL46AKYWSKS3"},
-		{table: "cni_hostport", name: "prerouting"},
-		{table: "nat", name: "DOCKER"},
-	}
-	for _, chain := range slices.Concat(services, others) {
-		if got, want := servesServices(chain), slices.Contains(services, chain); got != want {
-			t.Errorf("servesServices(%+v) = %t, want %t", chain, got, want)
 		}
 	}
 }

@@ -16,9 +16,9 @@ import (
 var errNoNftables = errors.New("the kernel has no nf_tables")
 
 // nftForwards reads the forwards in nf_tables. What was read until an error comes with it.
-func nftForwards(ctx context.Context, host *nsinspect.Host) (Table, error) {
+func (r *Reader) nftForwards(ctx context.Context, host *nsinspect.Host) (Table, error) {
 	for attempt := 1; ; attempt++ {
-		table, changed, err := nftAttempt(ctx, host)
+		table, changed, err := r.nftAttempt(ctx, host)
 		switch {
 		case errors.Is(err, errNoNftables):
 			return Table{}, nil
@@ -36,7 +36,7 @@ func nftForwards(ctx context.Context, host *nsinspect.Host) (Table, error) {
 
 // nftAttempt reads the forwards once and says whether the rules changed meanwhile. A dump is
 // in many parts, and rules that move between them are left out.
-func nftAttempt(ctx context.Context, host *nsinspect.Host) (Table, bool, error) {
+func (r *Reader) nftAttempt(ctx context.Context, host *nsinspect.Host) (Table, bool, error) {
 	conn, err := hostlink.Dial(ctx, host, unix.NETLINK_NETFILTER)
 	if errors.Is(err, unix.EPROTONOSUPPORT) {
 		err = errNoNftables // And nothing else of netfilter either.
@@ -53,7 +53,7 @@ func nftAttempt(ctx context.Context, host *nsinspect.Host) (Table, bool, error) 
 	if err != nil {
 		return Table{}, false, err
 	}
-	reader := newForwardReader(source, defaultForwardLimits())
+	reader := newForwardReader(source, r.names, defaultForwardLimits())
 	err = reader.read(ctx)
 	if err != nil || reader.capped {
 		// The connection may be in the midst of a dump.

@@ -117,7 +117,7 @@ func TestForwardForms(t *testing.T) {
 			if err := json.Unmarshal(text, &want); err != nil {
 				t.Fatal(err)
 			}
-			reader := newForwardReader(recorded(t, name), defaultForwardLimits())
+			reader := newForwardReader(recorded(t, name), testNames(), defaultForwardLimits())
 			if err := reader.read(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -135,7 +135,7 @@ func TestForwardForms(t *testing.T) {
 // Rules for Services stay in the kernel.
 func TestServicesAreNotRead(t *testing.T) {
 	for name, want := range map[string]int{"kube-proxy-iptables": 2, "kube-proxy-nftables": 0} {
-		reader := newForwardReader(recorded(t, name), defaultForwardLimits())
+		reader := newForwardReader(recorded(t, name), testNames(), defaultForwardLimits())
 		if err := reader.read(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +163,7 @@ func TestForwardLimits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			limits := defaultForwardLimits()
 			test.limit(&limits)
-			reader := newForwardReader(recorded(t, test.recording), limits)
+			reader := newForwardReader(recorded(t, test.recording), testNames(), limits)
 			if err := reader.read(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -181,7 +181,7 @@ func TestForwardLimits(t *testing.T) {
 func TestForwardReadingEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	reader := newForwardReader(recorded(t, "kindnet"), defaultForwardLimits())
+	reader := newForwardReader(recorded(t, "kindnet"), testNames(), defaultForwardLimits())
 	if err := reader.read(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("read = %v, want %v", err, context.Canceled)
 	}

@@ -45,7 +45,7 @@ func mustMakeSense(t *testing.T, source nftSource) {
 	t.Helper()
 	limits := defaultForwardLimits()
 	limits.steps, limits.rules = 1000, 100
-	reader := newForwardReader(source, limits)
+	reader := newForwardReader(source, testNames(), limits)
 	if err := reader.read(t.Context()); err != nil {
 		t.Fatal(err)
 	}

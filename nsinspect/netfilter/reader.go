@@ -38,6 +38,7 @@ type forwardReader struct {
 	// decode decodes what the source says of a rule, and says whether that sends packets
 	// elsewhere.
 	decode func(family byte, message []byte) (nftRule, bool)
+	names  Names
 	limits forwardLimits
 	table  Table
 	capped bool
@@ -52,10 +53,11 @@ type forwardReader struct {
 	chains, elements, steps int
 }
 
-func newForwardReader(source nftSource, limits forwardLimits) *forwardReader {
+func newForwardReader(source nftSource, names Names, limits forwardLimits) *forwardReader {
 	return &forwardReader{
 		source:   source,
 		decode:   decodeRule,
+		names:    names,
 		limits:   limits,
 		rules:    make(map[nftObject][]nftRule),
 		sets:     make(map[nftObject][]setElement),
@@ -81,7 +83,7 @@ func (r *forwardReader) read(ctx context.Context) error {
 		if err := r.count(&r.chains, r.limits.chains, "chains"); err != nil {
 			return err
 		}
-		if chain, ok := decodeBaseChain(message); ok && !servesServices(chain) {
+		if chain, ok := decodeBaseChain(message); ok && !r.names.isService(chain) {
 			r.queue = append(r.queue, visit{chain, anyPacket()})
 		}
 		return nil

@@ -8,15 +8,9 @@ import (
 	"github.com/containerd/typeurl/v2"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
-
-// criNamespace is the containerd namespace of the CRI plugin. Elsewhere its labels and
-// annotations mean nothing: anyone may set them.
-const criNamespace = "k8s.io"
-
-// dockerNamespace is the containerd namespace of Docker.
-const dockerNamespace = "moby"
 
 // The CRI plugin's marks on its containers. It writes the kind label last, so on the
 // containers that it makes neither an image nor a pod can set it.
@@ -103,7 +97,7 @@ func decodeRecord(namespace string, record *containers.Container) inventory.Cont
 // madeByCRI says whether the CRI plugin made this record. A label alone does not tell:
 // ctr copies those of the image to the container.
 func madeByCRI(namespace string, record *containers.Container, kind, extension string) bool {
-	return namespace == criNamespace && record.Labels[labelKind] == kind && record.Extensions[extension] != nil
+	return namespace == runtimes.CRINamespace && record.Labels[labelKind] == kind && record.Extensions[extension] != nil
 }
 
 // fillSandbox fills in a pause container. If the CRI's record can't be decoded its own spec
@@ -143,7 +137,7 @@ func fillPodContainer(c *inventory.Container, record *containers.Container, spec
 // declarePorts takes the ports of a container without a pod. A runtime spec has none, so
 // nobody asked for any, save where the runtime above containerd keeps them to itself.
 func declarePorts(c *inventory.Container, namespace, nerdctlPorts string) {
-	if namespace == dockerNamespace {
+	if namespace == runtimes.DockerNamespace {
 		c.Declared.PortsDetail = "Docker does not tell containerd"
 		return
 	}

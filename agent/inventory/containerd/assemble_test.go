@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -210,8 +211,8 @@ func FuzzAssemble(f *testing.F) {
 			if c.Declared.By == "" || c.Declared.By == inventory.ByNobody {
 				t.Errorf("declared by %q", c.Declared.By)
 			}
-			if namespace != criNamespace && (c.Pod != nil || c.Sandbox) {
-				t.Errorf("a pod outside %s: %+v", criNamespace, c)
+			if namespace != runtimes.CRINamespace && (c.Pod != nil || c.Sandbox) {
+				t.Errorf("a pod outside %s: %+v", runtimes.CRINamespace, c)
 			}
 		}
 	})

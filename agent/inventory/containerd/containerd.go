@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 )
 
 // Deadlines of the calls.
@@ -103,7 +104,7 @@ func (c *Client) listNamespace(ctx context.Context, name string) (found []invent
 		return bareTasks(name, tasks), problems
 	}
 	var stored map[string]sandbox
-	if name == criNamespace && lacksSandbox(records) {
+	if name == runtimes.CRINamespace && lacksSandbox(records) {
 		stored, err = c.storedSandboxes(ctx)
 		if err != nil {
 			problems = append(problems, fmt.Sprintf("list sandboxes of containerd namespace %s: %v", name, err))

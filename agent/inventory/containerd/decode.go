@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -155,7 +156,7 @@ func (s *spec) declaration(runtimeNamespace string) inventory.Declaration {
 	for _, kind := range []nsinspect.Kind{nsinspect.Net, nsinspect.PID, nsinspect.IPC} {
 		path, ok := listed[kind]
 		switch {
-		case !ok, kind == nsinspect.Net && isDockerHostNetwork(runtimeNamespace, path):
+		case !ok, kind == nsinspect.Net && runtimes.IsDockerHostNetwork(runtimeNamespace, path):
 			declared.Host = append(declared.Host, kind)
 		case path != "":
 			if declared.Joined == nil {
@@ -165,12 +166,6 @@ func (s *spec) declaration(runtimeNamespace string) inventory.Declaration {
 		}
 	}
 	return declared
-}
-
-// isDockerHostNetwork recognises --network=host: Docker then lets the container join its
-// own mount of the host's network namespace (moby, daemon/oci_linux.go, WithNamespaces).
-func isDockerHostNetwork(runtimeNamespace, path string) bool {
-	return runtimeNamespace == dockerNamespace && strings.HasSuffix(path, "/docker/netns/default")
 }
 
 // Caps of the texts that come from images and pods. Kubernetes' own limits are 253 bytes

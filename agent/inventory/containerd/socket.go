@@ -7,22 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 )
 
 // ErrNoSocket says that there is no containerd socket where one usually is.
 var ErrNoSocket = errors.New("no containerd socket")
-
-// UsualSockets are the places where containerd listens: its own default, k3s and RKE2,
-// MicroK8s, k0s, and the containerd that Docker starts itself.
-func UsualSockets() []string {
-	return []string{
-		"/run/containerd/containerd.sock",
-		"/run/k3s/containerd/containerd.sock",
-		"/var/snap/microk8s/common/run/containerd.sock",
-		"/run/k0s/containerd.sock",
-		"/run/docker/containerd/containerd.sock",
-	}
-}
 
 // FindSockets returns those of the paths that are sockets. If there are none, the error
 // names every path with what is wrong with it, and wraps ErrNoSocket only if none of them
@@ -77,7 +67,7 @@ func reason(err error) string {
 func ParseAddress(address string) (string, error) {
 	path := strings.TrimPrefix(address, "unix://")
 	if !filepath.IsAbs(path) {
-		return "", fmt.Errorf("containerd address %q: want an absolute path of a UNIX socket, such as %s", address, UsualSockets()[0])
+		return "", fmt.Errorf("containerd address %q: want an absolute path of a UNIX socket, such as %s", address, runtimes.ContainerdSockets()[0])
 	}
 	return path, nil
 }

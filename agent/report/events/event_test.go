@@ -18,9 +18,9 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
-	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
@@ -46,11 +46,11 @@ func goldenNode() *report.Node {
 	bySpec := bare("web-2", inHostNet(42, "nginx"))
 	bySpec.Declared.Host = []nsinspect.Kind{nsinspect.Net}
 	foreign := snapshot.Container{
-		Container: inventory.FromCgroup(cgroup.ContainerRef{ID: containerID("e"), Runtime: "podman"}, "containerd does not know this container"),
+		Container: inventory.FromCgroup(runtimes.Ref{ID: containerID("e"), Runtime: "podman"}, "containerd does not know this container"),
 		Processes: []snapshot.Process{inHostNet(51, "nginx")},
 	}
 	unnamed := snapshot.Container{
-		Container: inventory.FromCgroup(cgroup.ContainerRef{ID: containerID("f"), Runtime: "containerd", PodUID: "uid-f"}, "containerd is down"),
+		Container: inventory.FromCgroup(runtimes.Ref{ID: containerID("f"), Runtime: "containerd", PodUID: "uid-f"}, "containerd is down"),
 		Processes: []snapshot.Process{inHostNet(61, "nginx")},
 	}
 	hostile := inPod("../../\x1b[31mkube", "8", nil, inHostNet(81, "a\nb\x1b[0m\u202e"))

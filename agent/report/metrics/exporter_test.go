@@ -19,9 +19,9 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
-	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
@@ -69,9 +69,9 @@ func byPod(kinds ...nsinspect.Kind) inventory.Declaration {
 func goldenNode() *report.Node {
 	outside := container("web-1", inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}}, nsinspect.Net)
 	outside.RuntimeNamespace = "moby"
-	foreign := snapshot.Container{Container: inventory.FromCgroup(cgroup.ContainerRef{ID: "cafe", Runtime: "podman"}, "not known")}
+	foreign := snapshot.Container{Container: inventory.FromCgroup(runtimes.Ref{ID: "cafe", Runtime: "podman"}, "not known")}
 	foreign.Processes = container("", byPod(), nsinspect.IPC).Processes
-	unnamed := snapshot.Container{Container: inventory.FromCgroup(cgroup.ContainerRef{ID: "beef", PodUID: "uid", Runtime: "cri-containerd"}, "not known")}
+	unnamed := snapshot.Container{Container: inventory.FromCgroup(runtimes.Ref{ID: "beef", PodUID: "uid", Runtime: "cri-containerd"}, "not known")}
 	unnamed.Processes = container("", byPod(), nsinspect.PID).Processes
 	pause := podContainer("web", "", "b0b0", byPod(), nsinspect.Net)
 	pause.Sandbox = true

@@ -11,9 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
-	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
@@ -48,7 +48,7 @@ func goldenSnapshot() *snapshot.Snapshot {
 	outside.RuntimeNamespace, outside.ID, outside.Name, outside.Pod = "default", "web-1", "", nil
 	outside.Declared = inventory.Declaration{By: inventory.BySpec, Joined: map[nsinspect.Kind]string{nsinspect.Net: "/proc/1/ns/net"}}
 	foreign := snapshot.Container{
-		Container: inventory.FromCgroup(cgroup.ContainerRef{ID: string(bytes.Repeat([]byte("e"), 64)), Runtime: "podman"}, "containerd does not know this container"),
+		Container: inventory.FromCgroup(runtimes.Ref{ID: string(bytes.Repeat([]byte("e"), 64)), Runtime: "podman"}, "containerd does not know this container"),
 		Processes: []snapshot.Process{process(51, "nginx", nstest.Group(4, 1, 2, 3))},
 	}
 	hung := pod("slow", "f", nil, process(61, "", nstest.Group(1, 201, 202, 203)))

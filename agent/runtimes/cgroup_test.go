@@ -1,12 +1,10 @@
-package cgroup
+package runtimes
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/nsaudit/nsaudit/nsinspect/internal/fakehost"
-	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
 )
 
 const (
@@ -18,127 +16,127 @@ const (
 	staticUID = "d41d8cd98f00b204e9800998ecf8427e"
 )
 
-func TestContainerRefs(t *testing.T) {
+func TestRefs(t *testing.T) {
 	tests := map[string]struct {
 		path string
 		// want are the containers; of each, the path is want's up to its end.
-		want []ContainerRef
+		want []Ref
 	}{
 		// The kubelet with a CRI runtime.
 		"containerd, systemd, burstable": {
 			path: "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + podSlice + ".slice/cri-containerd-" + idA + ".scope",
-			want: []ContainerRef{{ID: idA, Runtime: "containerd", PodUID: podUID}},
+			want: []Ref{{ID: idA, Runtime: "containerd", PodUID: podUID}},
 		},
 		"containerd, systemd, guaranteed": {
 			path: "/kubepods.slice/kubepods-pod" + podSlice + ".slice/cri-containerd-" + idA + ".scope",
-			want: []ContainerRef{{ID: idA, Runtime: "containerd", PodUID: podUID}},
+			want: []Ref{{ID: idA, Runtime: "containerd", PodUID: podUID}},
 		},
 		"containerd, systemd, static pod": {
 			path: "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" + staticUID + ".slice/cri-containerd-" + idA + ".scope",
-			want: []ContainerRef{{ID: idA, Runtime: "containerd", PodUID: staticUID}},
+			want: []Ref{{ID: idA, Runtime: "containerd", PodUID: staticUID}},
 		},
 		"containerd, cgroupfs, burstable": {
 			path: "/kubepods/burstable/pod" + podUID + "/" + idA,
-			want: []ContainerRef{{ID: idA, Runtime: "cri", PodUID: podUID}},
+			want: []Ref{{ID: idA, Runtime: "cri", PodUID: podUID}},
 		},
 		"containerd, cgroupfs, guaranteed": {
 			path: "/kubepods/pod" + podUID + "/" + idA,
-			want: []ContainerRef{{ID: idA, Runtime: "cri", PodUID: podUID}},
+			want: []Ref{{ID: idA, Runtime: "cri", PodUID: podUID}},
 		},
 		"containerd, cgroupfs, static pod": {
 			path: "/kubepods/besteffort/pod" + staticUID + "/" + idA,
-			want: []ContainerRef{{ID: idA, Runtime: "cri", PodUID: staticUID}},
+			want: []Ref{{ID: idA, Runtime: "cri", PodUID: staticUID}},
 		},
 		"containerd on cgroupfs, kubelet on systemd": {
 			path: "/system.slice/containerd.service/kubepods-besteffort-pod" + podSlice + ".slice:cri-containerd:" + idA,
-			want: []ContainerRef{{ID: idA, Runtime: "containerd", PodUID: podUID}},
+			want: []Ref{{ID: idA, Runtime: "containerd", PodUID: podUID}},
 		},
 		"cri-o, systemd": {
 			path: "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" + podSlice + ".slice/crio-" + idA + ".scope",
-			want: []ContainerRef{{ID: idA, Runtime: "cri-o", PodUID: podUID}},
+			want: []Ref{{ID: idA, Runtime: "cri-o", PodUID: podUID}},
 		},
 		"cri-o, systemd, below the scope": {
 			path: "/kubepods.slice/kubepods-pod" + podSlice + ".slice/crio-" + idA + ".scope/container",
-			want: []ContainerRef{{ID: idA, Runtime: "cri-o", PodUID: podUID}},
+			want: []Ref{{ID: idA, Runtime: "cri-o", PodUID: podUID}},
 		},
 		"cri-o, cgroupfs": {
 			path: "/kubepods/burstable/pod" + podUID + "/crio-" + idA,
-			want: []ContainerRef{{ID: idA, Runtime: "cri-o", PodUID: podUID}},
+			want: []Ref{{ID: idA, Runtime: "cri-o", PodUID: podUID}},
 		},
 		"cri-o's monitor, systemd":  {path: "/kubepods.slice/kubepods-pod" + podSlice + ".slice/crio-conmon-" + idA + ".scope"},
 		"cri-o's monitor, cgroupfs": {path: "/kubepods/burstable/pod" + podUID + "/crio-conmon-" + idA},
 		"cri-dockerd, systemd": {
 			path: "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" + podSlice + ".slice/docker-" + idA + ".scope",
-			want: []ContainerRef{{ID: idA, Runtime: "docker", PodUID: podUID}},
+			want: []Ref{{ID: idA, Runtime: "docker", PodUID: podUID}},
 		},
 
 		// Docker.
-		"docker, systemd":                  {path: "/system.slice/docker-" + idA + ".scope", want: []ContainerRef{{ID: idA, Runtime: "docker"}}},
-		"docker, systemd, init system":     {path: "/system.slice/docker-" + idA + ".scope/init.scope", want: []ContainerRef{{ID: idA, Runtime: "docker"}}},
-		"docker, nested system.slice":      {path: "/system.slice/docker-" + idA + ".scope/system.slice/ssh.service", want: []ContainerRef{{ID: idA, Runtime: "docker"}}},
-		"docker, cgroupfs":                 {path: "/docker/" + idA, want: []ContainerRef{{ID: idA, Runtime: "docker"}}},
-		"docker, own parent":               {path: "/batch.slice/" + idA, want: []ContainerRef{{ID: idA}}},
-		"docker on cgroupfs, systemd path": {path: "/system.slice:docker:" + idA, want: []ContainerRef{{ID: idA}}},
+		"docker, systemd":                  {path: "/system.slice/docker-" + idA + ".scope", want: []Ref{{ID: idA, Runtime: "docker"}}},
+		"docker, systemd, init system":     {path: "/system.slice/docker-" + idA + ".scope/init.scope", want: []Ref{{ID: idA, Runtime: "docker"}}},
+		"docker, nested system.slice":      {path: "/system.slice/docker-" + idA + ".scope/system.slice/ssh.service", want: []Ref{{ID: idA, Runtime: "docker"}}},
+		"docker, cgroupfs":                 {path: "/docker/" + idA, want: []Ref{{ID: idA, Runtime: "docker"}}},
+		"docker, own parent":               {path: "/batch.slice/" + idA, want: []Ref{{ID: idA}}},
+		"docker on cgroupfs, systemd path": {path: "/system.slice:docker:" + idA, want: []Ref{{ID: idA}}},
 		"docker, rootless": {
 			path: "/user.slice/user-1000.slice/user@1000.service/user.slice/docker-" + idA + ".scope",
-			want: []ContainerRef{{ID: idA, Runtime: "docker"}},
+			want: []Ref{{ID: idA, Runtime: "docker"}},
 		},
 
 		// nerdctl.
-		"nerdctl, systemd":  {path: "/system.slice/nerdctl-" + idA + ".scope", want: []ContainerRef{{ID: idA, Runtime: "nerdctl"}}},
-		"nerdctl, cgroupfs": {path: "/default/" + idA, want: []ContainerRef{{ID: idA}}},
+		"nerdctl, systemd":  {path: "/system.slice/nerdctl-" + idA + ".scope", want: []Ref{{ID: idA, Runtime: "nerdctl"}}},
+		"nerdctl, cgroupfs": {path: "/default/" + idA, want: []Ref{{ID: idA}}},
 		"nerdctl, rootless": {
 			path: "/user.slice/user-1000.slice/user@1000.service/user.slice/nerdctl-" + idA + ".scope",
-			want: []ContainerRef{{ID: idA, Runtime: "nerdctl"}},
+			want: []Ref{{ID: idA, Runtime: "nerdctl"}},
 		},
 
 		// Podman.
-		"podman, systemd":           {path: "/machine.slice/libpod-" + idA + ".scope", want: []ContainerRef{{ID: idA, Runtime: "podman"}}},
-		"podman, systemd, below":    {path: "/machine.slice/libpod-" + idA + ".scope/container", want: []ContainerRef{{ID: idA, Runtime: "podman"}}},
-		"podman, cgroupfs":          {path: "/libpod_parent/libpod-" + idA, want: []ContainerRef{{ID: idA, Runtime: "podman"}}},
+		"podman, systemd":           {path: "/machine.slice/libpod-" + idA + ".scope", want: []Ref{{ID: idA, Runtime: "podman"}}},
+		"podman, systemd, below":    {path: "/machine.slice/libpod-" + idA + ".scope/container", want: []Ref{{ID: idA, Runtime: "podman"}}},
+		"podman, cgroupfs":          {path: "/libpod_parent/libpod-" + idA, want: []Ref{{ID: idA, Runtime: "podman"}}},
 		"podman's monitor, systemd": {path: "/machine.slice/libpod-conmon-" + idA + ".scope"},
 		"podman's monitor, cgroupfs": {
 			path: "/libpod_parent/conmon",
 		},
 		"podman, rootless": {
 			path: "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + idA + ".scope/container",
-			want: []ContainerRef{{ID: idA, Runtime: "podman"}},
+			want: []Ref{{ID: idA, Runtime: "podman"}},
 		},
 		"podman's pod, systemd": {
 			path: "/machine.slice/machine-libpod_pod_" + idB + ".slice/libpod-" + idA + ".scope",
-			want: []ContainerRef{{ID: idA, Runtime: "podman"}},
+			want: []Ref{{ID: idA, Runtime: "podman"}},
 		},
 		"podman's pod, cgroupfs": {
 			path: "/libpod_parent/" + idB + "/libpod-" + idA,
-			want: []ContainerRef{{ID: idA, Runtime: "podman"}},
+			want: []Ref{{ID: idA, Runtime: "podman"}},
 		},
 		"podman's pod's monitor, cgroupfs": {path: "/libpod_parent/" + idB + "/conmon"},
 		"podman in a unit (Quadlet)": {
 			path: "/system.slice/web.service/libpod-payload-" + idA,
-			want: []ContainerRef{{ID: idA, Runtime: "podman"}},
+			want: []Ref{{ID: idA, Runtime: "podman"}},
 		},
 		"podman's monitor in a unit": {path: "/system.slice/web.service/supervisor"},
 
 		// Containers in containers, and views from elsewhere.
 		"kind in docker, cgroupfs": {
 			path: "/docker/" + idA + "/kubelet/kubepods/burstable/pod" + podUID + "/" + idB,
-			want: []ContainerRef{{ID: idA, Runtime: "docker"}, {ID: idB, Runtime: "cri", PodUID: podUID}},
+			want: []Ref{{ID: idA, Runtime: "docker"}, {ID: idB, Runtime: "cri", PodUID: podUID}},
 		},
 		"kind in docker, systemd": {
 			path: "/system.slice/docker-" + idA + ".scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice/kubelet-kubepods-besteffort-pod" + podSlice + ".slice/cri-containerd-" + idB + ".scope",
-			want: []ContainerRef{{ID: idA, Runtime: "docker"}, {ID: idB, Runtime: "containerd", PodUID: podUID}},
+			want: []Ref{{ID: idA, Runtime: "docker"}, {ID: idB, Runtime: "containerd", PodUID: podUID}},
 		},
 		"docker in a pod: the uid is the outer one's": {
 			path: "/kubepods/burstable/pod" + podUID + "/" + idA + "/docker/" + idB,
-			want: []ContainerRef{{ID: idA, Runtime: "cri", PodUID: podUID}, {ID: idB, Runtime: "docker"}},
+			want: []Ref{{ID: idA, Runtime: "cri", PodUID: podUID}, {ID: idB, Runtime: "docker"}},
 		},
 		"from another cgroup namespace": {
 			path: "/../cri-containerd-" + idA + ".scope",
-			want: []ContainerRef{{ID: idA, Runtime: "containerd"}},
+			want: []Ref{{ID: idA, Runtime: "containerd"}},
 		},
 		"from far away": {
 			path: "/../../../kubepods/pod" + podUID + "/" + idA,
-			want: []ContainerRef{{ID: idA, Runtime: "cri", PodUID: podUID}},
+			want: []Ref{{ID: idA, Runtime: "cri", PodUID: podUID}},
 		},
 
 		// No containers.
@@ -158,15 +156,15 @@ func TestContainerRefs(t *testing.T) {
 				}
 				test.want[i].Path = test.path[:end]
 			}
-			if diff := cmp.Diff(test.want, ContainerRefs(test.path)); diff != "" {
-				t.Errorf("ContainerRefs(%q) -want +got:\n%s", test.path, diff)
+			if diff := cmp.Diff(test.want, Refs(test.path)); diff != "" {
+				t.Errorf("Refs(%q) -want +got:\n%s", test.path, diff)
 			}
 		})
 	}
 }
 
 // Whatever an attacker names a cgroup, it is a container's in one of the forms or none's.
-func TestContainerRefsOfHostileNames(t *testing.T) {
+func TestRefsOfHostileNames(t *testing.T) {
 	for name, path := range map[string]string{
 		"65 digits":                 "/docker/" + idA + "0",
 		"63 digits":                 "/docker/" + idA[1:],
@@ -182,13 +180,13 @@ func TestContainerRefsOfHostileNames(t *testing.T) {
 		"64 bytes that are no text": "/docker/" + strings.Repeat("\xff", 64),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if refs := ContainerRefs(path); refs != nil {
-				t.Errorf("ContainerRefs(%q) = %+v", path, refs)
+			if refs := Refs(path); refs != nil {
+				t.Errorf("Refs(%q) = %+v", path, refs)
 			}
 		})
 	}
 	t.Run("a huge path", func(t *testing.T) {
-		refs := ContainerRefs(strings.Repeat("/docker/"+idA, 10_000))
+		refs := Refs(strings.Repeat("/docker/"+idA, 10_000))
 		if len(refs) != 10_000 || refs[0].Path != "/docker/"+idA {
 			t.Errorf("%d containers, the first at %s", len(refs), refs[0].Path)
 		}
@@ -202,15 +200,15 @@ func TestContainerRefsOfHostileNames(t *testing.T) {
 		"the last one counts": {"/kubepods/pod" + podUID + "/pod" + staticUID + "/" + idA, staticUID},
 	} {
 		t.Run(name, func(t *testing.T) {
-			refs := ContainerRefs(test.path)
+			refs := Refs(test.path)
 			if len(refs) != 1 || refs[0].PodUID != test.want {
-				t.Errorf("ContainerRefs(%q) = %+v, want one with the uid %q", test.path, refs, test.want)
+				t.Errorf("Refs(%q) = %+v, want one with the uid %q", test.path, refs, test.want)
 			}
 		})
 	}
 }
 
-func FuzzContainerRefs(f *testing.F) {
+func FuzzRefs(f *testing.F) {
 	f.Add("/docker/" + idA + "/kubelet/kubepods/burstable/pod" + podUID + "/" + idB)
 	f.Add("/kubepods.slice/kubepods-pod" + podSlice + ".slice/cri-containerd-" + idA + ".scope")
 	f.Add("/system.slice/kubepods-pod" + staticUID + ".slice:cri-containerd:" + idA)
@@ -218,7 +216,7 @@ func FuzzContainerRefs(f *testing.F) {
 	f.Add("//\x00:-.slice-pod.scope")
 	f.Fuzz(func(t *testing.T, path string) {
 		above := ""
-		for _, ref := range ContainerRefs(path) {
+		for _, ref := range Refs(path) {
 			if !isID(ref.ID) {
 				t.Errorf("id %q", ref.ID)
 			}
@@ -237,21 +235,4 @@ func FuzzContainerRefs(f *testing.F) {
 			above = ref.Path
 		}
 	})
-}
-
-// A kind node is a container of the machine around it.
-func TestHostContainers(t *testing.T) {
-	fake := fakeproc.New(t)
-	fake.Add(fakeproc.Process{PID: 1, Cgroup: "2:pids:/docker/" + idA + "/docker/" + idB + "/init.scope\n1:cpu:/docker/" + idA + "\n0::/../../docker/" + idA + "\n"})
-	fake.Add(fakeproc.Process{PID: 2, Cgroup: "0::/init.scope\n"})
-	fake.Add(fakeproc.Process{PID: 3, Cgroup: "nonsense"})
-	for pid, want := range map[int][]string{1: {idA, idB}, 2: nil} {
-		got, err := HostContainers(fakehost.Process(t, fake, pid))
-		if diff := cmp.Diff(want, got); diff != "" || err != nil {
-			t.Errorf("process %d: %v -want +got:\n%s", pid, err, diff)
-		}
-	}
-	if got, err := HostContainers(fakehost.Process(t, fake, 3)); err == nil {
-		t.Errorf("HostContainers = %v of a process whose cgroups can't be read", got)
-	}
 }

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runtimes
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// place is a chain of the packet filter.
+type place struct{ table, chain string }
+
+func TestRuleOwner(t *testing.T) {
+	native := place{portmapTable, "hostports"}
+	entry := place{"nat", portmapChain}
+	podman := place{"nat", netavarkChain}
+	long := `dnat name: "` + strings.Repeat("n", 200) + `" id: "` + strings.Repeat("a", 64)
+	tests := []struct {
+		in            place
+		comment, want string
+	}{
+		{native, "abc", "abc"},
+		{native, "", ""},
+		{native, "\x1b[2J\n\xff", "\x1b[2J\n\xff"},
+		{entry, `dnat name: "podnet" id: "abc"`, "abc"},
+		{entry, `dnat name: "a" id: "b" id: "abc"`, "abc"},
+		{entry, `dnat name: "podnet" id: ""`, ""},
+		{entry, long[:255], ""},
+		{entry, "something else", ""},
+		{podman, "dnat name: podman id: abc", "abc"},
+		{podman, "something else", ""},
+		{place{"nat", "PREROUTING"}, `dnat name: "podnet" id: "abc"`, ""},
+		{place{"mine", "hostports"}, "abc", ""},
+	}
+	for _, test := range tests {
+		if got := RuleOwner(test.in.table, test.in.chain, test.comment); got != test.want {
+			t.Errorf("RuleOwner of %+v, %q = %q, want %q", test.in, test.comment, got, test.want)
+		}
+	}
+}
+
+func TestIsServiceChain(t *testing.T) {
+	services := []place{
+		{"nat", "KUBE-SERVICES"},
+		{"nat", "cali-PREROUTING"},
+		{"nat", "CILIUM_PRE_nat"},
+		{"kube-proxy", "nat-prerouting"},
+	}
+	others := []place{
+		{"nat", "PREROUTING"},
+		{"nat", portmapChain},
+		{"nat", "KUBE-HOSTPORTS"},
+		{"nat", "KUBE-HP-4YVONL46AKYWSKS3"},
+		{"cni_hostport", "prerouting"},
+		{"nat", "DOCKER"},
+	}
+	for _, chain := range slices.Concat(services, others) {
+		if got, want := IsServiceChain(chain.table, chain.chain), slices.Contains(services, chain); got != want {
+			t.Errorf("IsServiceChain of %+v = %t, want %t", chain, got, want)
+		}
+	}
+}
