@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/scan"
@@ -28,15 +29,16 @@ const (
 // Stages returns the stages that an Observer is told of.
 func Stages() []string { return []string{StageHost, StageContainerd, StageScan} }
 
-// Reporter tells somebody what is known of the node. Report must not block.
-type Reporter interface {
-	Report(node *report.Node)
-}
+// The kinds of scans, by how much they look at.
+const (
+	FullScan     = "full"
+	TargetedScan = "targeted"
+)
 
 // Observer counts what the agent does.
 type Observer interface {
 	// ScanDone is told of each scan: how long it took, its error, and when it ended.
-	ScanDone(kind report.ScanKind, took time.Duration, err error, ended time.Time)
+	ScanDone(kind string, took time.Duration, err error, ended time.Time)
 	// Error is told of each failure at a stage.
 	Error(stage string)
 }
@@ -56,10 +58,10 @@ type Config struct {
 	Interval time.Duration
 	// Timeout is the time that one scan may take.
 	Timeout time.Duration
-	// Reporters are told after every scan, one after another.
-	Reporters []Reporter
-	Observer  Observer
-	Logger    *slog.Logger
+	// Sinks are given the result of every scan, one after another.
+	Sinks    []report.Sink
+	Observer Observer
+	Logger   *slog.Logger
 }
 
 // Agent looks at a node time and again.
@@ -68,7 +70,7 @@ type Agent struct {
 	queue  *watch.Queue
 	link   *watch.Watcher
 	memory *inventory.Memory
-	node   atomic.Pointer[report.Node]
+	result atomic.Pointer[audit.Result]
 	// busySince is when the scan began that is under way, in Unix nanoseconds, or 0.
 	busySince atomic.Int64
 	// fullScan is how the latest full scan ended.
@@ -160,14 +162,14 @@ func jittered(interval time.Duration) time.Duration {
 
 // full takes a full scan.
 func (a *Agent) full(ctx context.Context) {
-	snap, err := a.look(ctx, report.FullScan, func(ctx context.Context, scanner *scan.Scanner) (*snapshot.Snapshot, error) {
+	snap, err := a.look(ctx, FullScan, func(ctx context.Context, scanner *scan.Scanner) (*snapshot.Snapshot, error) {
 		return scanner.Scan(ctx)
 	})
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
 	a.note(snap, err)
-	if ctx.Err() != nil && a.node.Load() != nil {
+	if ctx.Err() != nil && a.result.Load() != nil {
 		return // A look that the end cut short tells nothing new.
 	}
 	a.publish(snapshot.MergeFull(a.known(), snap))
@@ -180,7 +182,7 @@ func (a *Agent) targeted(ctx context.Context, keys []inventory.Key) {
 		a.queue.AddAll()
 		return
 	}
-	snap, err := a.look(ctx, report.TargetedScan, func(ctx context.Context, scanner *scan.Scanner) (*snapshot.Snapshot, error) {
+	snap, err := a.look(ctx, TargetedScan, func(ctx context.Context, scanner *scan.Scanner) (*snapshot.Snapshot, error) {
 		return scanner.Containers(ctx, keys)
 	})
 	if ctx.Err() != nil {
@@ -197,7 +199,7 @@ func (a *Agent) targeted(ctx context.Context, keys []inventory.Key) {
 }
 
 // look takes a scan of a kind, within the time that it may take.
-func (a *Agent) look(ctx context.Context, kind report.ScanKind, run func(context.Context, *scan.Scanner) (*snapshot.Snapshot, error)) (*snapshot.Snapshot, error) {
+func (a *Agent) look(ctx context.Context, kind string, run func(context.Context, *scan.Scanner) (*snapshot.Snapshot, error)) (*snapshot.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.config.Timeout)
 	defer cancel()
 	start := time.Now()
@@ -249,16 +251,16 @@ func (a *Agent) fail(stage, doing string, err error) {
 
 // known is the snapshot of what is known, or nil before the first scan.
 func (a *Agent) known() *snapshot.Snapshot {
-	if node := a.node.Load(); node != nil {
-		return node.Snapshot
+	if result := a.result.Load(); result != nil {
+		return result.Snapshot
 	}
 	return nil
 }
 
 func (a *Agent) publish(snap *snapshot.Snapshot) {
-	node := report.NewNode(snap)
-	a.node.Store(node)
-	for _, reporter := range a.config.Reporters {
-		reporter.Report(node)
+	result := audit.Judge(snap)
+	a.result.Store(result)
+	for _, sink := range a.config.Sinks {
+		sink.Publish(result)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/scan"
@@ -106,13 +107,13 @@ func (d *daemon) Close() error { return nil }
 type observed struct {
 	agent *Agent
 	mu    sync.Mutex
-	scans map[report.ScanKind]int
+	scans map[string]int
 	stage map[string]int
 }
 
-func (w *observed) Report(*report.Node) {}
+func (w *observed) Publish(*audit.Result) {}
 
-func (w *observed) ScanDone(kind report.ScanKind, _ time.Duration, _ error, _ time.Time) {
+func (w *observed) ScanDone(kind string, _ time.Duration, _ error, _ time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.scans[kind]++
@@ -125,7 +126,7 @@ func (w *observed) Error(stage string) {
 }
 
 // count returns how many scans of a kind there were since the last question.
-func (w *observed) count(kind report.ScanKind) int {
+func (w *observed) count(kind string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := w.scans[kind]
@@ -134,7 +135,7 @@ func (w *observed) count(kind report.ScanKind) int {
 }
 
 func (w *observed) containers() []string {
-	lines := scantest.Outcome(w.agent.Node().Snapshot)
+	lines := scantest.Outcome(w.agent.Result().Snapshot)
 	for i := range lines {
 		lines[i] = strings.TrimPrefix(lines[i], "k8s.io/")
 	}
@@ -144,7 +145,7 @@ func (w *observed) containers() []string {
 // watching runs an agent in a bubble of time until the test ends.
 func watching(t *testing.T, d *daemon, procfs *nsinspect.FS) *observed {
 	t.Helper()
-	w := &observed{scans: make(map[report.ScanKind]int), stage: make(map[string]int)}
+	w := &observed{scans: make(map[string]int), stage: make(map[string]int)}
 	w.agent = New(Config{
 		Scanner: scan.Config{Procfs: procfs, Settle: scan.DefaultSettle},
 		Dial:    d.dial,
@@ -152,7 +153,7 @@ func watching(t *testing.T, d *daemon, procfs *nsinspect.FS) *observed {
 			return []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}
 		},
 		Interval: 30 * time.Second, Timeout: time.Minute,
-		Reporters: []Reporter{w}, Observer: w, Logger: slog.New(slog.DiscardHandler),
+		Sinks: []report.Sink{w}, Observer: w, Logger: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup
@@ -179,16 +180,16 @@ func TestAgentFollowsEvents(t *testing.T) {
 		a, b := scantest.Named("a", inventory.Running, 42), scantest.Named("b", inventory.Running, 43)
 		d := newDaemon(a)
 		w := watching(t, d, fs)
-		check(t, "full scans at the start", true, w.count(report.FullScan) >= 1)
+		check(t, "full scans at the start", true, w.count(FullScan) >= 1)
 
 		d.set(func() { d.containers[b.Key()] = b })
 		d.changes <- b.Key()
 		time.Sleep(time.Second)
-		check(t, "targeted scans", 1, w.count(report.TargetedScan))
+		check(t, "targeted scans", 1, w.count(TargetedScan))
 		check(t, "after b started", []string{"a running 1", "b running 1"}, w.containers())
 
 		time.Sleep(70 * time.Second)
-		check(t, "full scans in 70 seconds", 2, w.count(report.FullScan))
+		check(t, "full scans in 70 seconds", 2, w.count(FullScan))
 
 		scantest.Must(t, os.RemoveAll(filepath.Join(fs.Root(), "42")))
 		d.set(func() { delete(d.containers, a.Key()) })
@@ -204,11 +205,11 @@ func TestAgentLooksAtAllWhenAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDaemon()
 		w := watching(t, d, fs)
-		w.count(report.FullScan)
+		w.count(FullScan)
 		w.agent.queue.AddAll()
 		time.Sleep(time.Second)
-		check(t, "full scans", 1, w.count(report.FullScan))
-		check(t, "targeted scans", 0, w.count(report.TargetedScan))
+		check(t, "full scans", 1, w.count(FullScan))
+		check(t, "targeted scans", 0, w.count(TargetedScan))
 	})
 }
 
@@ -224,8 +225,8 @@ func TestAgentOutlivesContainerd(t *testing.T) {
 		d.broken <- errDown
 		time.Sleep(time.Minute)
 		check(t, "while containerd is down", []string{"a running 1"}, w.containers())
-		findings := w.agent.Node().Findings
-		if len(findings) != 1 || findings[0].Reason != "HostNetworkShared" {
+		findings := w.agent.Result().Findings
+		if len(findings) != 1 || findings[0].Reason() != "HostNetworkShared" {
 			t.Errorf("findings while containerd is down: %+v", findings)
 		}
 		if err := w.agent.CheckContainerd(); !errors.Is(err, errDown) || w.agent.Connected() {
@@ -234,10 +235,10 @@ func TestAgentOutlivesContainerd(t *testing.T) {
 		scantest.Must(t, w.agent.CheckScan())
 
 		d.set(func() { d.down = false })
-		w.count(report.FullScan)
+		w.count(FullScan)
 		time.Sleep(reconnect + time.Second)
 		scantest.Must(t, w.agent.CheckContainerd())
-		check(t, "full scan after it is back", true, w.count(report.FullScan) >= 1)
+		check(t, "full scan after it is back", true, w.count(FullScan) >= 1)
 	})
 }
 
@@ -265,7 +266,7 @@ func TestAgentReportsNoHost(t *testing.T) {
 	t.Parallel()
 	fs := scantest.Procfs(t, map[int]string{42: "/kubepods/" + scantest.HexID("a")})
 	synctest.Test(t, func(t *testing.T) {
-		w := &observed{scans: make(map[report.ScanKind]int), stage: make(map[string]int)}
+		w := &observed{scans: make(map[string]int), stage: make(map[string]int)}
 		agent := New(Config{
 			Scanner: scan.Config{Procfs: fs}, Dial: newDaemon().dial,
 			Hosts: func(int) []nsinspect.HostCandidate {

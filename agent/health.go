@@ -5,16 +5,16 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
 // errNoScan is the answer of the checks before the first scan is done.
 var errNoScan = errors.New("no scan is done yet")
 
-// Node returns what is known of the node, or nil before the first scan.
-func (a *Agent) Node() *report.Node { return a.node.Load() }
+// Result returns what is known of the node, or nil before the first scan.
+func (a *Agent) Result() *audit.Result { return a.result.Load() }
 
 // Connected says whether there is a connection to containerd.
 func (a *Agent) Connected() bool {
@@ -52,11 +52,11 @@ func (a *Agent) CheckScan() error {
 
 // CheckHost tells why nothing can be compared with the host.
 func (a *Agent) CheckHost() error {
-	node := a.node.Load()
-	if node == nil {
+	result := a.result.Load()
+	if result == nil {
 		return errNoScan
 	}
-	return hostProblem(node.Snapshot.Coverage.Gaps)
+	return hostProblem(result.Snapshot.Coverage.Gaps)
 }
 
 // hostProblem joins why there is no host reference with what was refused, which mostly is
@@ -81,11 +81,11 @@ func (a *Agent) CheckContainerd() error {
 	if _, err := a.link.Get_(); err != nil {
 		return err
 	}
-	node := a.node.Load()
-	if node == nil {
+	result := a.result.Load()
+	if result == nil {
 		return errNoScan
 	}
-	if inv := node.Snapshot.Inventory; inv.Source != inventory.FromContainerd {
+	if inv := result.Snapshot.Inventory; inv.Source != inventory.FromContainerd {
 		if len(inv.Problems) > 0 {
 			return errors.New(inv.Problems[0])
 		}

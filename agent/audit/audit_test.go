@@ -52,10 +52,10 @@ func snapshotOf(containers ...snapshot.Container) *snapshot.Snapshot {
 }
 
 // lines puts findings into lines: container, reason, declarer, and the evidence.
-func lines(s *snapshot.Snapshot, findings []Finding) []string {
+func lines(findings []Finding) []string {
 	var all []string
 	for _, f := range findings {
-		line := fmt.Sprintf("%s %s %s %s:%d", s.Containers[f.Container].ID, f.Reason, f.DeclaredBy, f.Evidence.Kind, f.Evidence.Namespace.Ino)
+		line := fmt.Sprintf("%s %s %s %s:%d", f.Container.ID, f.Reason(), f.DeclaredBy, f.Evidence.Kind, f.Evidence.Namespace.Ino)
 		for _, p := range f.Evidence.Processes {
 			line += fmt.Sprintf(" %d/%d%v", p.PID, p.Threads, p.TIDs)
 		}
@@ -196,12 +196,12 @@ func TestJudge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := snapshotOf(test.containers...)
-			findings, unknown := Judge(s)
-			if diff := cmp.Diff(test.want, lines(s, findings)); diff != "" {
+			result := Judge(s)
+			if diff := cmp.Diff(test.want, lines(result.Findings)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
-			for _, u := range unknown {
-				if u.Container < 0 {
+			for _, u := range result.Unknown {
+				if u.Container == nil {
 					t.Errorf("unexpected gap: %s", u.Detail)
 				}
 			}
@@ -213,12 +213,12 @@ func TestJudgeWithoutHost(t *testing.T) {
 	t.Parallel()
 	s := snapshotOf(container("main", byPod(nsinspect.Net), process(11, hostNet, podPID, podIPC)))
 	s.Host = nsinspect.HostReference{Reference: nsinspect.ByNone}
-	findings, unknown := Judge(s)
-	if len(findings) != 0 {
-		t.Errorf("findings without a host reference: %v", lines(s, findings))
+	result := Judge(s)
+	if len(result.Findings) != 0 {
+		t.Errorf("findings without a host reference: %v", lines(result.Findings))
 	}
-	if len(unknown) != 3 {
-		t.Errorf("want one unknown a check, got %v", unknown)
+	if len(result.Unknown) != 3 {
+		t.Errorf("want one unknown a check, got %v", result.Unknown)
 	}
 }
 
@@ -229,11 +229,11 @@ func TestJudgeReportsGaps(t *testing.T) {
 	s := snapshotOf(container("a", byPod(), isolated(10)), broken)
 	s.Coverage.Gaps = []snapshot.Gap{{Cause: snapshot.CauseRead, Detail: "a gap"}}
 	s.Inventory.Problems = []string{"a problem"}
-	_, got := Judge(s)
+	got := Judge(s).Unknown
 	want := []Unknown{
-		{-1, snapshot.Gap{Cause: snapshot.CauseRead, Detail: "a gap"}},
-		{-1, snapshot.Gap{Cause: snapshot.CauseRuntime, Detail: "a problem"}},
-		{1, snapshot.Gap{Cause: snapshot.CauseRuntime, Detail: "its shim does not answer"}},
+		{nil, snapshot.Gap{Cause: snapshot.CauseRead, Detail: "a gap"}},
+		{nil, snapshot.Gap{Cause: snapshot.CauseRuntime, Detail: "a problem"}},
+		{&s.Containers[1], snapshot.Gap{Cause: snapshot.CauseRuntime, Detail: "its shim does not answer"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("unknown (-want +got):\n%s", diff)
@@ -250,10 +250,9 @@ func TestFindingsAreInAStableOrder(t *testing.T) {
 	outside := container("z", inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}}, process(11, hostNet, podPID, podIPC))
 	outside.Pod = nil
 	s := snapshotOf(outside, named("b", "x", "one"), named("a", "y", "two"), named("a", "x", "three"), named("a", "x", "four"))
-	findings, _ := Judge(s)
 	var got []string
-	for _, f := range findings {
-		got = append(got, s.Containers[f.Container].Name)
+	for _, f := range Judge(s).Findings {
+		got = append(got, f.Container.Name)
 	}
 	if diff := cmp.Diff([]string{"four", "three", "two", "one", "z"}, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)

@@ -8,11 +8,8 @@ const HostIPC Check = "HostIPC"
 
 func hostIPC() namespaceCheck {
 	return namespaceCheck{
-		name:        HostIPC,
-		kind:        nsinspect.IPC,
-		shared:      "HostIPCShared",
-		undeclared:  "UndeclaredHostIPC",
-		notInEffect: "HostIPCNotInEffect",
-		controls:    []string{"CIS Kubernetes 5.2.4", "CIS Docker 5.17", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
+		name:     HostIPC,
+		kind:     nsinspect.IPC,
+		controls: []string{"CIS Kubernetes 5.2.4", "CIS Docker 5.17", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
 	}
 }

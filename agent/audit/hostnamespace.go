@@ -10,11 +10,9 @@ import (
 
 // namespaceCheck asks whether a container is in the host's namespace of one kind.
 type namespaceCheck struct {
-	name Check
-	kind nsinspect.Kind
-	// The names of the three verdicts.
-	shared, undeclared, notInEffect string
-	controls                        []string
+	name     Check
+	kind     nsinspect.Kind
+	controls []string
 }
 
 func namespaceChecks() []namespaceCheck {
@@ -30,31 +28,32 @@ func (n *namespaceCheck) judge(snap *snapshot.Snapshot, host nsinspect.ID) []Fin
 		evidence := n.evidence(container, host)
 		switch {
 		case len(evidence.Processes) > 0 && declared:
-			findings = append(findings, n.finding(i, container.Declared.By, n.shared, evidence))
+			findings = append(findings, n.finding(container, container.Declared.By, Shared, evidence))
 		case len(evidence.Processes) > 0:
-			findings = append(findings, n.finding(i, undeclaredBy(container), n.undeclared, evidence))
+			findings = append(findings, n.finding(container, undeclaredBy(container), Undeclared, evidence))
 		case declared && fullySeen(container):
-			findings = append(findings, n.finding(i, container.Declared.By, n.notInEffect, n.elsewhere(container)))
+			findings = append(findings, n.finding(container, container.Declared.By, NotInEffect, n.elsewhere(container)))
 		}
 	}
-	return n.withoutRepeats(snap, findings)
+	return withoutRepeats(findings)
 }
 
 // withoutRepeats leaves out the findings of pause containers that containers of the same
-// pod have too: the pod's sharing is said once.
-func (n *namespaceCheck) withoutRepeats(snap *snapshot.Snapshot, findings []Finding) []Finding {
-	said := make(map[inventory.Key]bool)
-	for _, finding := range findings {
-		if container := &snap.Containers[finding.Container]; !container.Sandbox {
-			said[container.SandboxKey()] = true
+// pod have too: the pod's sharing is reported once.
+func withoutRepeats(findings []Finding) []Finding {
+	reported := make(map[inventory.Key]bool)
+	for i := range findings {
+		if container := findings[i].Container; !container.Sandbox {
+			reported[container.SandboxKey()] = true
 		}
 	}
 	var kept []Finding
-	for _, finding := range findings {
-		box := &snap.Containers[finding.Container]
-		repeats := box.Sandbox && said[box.Key()] && (finding.Reason != n.undeclared || onlyInit(box, finding.Evidence))
+	for i := range findings {
+		finding := &findings[i]
+		repeats := finding.Container.Sandbox && reported[finding.Container.Key()] &&
+			(finding.Verdict != Undeclared || onlyInit(finding.Container, finding.Evidence))
 		if !repeats {
-			kept = append(kept, finding)
+			kept = append(kept, *finding)
 		}
 	}
 	return kept
@@ -66,9 +65,9 @@ func onlyInit(box *snapshot.Container, evidence Evidence) bool {
 	return len(evidence.Processes) == 1 && evidence.MoreProcesses == 0 && evidence.Processes[0].PID == box.PID
 }
 
-func (n *namespaceCheck) finding(container int, by inventory.Declarer, reason string, evidence Evidence) Finding {
+func (n *namespaceCheck) finding(container *snapshot.Container, by inventory.Declarer, verdict Verdict, evidence Evidence) Finding {
 	return Finding{
-		Check: n.name, DeclaredBy: by, Reason: reason,
+		Check: n.name, Verdict: verdict, DeclaredBy: by,
 		Container: container, Evidence: evidence, Controls: n.controls,
 	}
 }

@@ -8,11 +8,8 @@ const HostNetwork Check = "HostNetwork"
 
 func hostNetwork() namespaceCheck {
 	return namespaceCheck{
-		name:        HostNetwork,
-		kind:        nsinspect.Net,
-		shared:      "HostNetworkShared",
-		undeclared:  "UndeclaredHostNetwork",
-		notInEffect: "HostNetworkNotInEffect",
-		controls:    []string{"CIS Kubernetes 5.2.5", "CIS Docker 5.10", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
+		name:     HostNetwork,
+		kind:     nsinspect.Net,
+		controls: []string{"CIS Kubernetes 5.2.5", "CIS Docker 5.10", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
 	}
 }

@@ -8,11 +8,8 @@ const HostPID Check = "HostPID"
 
 func hostPID() namespaceCheck {
 	return namespaceCheck{
-		name:        HostPID,
-		kind:        nsinspect.PID,
-		shared:      "HostPIDShared",
-		undeclared:  "UndeclaredHostPID",
-		notInEffect: "HostPIDNotInEffect",
-		controls:    []string{"CIS Kubernetes 5.2.3", "CIS Docker 5.16", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
+		name:     HostPID,
+		kind:     nsinspect.PID,
+		controls: []string{"CIS Kubernetes 5.2.3", "CIS Docker 5.16", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
 	}
 }

@@ -11,14 +11,6 @@ import (
 // network, or by a rule that forwards to the container.
 const HostPort Check = "HostPort"
 
-// The verdicts about ports.
-const (
-	HostPortBound       = "HostPortBound"
-	UndeclaredHostPort  = "UndeclaredHostPort"
-	HostPortNotInEffect = "HostPortNotInEffect"
-	HostPortShadows     = "HostPortShadowsListener"
-)
-
 func hostPortControls() []string {
 	return []string{"CIS Kubernetes 5.2.12", "CIS Docker 5.8", "PSS baseline: Host Ports"}
 }

@@ -55,16 +55,16 @@ func lookedAt(containers []snapshot.Container, ports *snapshot.PortCoverage) *sn
 
 // verdict is the part of a finding about ports that is compared.
 type verdict struct {
-	Container int
+	Container string
 	By        inventory.Declarer
-	Reason    string
+	Verdict   Verdict
 	Ports     []string
 }
 
 func verdictsOf(findings []Finding) []verdict {
 	var verdicts []verdict
 	for _, finding := range findings {
-		v := verdict{finding.Container, finding.DeclaredBy, finding.Reason, nil}
+		v := verdict{finding.Container.ID, finding.DeclaredBy, finding.Verdict, nil}
 		for _, port := range finding.Evidence.Ports {
 			text := fmt.Sprintf("%d %s", port.HostPort, port.Way)
 			if port.HostAddress.IsValid() {
@@ -92,26 +92,26 @@ func TestJudgePorts(t *testing.T) {
 	}{
 		"declared and forwarded": {
 			containers: podOf(false, []snapshot.Forward{leads(9000)}, nil, tcp(9000)),
-			want:       []verdict{{1, inventory.ByPod, HostPortBound, []string{"9000 DNAT"}}},
+			want:       []verdict{{"c", inventory.ByPod, Bound, []string{"9000 DNAT"}}},
 		},
 		"forwarded and declared by nobody": {
 			containers: podOf(false, []snapshot.Forward{leads(9000)}, nil),
-			want:       []verdict{{0, inventory.ByNobody, UndeclaredHostPort, []string{"9000 DNAT"}}},
+			want:       []verdict{{"box", inventory.ByNobody, Undeclared, []string{"9000 DNAT"}}},
 		},
 		"forwarded from all addresses, declared for one": {
 			containers: podOf(false, []snapshot.Forward{leads(9000)}, nil, inventory.Port{Protocol: socket.TCP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 9000}),
 			want: []verdict{
-				{0, inventory.ByNobody, UndeclaredHostPort, []string{"9000 DNAT"}},
-				{1, inventory.ByPod, HostPortNotInEffect, []string{"127.0.0.1:9000 "}},
+				{"box", inventory.ByNobody, Undeclared, []string{"9000 DNAT"}},
+				{"c", inventory.ByPod, NotInEffect, []string{"127.0.0.1:9000 "}},
 			},
 		},
 		"forwarded from the address that was declared": {
 			containers: podOf(false, []snapshot.Forward{loopback}, nil, inventory.Port{Protocol: socket.TCP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 9000}),
-			want:       []verdict{{1, inventory.ByPod, HostPortBound, []string{"127.0.0.1:9000 DNAT"}}},
+			want:       []verdict{{"c", inventory.ByPod, Bound, []string{"127.0.0.1:9000 DNAT"}}},
 		},
 		"declared and not forwarded": {
 			containers: podOf(false, nil, nil, tcp(9000)),
-			want:       []verdict{{1, inventory.ByPod, HostPortNotInEffect, []string{"9000 "}}},
+			want:       []verdict{{"c", inventory.ByPod, NotInEffect, []string{"9000 "}}},
 		},
 		"declared, and forwards can't be read": {
 			containers: podOf(false, nil, nil, tcp(9000)),
@@ -134,20 +134,20 @@ func TestJudgePorts(t *testing.T) {
 		"a forward before a listener of the host": {
 			containers: podOf(false, []snapshot.Forward{leads(22, listens(22, 1))}, nil, tcp(22)),
 			want: []verdict{
-				{1, inventory.ByPod, HostPortBound, []string{"22 DNAT"}},
-				{1, inventory.ByPod, HostPortShadows, []string{"22 DNAT"}},
+				{"c", inventory.ByPod, Bound, []string{"22 DNAT"}},
+				{"c", inventory.ByPod, Shadows, []string{"22 DNAT"}},
 			},
 		},
 		"in the host's network": {
 			containers: podOf(true, nil, []snapshot.Socket{listens(8080, 7), listens(9090, 8, 9)}, tcp(8080)),
 			want: []verdict{
-				{1, inventory.ByPod, HostPortBound, []string{"8080 socket server"}},
-				{1, inventory.ByNobody, UndeclaredHostPort, []string{"9090 socket server"}},
+				{"c", inventory.ByPod, Bound, []string{"8080 socket server"}},
+				{"c", inventory.ByNobody, Undeclared, []string{"9090 socket server"}},
 			},
 		},
 		"in the host's network, and nobody listens": {
 			containers: podOf(true, nil, nil, tcp(8080)),
-			want:       []verdict{{1, inventory.ByPod, HostPortNotInEffect, []string{"8080 "}}},
+			want:       []verdict{{"c", inventory.ByPod, NotInEffect, []string{"8080 "}}},
 		},
 		"in the host's network, and sockets can't be read": {
 			containers: podOf(true, nil, nil, tcp(8080)),
@@ -159,7 +159,7 @@ func TestJudgePorts(t *testing.T) {
 		},
 		"SO_REUSEPORT": {
 			containers: podOf(true, nil, []snapshot.Socket{listens(8080, 7), listens(8080, 8)}, tcp(8080)),
-			want:       []verdict{{1, inventory.ByPod, HostPortBound, []string{"8080 socket server"}}},
+			want:       []verdict{{"c", inventory.ByPod, Bound, []string{"8080 socket server"}}},
 		},
 	}
 	for name, test := range tests {
@@ -201,8 +201,8 @@ func TestSharedSocket(t *testing.T) {
 	}
 	findings, _ := judgePorts(lookedAt(containers, &snapshot.PortCoverage{}))
 	want := []verdict{
-		{0, inventory.ByNobody, UndeclaredHostPort, []string{"8080 socket server"}},
-		{1, inventory.ByUnknown, UndeclaredHostPort, []string{"8080 socket server"}},
+		{"a", inventory.ByNobody, Undeclared, []string{"8080 socket server"}},
+		{"b", inventory.ByUnknown, Undeclared, []string{"8080 socket server"}},
 	}
 	if diff := cmp.Diff(want, verdictsOf(findings)); diff != "" {
 		t.Errorf("verdicts (-want +got):\n%s", diff)

@@ -52,7 +52,7 @@ func TestMergedPortsStayUnknown(t *testing.T) {
 			t.Parallel()
 			findings, unknown := judgePorts(test.merged)
 			seen := test.unknown == nil
-			if notInEffect := len(findings) == 1 && findings[0].Reason == HostPortNotInEffect; notInEffect != seen {
+			if notInEffect := len(findings) == 1 && findings[0].Verdict == NotInEffect; notInEffect != seen {
 				t.Errorf("findings: %+v", findings)
 			}
 			var details []string

@@ -34,16 +34,18 @@ func judgePorts(snap *snapshot.Snapshot) ([]Finding, []Unknown) {
 type portJudge struct {
 	snap     *snapshot.Snapshot
 	verdicts map[verdictKey][]PortEvidence
-	unknown  []Unknown
+	// order is in which the verdicts came.
+	order   []verdictKey
+	unknown []Unknown
 	// listening are the containers by what their sockets listen on.
-	listening map[endpoint][]int
+	listening map[endpoint][]*snapshot.Container
 }
 
 // verdictKey is what the ports of one finding have in common.
 type verdictKey struct {
-	container int
+	container *snapshot.Container
 	by        inventory.Declarer
-	reason    string
+	verdict   Verdict
 }
 
 // endpoint is what a socket listens on.
@@ -60,18 +62,18 @@ func (j *portJudge) unseen() {
 		for _, protocol := range slices.Sorted(maps.Keys(ports.NoSockets)) {
 			gap := socketsGap(protocol, ports.NoSockets[protocol])
 			known = append(known, gap)
-			j.unknown = append(j.unknown, Unknown{-1, gap})
+			j.unknown = append(j.unknown, Unknown{nil, gap})
 		}
 		for _, gap := range ports.NoForwards {
 			gap = forwardsGap(gap)
 			known = append(known, gap)
-			j.unknown = append(j.unknown, Unknown{-1, gap})
+			j.unknown = append(j.unknown, Unknown{nil, gap})
 		}
 	}
-	for _, i := range sortedContainers(j.snap) {
-		for _, gap := range unseenPorts(&j.snap.Containers[i].Unread) {
+	for _, container := range sortedContainers(j.snap) {
+		for _, gap := range unseenPorts(&container.Unread) {
 			if !slices.Contains(known, gap) {
-				j.unknown = append(j.unknown, Unknown{i, gap})
+				j.unknown = append(j.unknown, Unknown{container, gap})
 			}
 		}
 	}
@@ -105,8 +107,8 @@ func forwardsGap(gap snapshot.Gap) snapshot.Gap {
 }
 
 // podsOf groups the containers of each pod; one without a pod is a group of its own.
-func podsOf(snap *snapshot.Snapshot) [][]int {
-	var pods [][]int
+func podsOf(snap *snapshot.Snapshot) [][]*snapshot.Container {
+	var pods [][]*snapshot.Container
 	index := make(map[inventory.Key]int)
 	for i := range snap.Containers {
 		container := &snap.Containers[i]
@@ -120,7 +122,7 @@ func podsOf(snap *snapshot.Snapshot) [][]int {
 			index[key] = at
 			pods = append(pods, nil)
 		}
-		pods[at] = append(pods[at], i)
+		pods[at] = append(pods[at], container)
 	}
 	return pods
 }
@@ -129,21 +131,20 @@ func podsOf(snap *snapshot.Snapshot) [][]int {
 type declared struct {
 	inventory.Port
 
-	container int
+	container *snapshot.Container
 	bound     bool
 }
 
 // judge looks at the containers of one pod: a port that one of them declared may be another
 // one's in fact.
-func (j *portJudge) judge(pod []int) {
-	ports := j.declaredIn(pod)
-	for _, i := range pod {
-		container := &j.snap.Containers[i]
+func (j *portJudge) judge(pod []*snapshot.Container) {
+	ports := declaredIn(pod)
+	for _, container := range pod {
 		for k := range container.Sockets {
-			j.socket(i, &container.Sockets[k], ports)
+			j.socket(container, &container.Sockets[k], ports)
 		}
 		for k := range container.Forwards {
-			j.forward(i, &container.Forwards[k], ports)
+			j.forward(container, &container.Forwards[k], ports)
 		}
 	}
 	for k := range ports {
@@ -155,17 +156,16 @@ func (j *portJudge) judge(pod []int) {
 
 // declaredIn returns what a pod's containers declare. What the sandbox repeats of them
 // counts for its own only if no container that is there does.
-func (j *portJudge) declaredIn(pod []int) []declared {
+func declaredIn(pod []*snapshot.Container) []declared {
 	var ports []declared
 	for _, sandbox := range []bool{false, true} {
-		for _, i := range pod {
-			container := &j.snap.Containers[i]
+		for _, container := range pod {
 			if container.Sandbox != sandbox {
 				continue
 			}
 			for _, port := range container.Declared.Ports {
 				if !slices.ContainsFunc(ports, func(d declared) bool { return d.Port == port }) {
-					ports = append(ports, declared{Port: port, container: i})
+					ports = append(ports, declared{Port: port, container: container})
 				}
 			}
 		}
@@ -174,11 +174,11 @@ func (j *portJudge) declaredIn(pod []int) []declared {
 }
 
 // socket judges a socket that a container holds.
-func (j *portJudge) socket(i int, socket *snapshot.Socket, ports []declared) {
+func (j *portJudge) socket(container *snapshot.Container, socket *snapshot.Socket, ports []declared) {
 	address, port := socket.Address.Addr().Unmap(), socket.Address.Port()
 	evidence := PortEvidence{
 		Protocol: socket.Protocol, HostPort: port, Way: WaySocket,
-		Processes: processEvidence(socket.Holders), OtherContainers: j.others(i, socket),
+		Processes: processEvidence(socket.Holders), OtherContainers: j.others(container, socket),
 	}
 	if !isAll(address) {
 		evidence.HostAddress = address
@@ -187,15 +187,15 @@ func (j *portJudge) socket(i int, socket *snapshot.Socket, ports []declared) {
 		d := &ports[k]
 		if d.Protocol == socket.Protocol && d.HostPort == port && (covers(d.HostAddress, address) || isAll(address)) {
 			d.bound = true
-			j.add(i, j.snap.Containers[i].Declared.By, HostPortBound, evidence)
+			j.add(container, container.Declared.By, Bound, evidence)
 			return
 		}
 	}
-	j.add(i, j.nobody(i), UndeclaredHostPort, evidence)
+	j.add(container, nobody(container), Undeclared, evidence)
 }
 
 // forward judges a rule that leads to a container: to that one of the pod that declared it.
-func (j *portJudge) forward(i int, forward *snapshot.Forward, ports []declared) {
+func (j *portJudge) forward(to *snapshot.Container, forward *snapshot.Forward, ports []declared) {
 	evidence := PortEvidence{
 		Protocol: forward.Protocol, HostAddress: forward.HostAddress.Unmap(), HostPort: forward.HostPort,
 		ContainerPort: forward.Target.Port(), Way: WayDNAT,
@@ -205,24 +205,24 @@ func (j *portJudge) forward(i int, forward *snapshot.Forward, ports []declared) 
 	if forward.LastPort > forward.HostPort {
 		evidence.LastPort = forward.LastPort
 	}
-	container, by, reason := i, j.nobody(i), UndeclaredHostPort
+	container, by, verdict := to, nobody(to), Undeclared
 	for k := range ports {
 		d := &ports[k]
 		within := d.HostPort >= forward.HostPort && d.HostPort <= max(forward.HostPort, forward.LastPort)
 		if d.Protocol == forward.Protocol && within && covers(d.HostAddress, forward.HostAddress) {
 			d.bound = true
-			container, by, reason = d.container, j.snap.Containers[d.container].Declared.By, HostPortBound
+			container, by, verdict = d.container, d.container.Declared.By, Bound
 		}
 	}
-	j.add(container, by, reason, evidence)
+	j.add(container, by, verdict, evidence)
 	if len(evidence.Shadows) > 0 {
-		j.add(container, by, HostPortShadows, evidence)
+		j.add(container, by, Shadows, evidence)
 	}
 }
 
 // absent judges a port that was declared and leads nowhere, as far as was seen.
 func (j *portJudge) absent(d *declared) {
-	container := &j.snap.Containers[d.container]
+	container := d.container
 	var why *snapshot.Gap
 	if slices.Contains(container.Declared.Host, nsinspect.Net) {
 		if container.Age < Grace || container.Sandbox {
@@ -233,11 +233,11 @@ func (j *portJudge) absent(d *declared) {
 		why = unseenForwards(container)
 	}
 	if why != nil {
-		reason := fmt.Sprintf("it declares host port %d/%s, which can't be verified here: %s", d.HostPort, d.Protocol, why.Detail)
-		j.unknown = append(j.unknown, Unknown{d.container, snapshot.Gap{Cause: why.Cause, Detail: reason}})
+		detail := fmt.Sprintf("it declares host port %d/%s, which can't be verified here: %s", d.HostPort, d.Protocol, why.Detail)
+		j.unknown = append(j.unknown, Unknown{container, snapshot.Gap{Cause: why.Cause, Detail: detail}})
 		return
 	}
-	j.add(d.container, container.Declared.By, HostPortNotInEffect, PortEvidence{
+	j.add(container, container.Declared.By, NotInEffect, PortEvidence{
 		Protocol: d.Protocol, HostAddress: d.HostAddress, HostPort: d.HostPort, ContainerPort: d.ContainerPort,
 	})
 }
@@ -264,8 +264,7 @@ func unseenForwards(container *snapshot.Container) *snapshot.Gap {
 }
 
 // nobody is who declared a port of the container that nobody is known to have declared.
-func (j *portJudge) nobody(i int) inventory.Declarer {
-	container := &j.snap.Containers[i]
+func nobody(container *snapshot.Container) inventory.Declarer {
 	if container.Declared.PortsDetail != "" {
 		return inventory.ByUnknown
 	}
@@ -273,23 +272,24 @@ func (j *portJudge) nobody(i int) inventory.Declarer {
 }
 
 // others returns the other containers that listen on the same.
-func (j *portJudge) others(i int, socket *snapshot.Socket) []string {
+func (j *portJudge) others(container *snapshot.Container, socket *snapshot.Socket) []string {
 	var ids []string
-	for _, k := range j.listening[endpoint{socket.Protocol, socket.Address}] {
-		if k != i && len(ids) < maxEvidence {
-			ids = append(ids, j.snap.Containers[k].ID)
+	for _, other := range j.listening[endpoint{socket.Protocol, socket.Address}] {
+		if other != container && len(ids) < maxEvidence {
+			ids = append(ids, other.ID)
 		}
 	}
 	return ids
 }
 
-func listening(snap *snapshot.Snapshot) map[endpoint][]int {
-	containers := make(map[endpoint][]int)
+func listening(snap *snapshot.Snapshot) map[endpoint][]*snapshot.Container {
+	containers := make(map[endpoint][]*snapshot.Container)
 	for i := range snap.Containers {
-		for _, socket := range snap.Containers[i].Sockets {
+		container := &snap.Containers[i]
+		for _, socket := range container.Sockets {
 			at := endpoint{socket.Protocol, socket.Address}
-			if !slices.Contains(containers[at], i) {
-				containers[at] = append(containers[at], i)
+			if !slices.Contains(containers[at], container) {
+				containers[at] = append(containers[at], container)
 			}
 		}
 	}
@@ -299,8 +299,8 @@ func listening(snap *snapshot.Snapshot) map[endpoint][]int {
 // add puts a port into the finding that it belongs to. Sockets on one port, as SO_REUSEPORT
 // and the two families make them, are one port; and a rule is one, though a scan of the pod's
 // container and one of its pause container may both have seen it.
-func (j *portJudge) add(container int, by inventory.Declarer, reason string, port PortEvidence) {
-	key := verdictKey{container, by, reason}
+func (j *portJudge) add(container *snapshot.Container, by inventory.Declarer, verdict Verdict, port PortEvidence) {
+	key := verdictKey{container, by, verdict}
 	ports := j.verdicts[key]
 	for k := range ports {
 		if ports[k].sameAs(&port) {
@@ -308,23 +308,27 @@ func (j *portJudge) add(container int, by inventory.Declarer, reason string, por
 			return
 		}
 	}
+	if len(ports) == 0 {
+		j.order = append(j.order, key)
+	}
 	j.verdicts[key] = append(ports, port)
 }
 
 func (j *portJudge) findings() []Finding {
 	var findings []Finding
 	host, _ := j.snap.Host.Namespaces.Get(nsinspect.Net)
-	for key, ports := range j.verdicts {
+	for _, key := range j.order {
+		ports := j.verdicts[key]
 		slices.SortStableFunc(ports, comparePorts)
 		named := ports[:min(len(ports), maxPortEvidence)]
 		findings = append(findings, Finding{
-			Check: HostPort, DeclaredBy: key.by, Reason: key.reason, Container: key.container,
+			Check: HostPort, Verdict: key.verdict, DeclaredBy: key.by, Container: key.container,
 			Evidence: Evidence{Kind: nsinspect.Net, Namespace: host, Ports: named, MorePorts: len(ports) - len(named)},
 			Controls: hostPortControls(),
 		})
 	}
-	slices.SortFunc(findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Container, b.Container), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.DeclaredBy, b.DeclaredBy))
+	slices.SortStableFunc(findings, func(a, b Finding) int {
+		return cmp.Or(compareContainers(a.Container, b.Container), cmp.Compare(a.Reason(), b.Reason()), cmp.Compare(a.DeclaredBy, b.DeclaredBy))
 	})
 	return findings
 }

@@ -120,8 +120,8 @@ func TestInterrupted(t *testing.T) {
 	if diff := cmp.Diff([]string{"k8s.io/a running 0 unfinished: the scan was not finished"}, scantest.Outcome(snap)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if findings, unknown := audit.Judge(snap); len(findings) != 0 || len(unknown) != 2 {
-		t.Errorf("findings %v, unknown %v; want none, and both the node and the container", findings, unknown)
+	if result := audit.Judge(snap); len(result.Findings) != 0 || len(result.Unknown) != 2 {
+		t.Errorf("findings %v, unknown %v; want none, and both the node and the container", result.Findings, result.Unknown)
 	}
 }
 
@@ -137,7 +137,7 @@ func TestUndeclaredIsLookedAtTwice(t *testing.T) {
 		if snap.Duration != DefaultSettle {
 			t.Errorf("it took %s, want %s", snap.Duration, DefaultSettle)
 		}
-		findings, _ := audit.Judge(snap)
+		findings := audit.Judge(snap).Findings
 		if len(findings) != 1 || findings[0].DeclaredBy != inventory.ByUnknown || snap.Coverage.Transient != 0 {
 			t.Errorf("findings %+v, transient %d", findings, snap.Coverage.Transient)
 		}

@@ -82,7 +82,7 @@ func TestEnteringRuntime(t *testing.T) {
 				scanner := New(Config{Procfs: fs, Settle: DefaultSettle, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}})
 				snap, err := scanner.Scan(t.Context())
 				scantest.Must(t, err)
-				findings, _ := audit.Judge(snap)
+				findings := audit.Judge(snap).Findings
 				if enters != (len(findings) == 0) || enters != (snap.Coverage.Transient == 1) {
 					t.Errorf("findings %+v, transient %d", findings, snap.Coverage.Transient)
 				}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nsaudit/nsaudit/agent"
+	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/report/events"
 	"github.com/nsaudit/nsaudit/agent/report/journal"
 	"github.com/nsaudit/nsaudit/agent/report/metrics"
@@ -99,7 +100,7 @@ func newWatcher(std streams, options *agentOptions, procfs *nsinspect.FS) (*watc
 	exporter := metrics.Config{
 		Build: build(), Stages: agent.Stages(), Connected: func() bool { return w.agent.Connected() }, Logger: w.logger,
 	}
-	reporters := []agent.Reporter{journal.New(newLogger(std.out, options))}
+	sinks := []report.Sink{journal.New(newLogger(std.out, options))}
 	if client != nil {
 		w.events, err = events.New(events.Config{
 			Client: client, Node: node, TTL: options.eventTTL, Logger: w.logger,
@@ -108,7 +109,7 @@ func newWatcher(std streams, options *agentOptions, procfs *nsinspect.FS) (*watc
 		if err != nil {
 			return nil, err
 		}
-		reporters = append(reporters, w.events)
+		sinks = append(sinks, w.events)
 		exporter.EventsPending = w.events.Pending
 		for _, result := range events.Results() {
 			exporter.EventResults = append(exporter.EventResults, string(result))
@@ -123,11 +124,11 @@ func newWatcher(std streams, options *agentOptions, procfs *nsinspect.FS) (*watc
 		Hosts: func(daemon int) []nsinspect.HostCandidate {
 			return hostCandidates(options.hostPID, procfs.Self(), daemon)
 		},
-		Interval:  options.interval,
-		Timeout:   options.timeout,
-		Reporters: append(reporters, w.metrics),
-		Observer:  w.metrics,
-		Logger:    w.logger,
+		Interval: options.interval,
+		Timeout:  options.timeout,
+		Sinks:    append(sinks, w.metrics),
+		Observer: w.metrics,
+		Logger:   w.logger,
 	})
 	return w, nil
 }
@@ -185,7 +186,7 @@ func (w *watcher) pages() web.Config {
 			{Name: "host", Check: w.agent.CheckHost},
 			{Name: "containerd", Check: w.agent.CheckContainerd},
 		},
-		Node:   w.agent.Node,
+		Result: w.agent.Result,
 		Logger: w.logger,
 	}
 	if w.events != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/report/text"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
@@ -61,7 +62,7 @@ func runScan(ctx context.Context, std streams, options *scanOptions) error {
 			lookErr = errors.Join(lookErr, err)
 		}
 	}
-	result := text.NewScan(snap, text.Filter{Namespace: options.namespace, Pod: options.pod})
+	result := text.NewScan(audit.Judge(snap), text.Filter{Namespace: options.namespace, Pod: options.pod})
 	if err := show(std, options, result); err != nil {
 		return &exitError{exitFailed, errors.Join(lookErr, err)}
 	}

@@ -33,7 +33,7 @@ func reasonsOf(t *testing.T, snap *snapshot.Snapshot, id string) map[audit.Check
 	t.Helper()
 	reasons := make(map[audit.Check]string)
 	for check, finding := range findingsOf(t, snap, id) {
-		reasons[check] = finding.Reason
+		reasons[check] = finding.Reason()
 		if finding.DeclaredBy != inventory.ByUnknown {
 			t.Errorf("%s is declared by %s, want %s", check, finding.DeclaredBy, inventory.ByUnknown)
 		}

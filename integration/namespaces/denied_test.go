@@ -35,9 +35,9 @@ func mustKnowNothing(t *testing.T, snap *snapshot.Snapshot, gaps ...[]string) {
 			t.Errorf("no gap mentions %q: %q", parts, snap.Coverage.Gaps)
 		}
 	}
-	findings, unknown := audit.Judge(snap)
-	if len(findings) > 0 || len(unknown) < 3 {
-		t.Errorf("findings %+v, unknown %+v, want none and each check", findings, unknown)
+	result := audit.Judge(snap)
+	if len(result.Findings) > 0 || len(result.Unknown) < 3 {
+		t.Errorf("findings %+v, unknown %+v, want none and each check", result.Findings, result.Unknown)
 	}
 }
 

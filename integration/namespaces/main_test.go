@@ -139,10 +139,9 @@ func containerIn(snap *snapshot.Snapshot, id string) *snapshot.Container {
 // findingsOf judges the snapshot and returns what concerns this container, by check.
 func findingsOf(t *testing.T, snap *snapshot.Snapshot, id string) map[audit.Check]audit.Finding {
 	t.Helper()
-	findings, _ := audit.Judge(snap)
 	found := make(map[audit.Check]audit.Finding)
-	for _, finding := range findings {
-		if snap.Containers[finding.Container].ID != id {
+	for _, finding := range audit.Judge(snap).Findings {
+		if finding.Container.ID != id {
 			continue
 		}
 		if _, twice := found[finding.Check]; twice {

@@ -150,7 +150,7 @@ func TestHostileName(t *testing.T) {
 	if got := findingsOf(t, snap, id)[audit.HostPID].Evidence.Processes; len(got) != 1 || got[0].Command != name {
 		t.Fatalf("evidence %+v, want the name %q as it is", got, name)
 	}
-	document := text.NewScan(snap, text.Filter{})
+	document := text.NewScan(audit.Judge(snap), text.Filter{})
 	var asJSON, asYAML, asTable bytes.Buffer
 	for _, err := range []error{document.JSON(&asJSON), document.YAML(&asYAML), document.Table(&asTable, text.TableOptions{Wide: true})} {
 		if err != nil {

@@ -18,7 +18,7 @@ func TestCreate(t *testing.T) {
 	agent := newAgent(t, client)
 	agent.run(t)
 	start := time.Now()
-	agent.Report(nodeOf(hostNet("a"), bare("b", inHostNet(12, "sh"))))
+	agent.Publish(nodeOf(hostNet("a"), bare("b", inHostNet(12, "sh"))))
 	agent.wantEvents(t, api, podEvent+"1", "default Node/node-1 UndeclaredHostNetwork ×1")
 	if took := time.Since(start); took > time.Second {
 		t.Errorf("took %v", took)
@@ -38,7 +38,7 @@ func TestAgentRestart(t *testing.T) {
 	for run := 1; run <= 3; run++ {
 		agent := newAgent(t, client)
 		stop := agent.run(t)
-		agent.Report(nodeOf(hostNet("a")))
+		agent.Publish(nodeOf(hostNet("a")))
 		agent.wantEvents(t, api, fmt.Sprintf("%s%d", podEvent, run))
 		stop()
 	}
@@ -54,7 +54,7 @@ func TestExpired(t *testing.T) {
 	agent := newAgent(t, client)
 	agent.ttl = 200 * time.Millisecond
 	agent.run(t)
-	agent.Report(nodeOf(hostNet("a")))
+	agent.Publish(nodeOf(hostNet("a")))
 	eventually(t, "a refresh", func() bool { return agent.sentResults()[Refreshed] > 0 })
 	api.expire()
 	eventually(t, "a new event", func() bool { return agent.sentResults()[Created] > 1 })
@@ -66,7 +66,7 @@ func TestContainerRestart(t *testing.T) {
 	api, client := serve(t)
 	agent := newAgent(t, client)
 	agent.run(t)
-	agent.Report(nodeOf(hostNet("a")))
+	agent.Publish(nodeOf(hostNet("a")))
 	agent.wantEvents(t, api, podEvent+"1")
 	agent.Reporter.mu.Lock()
 	for _, s := range agent.states {
@@ -75,7 +75,7 @@ func TestContainerRestart(t *testing.T) {
 	agent.Reporter.mu.Unlock()
 	restarted := hostNet("b")
 	restarted.Pod.UID = "uid-a"
-	agent.Report(nodeOf(restarted))
+	agent.Publish(nodeOf(restarted))
 	eventually(t, "a second occurrence", func() bool { return agent.sentResults()[Refreshed] == 1 })
 	agent.wantEvents(t, api, podEvent+"2")
 }
@@ -87,9 +87,9 @@ func TestGoneBeforeDelivered(t *testing.T) {
 	api.setRefuse(func(request) error { return apierrors.NewInternalError(errors.New("etcd")) })
 	agent := newAgent(t, client)
 	agent.run(t)
-	agent.Report(nodeOf(hostNet("a")))
+	agent.Publish(nodeOf(hostNet("a")))
 	eventually(t, "an attempt", func() bool { return agent.sentResults()[Failed] > 0 })
-	agent.Report(nodeOf())
+	agent.Publish(nodeOf())
 	if agent.Pending() != 1 {
 		t.Fatalf("%d are pending, want 1", agent.Pending())
 	}

@@ -61,21 +61,14 @@ type place struct {
 
 // eventsOf returns the Events that a node's findings deserve, warnings first, so that they
 // are the first to be sent and the last that a cap leaves out.
-func eventsOf(node *report.Node, nodeName string) []event {
+func eventsOf(result *audit.Result, nodeName string) []event {
 	var warnings, normal []event
-	for i := range node.Findings {
-		finding := &node.Findings[i]
-		container := node.Container(finding)
-		// Nothing else of the pod runs yet: its containers say it once they start.
-		if container.Sandbox && finding.DeclaredBy.Declared() {
+	for i := range result.Findings {
+		finding := &result.Findings[i]
+		if finding.Deferred || finding.Anonymous {
 			continue
 		}
-		// Nobody could be asked yet what any container declared: all would look undeclared,
-		// and none would have a name.
-		if finding.DeclaredBy == inventory.ByUnknown && node.Snapshot.Inventory.Source == inventory.FromCgroups {
-			continue
-		}
-		e := newEvent(finding, container, nodeName)
+		e := newEvent(finding, nodeName)
 		if e.eventType == corev1.EventTypeWarning {
 			warnings = append(warnings, e)
 		} else {
@@ -85,27 +78,24 @@ func eventsOf(node *report.Node, nodeName string) []event {
 	return slices.Concat(warnings, normal)
 }
 
-func newEvent(finding *audit.Finding, container *snapshot.Container, nodeName string) event {
+func newEvent(finding *audit.Finding, nodeName string) event {
+	container := finding.Container
 	e := event{
-		key:       key(finding, container, nodeName),
+		key:       key(finding, nodeName),
 		container: container.Key(),
-		reason:    finding.Reason,
-		eventType: corev1.EventTypeWarning,
+		reason:    finding.Reason(),
+		eventType: corev1.EventTypeNormal,
 		node:      onNode(container, nodeName),
-		verdict:   verdict(finding, container),
+		verdict:   verdict(finding),
 	}
-	if finding.DeclaredBy.Declared() && isInEffect(finding) && finding.Reason != audit.HostPortShadows {
-		e.eventType = corev1.EventTypeNormal
+	if finding.Severity.Warns() {
+		e.eventType = corev1.EventTypeWarning
 	}
 	if isFit(container.Pod) {
 		place := onPod(container)
 		e.pod = &place
 	}
 	return e
-}
-
-func isInEffect(finding *audit.Finding) bool {
-	return !strings.HasSuffix(finding.Reason, "NotInEffect")
 }
 
 // isFit says whether the API server would take an Event about the pod. Names come from
@@ -155,13 +145,14 @@ func nodeReference(nodeName string) corev1.ObjectReference {
 
 // key hashes what makes the finding the same one for people. A container in a pod is its
 // name, as it gets a new ID with each restart; any other has nothing but its ID.
-func key(finding *audit.Finding, container *snapshot.Container, nodeName string) string {
+func key(finding *audit.Finding, nodeName string) string {
+	container := finding.Container
 	who := []string{container.RuntimeNamespace, container.ID}
 	if pod := container.Pod; pod != nil && pod.Name != "" && pod.Namespace != "" {
 		who = []string{pod.Namespace, pod.Name, pod.UID, container.Name}
 	}
 	// %q keeps the parts apart whatever is in them.
-	text := fmt.Appendf(nil, "%q %q %q", nodeName, who, finding.Reason)
+	text := fmt.Appendf(nil, "%q %q %q", nodeName, who, finding.Reason())
 	if finding.Check == audit.HostPort {
 		text = fmt.Appendf(text, " %q", report.PortsKey(&finding.Evidence)) // A note can't be changed: other ports are another Event.
 	}

@@ -16,8 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
+	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
@@ -30,7 +30,7 @@ var update = flag.Bool("update", false, "write the golden files")
 var firstSeen = time.Date(2026, 11, 23, 20, 45, 1, 123456789, time.UTC)
 
 // objects are the Events of a node, each at its first choice of place.
-func objects(node *report.Node) []*eventsv1.Event {
+func objects(node *audit.Result) []*eventsv1.Event {
 	var all []*eventsv1.Event
 	for _, e := range eventsOf(node, nodeName) {
 		s := newState(e, 1, firstSeen)
@@ -40,7 +40,7 @@ func objects(node *report.Node) []*eventsv1.Event {
 }
 
 // goldenNode has one of everything.
-func goldenNode() *report.Node {
+func goldenNode() *audit.Result {
 	joined := bare("web-1", inHostNet(41, "sh"))
 	joined.Declared.Joined = map[nsinspect.Kind]string{nsinspect.Net: "/proc/1/ns/net"}
 	bySpec := bare("web-2", inHostNet(42, "nginx"))

@@ -7,8 +7,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
@@ -62,9 +62,9 @@ func bare(name string, processes ...snapshot.Process) snapshot.Container {
 	}
 }
 
-func nodeOf(containers ...snapshot.Container) *report.Node {
+func nodeOf(containers ...snapshot.Container) *audit.Result {
 	s := &snapshot.Snapshot{Node: nodeName, Time: time.Date(2026, 11, 23, 20, 45, 0, 0, time.UTC), Host: nstest.Host(), Containers: containers, Ports: &snapshot.PortCoverage{}}
-	return report.NewNode(s)
+	return audit.Judge(s)
 }
 
 // hostNet is a pod that is in the host's network unasked, by its container's letter.

@@ -62,15 +62,15 @@ func nodeSubject(container *snapshot.Container) string {
 }
 
 // verdict says what is shared, who declared it, and by which evidence.
-func verdict(finding *audit.Finding, container *snapshot.Container) string {
+func verdict(finding *audit.Finding) string {
 	evidence := report.CleanEvidence(finding.Evidence, part)
 	if finding.Check == audit.HostPort {
-		return portVerdict(finding, &evidence, container)
+		return portVerdict(finding, &evidence)
 	}
 	kind := kindWord(evidence.Kind)
 	id := fmt.Sprintf("%s:[%d]", evidence.Kind, evidence.Namespace.Ino)
 	switch {
-	case isInEffect(finding):
+	case finding.Verdict != audit.NotInEffect:
 	case len(evidence.Processes) == 0:
 		return fmt.Sprintf("does not share the host's %s namespace, though %s declares that.", kind, declarer(finding))
 	default:
@@ -78,7 +78,7 @@ func verdict(finding *audit.Finding, container *snapshot.Container) string {
 			kind, declarer(finding), processes(&evidence), id)
 	}
 	return fmt.Sprintf("shares the host's %s namespace %s, %s: %s.",
-		kind, id, declaration(finding, container), processes(&evidence))
+		kind, id, declaration(finding), processes(&evidence))
 }
 
 func kindWord(kind nsinspect.Kind) string {
@@ -101,14 +101,14 @@ func declarer(finding *audit.Finding) string {
 	return "its pod"
 }
 
-func declaration(finding *audit.Finding, container *snapshot.Container) string {
+func declaration(finding *audit.Finding) string {
 	switch finding.DeclaredBy {
 	case inventory.ByPod, inventory.BySpec:
 		return "as " + declarer(finding) + " declares"
 	case inventory.ByNobody:
 		return "which nobody declared"
 	default:
-		if reason := cmp.Or(container.Declared.Detail, container.Declared.PortsDetail); reason != "" {
+		if reason := cmp.Or(finding.Container.Declared.Detail, finding.Container.Declared.PortsDetail); reason != "" {
 			return "and it is unknown whether that was declared (" + part(reason) + ")"
 		}
 		return "and it is unknown whether that was declared"

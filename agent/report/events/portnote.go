@@ -15,15 +15,15 @@ const maxNamedPorts = 5
 
 // portVerdict says which ports of the host lead into the container, who declared them, and
 // by which evidence.
-func portVerdict(finding *audit.Finding, evidence *audit.Evidence, container *snapshot.Container) string {
+func portVerdict(finding *audit.Finding, evidence *audit.Evidence) string {
 	ports := portWord(evidence) + " " + report.PortsText(evidence, maxNamedPorts)
-	switch finding.Reason {
-	case audit.HostPortNotInEffect:
-		return fmt.Sprintf("does not receive what comes to host %s, though %s declares that: %s.", ports, declarer(finding), missing(container))
-	case audit.HostPortShadows:
+	switch finding.Verdict {
+	case audit.NotInEffect:
+		return fmt.Sprintf("does not receive what comes to host %s, though %s declares that: %s.", ports, declarer(finding), missing(finding.Container))
+	case audit.Shadows:
 		return fmt.Sprintf("receives what comes to host %s, before %s, which listens there in vain.", ports, shadowed(evidence))
 	}
-	return fmt.Sprintf("receives what comes to host %s, %s.", ports, declaration(finding, container))
+	return fmt.Sprintf("receives what comes to host %s, %s.", ports, declaration(finding))
 }
 
 // missing says what would have to be there.

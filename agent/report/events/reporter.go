@@ -21,7 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	eventsv1client "k8s.io/client-go/kubernetes/typed/events/v1"
 
-	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/audit"
 )
 
 // Result is what became of one attempt to deliver an Event.
@@ -128,10 +128,10 @@ func New(config Config) (*Reporter, error) {
 	}, nil
 }
 
-// Report makes the findings of a node the ones that Events are kept of. It does not wait
+// Publish makes the findings of a result the ones that Events are kept of. It does not wait
 // for the API server.
-func (r *Reporter) Report(node *report.Node) {
-	events := eventsOf(node, r.node)
+func (r *Reporter) Publish(result *audit.Result) {
+	events := eventsOf(result, r.node)
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -37,14 +37,14 @@ func TestFlush(t *testing.T) {
 	t.Parallel()
 	api, client := serve(t)
 	agent := newAgent(t, client)
-	agent.Report(nodeOf(hostNet("a")))
+	agent.Publish(nodeOf(hostNet("a")))
 	if err := agent.Flush(t.Context()); err != nil {
 		t.Fatalf("before run: %v", err)
 	}
 	api.want(t, podEvent+"1")
 	stop := agent.run(t)
 	stop()
-	agent.Report(nodeOf(hostNet("a"), bare("b", inHostNet(12, "sh"))))
+	agent.Publish(nodeOf(hostNet("a"), bare("b", inHostNet(12, "sh"))))
 	if err := agent.Flush(t.Context()); err != nil {
 		t.Fatalf("after run: %v", err)
 	}
@@ -72,7 +72,7 @@ func TestFlushIsBounded(t *testing.T) {
 			api, client := serve(t)
 			test.trouble(api)
 			agent := newAgent(t, client)
-			agent.Report(nodeOf(hostNet("a")))
+			agent.Publish(nodeOf(hostNet("a")))
 			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 			defer cancel()
 			err := agent.Flush(ctx)
@@ -95,8 +95,8 @@ func TestOverflow(t *testing.T) {
 	for _, name := range []string{"a", "b", "c", "d"} {
 		many = append(many, bare(name, inHostNet(12, "sh")))
 	}
-	agent.Report(nodeOf(many...))
-	agent.Report(nodeOf(many...))
+	agent.Publish(nodeOf(many...))
+	agent.Publish(nodeOf(many...))
 	if agent.Overflow() != 2 || agent.Pending() != 2 {
 		t.Errorf("overflow %d and pending %d, want 2 and 2", agent.Overflow(), agent.Pending())
 	}
@@ -107,7 +107,7 @@ func TestOverflow(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Those that are delivered and gone make room.
-	agent.Report(nodeOf(many[2:]...))
+	agent.Publish(nodeOf(many[2:]...))
 	if agent.Overflow() != 0 || agent.Pending() != 2 {
 		t.Errorf("overflow %d and pending %d, want 0 and 2", agent.Overflow(), agent.Pending())
 	}

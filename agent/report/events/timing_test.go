@@ -34,10 +34,10 @@ func TestRefresh(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
 		t.Helper()
-		agent.Report(nodeOf(hostNet("a")))
+		agent.Publish(nodeOf(hostNet("a")))
 		for range 24 * 60 {
 			time.Sleep(time.Minute)
-			agent.Report(nodeOf(hostNet("a")))
+			agent.Publish(nodeOf(hostNet("a")))
 		}
 		for _, gap := range api.gaps("patch") {
 			if gap > DefaultTTL/2 || gap < DefaultTTL*2/5 {
@@ -63,7 +63,7 @@ func TestRestartInterval(t *testing.T) {
 		restart := func(letter string) {
 			c := hostNet(letter)
 			c.Pod.UID = "uid"
-			agent.Report(nodeOf(c))
+			agent.Publish(nodeOf(c))
 			synctest.Wait()
 		}
 		restart("a")
@@ -94,11 +94,11 @@ func TestRestartDuringDelivery(t *testing.T) {
 	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
 		t.Helper()
 		api.delay = 2 * time.Second
-		agent.Report(nodeOf(hostNet("a")))
+		agent.Publish(nodeOf(hostNet("a")))
 		time.Sleep(time.Second)
 		restarted := hostNet("b")
 		restarted.Pod.UID = "uid-a"
-		agent.Report(nodeOf(restarted))
+		agent.Publish(nodeOf(restarted))
 		time.Sleep(time.Minute)
 		api.want(t, podEvent+"1")
 		time.Sleep(5 * time.Second)
@@ -110,16 +110,16 @@ func TestGone(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
 		t.Helper()
-		agent.Report(nodeOf(hostNet("a")))
+		agent.Publish(nodeOf(hostNet("a")))
 		time.Sleep(10 * time.Minute)
-		agent.Report(nodeOf())
+		agent.Publish(nodeOf())
 		time.Sleep(10 * time.Minute)
-		agent.Report(nodeOf(hostNet("a")))
+		agent.Publish(nodeOf(hostNet("a")))
 		synctest.Wait()
 		if diff := cmp.Diff(map[string]int{"create": 1, "patch": 1}, api.verbs()); diff != "" {
 			t.Errorf("requests when it came back (-want +got):\n%s", diff)
 		}
-		agent.Report(nodeOf())
+		agent.Publish(nodeOf())
 		time.Sleep(3 * time.Hour)
 		if diff := cmp.Diff(map[string]int{"create": 1, "patch": 1}, api.verbs()); diff != "" {
 			t.Errorf("requests after it went (-want +got):\n%s", diff)
@@ -127,7 +127,7 @@ func TestGone(t *testing.T) {
 		if known := agent.known(); known != 0 {
 			t.Errorf("%d events are still known", known)
 		}
-		agent.Report(nodeOf(hostNet("a")))
+		agent.Publish(nodeOf(hostNet("a")))
 		synctest.Wait()
 		api.want(t, podEvent+"3")
 	})
@@ -138,7 +138,7 @@ func TestBackoff(t *testing.T) {
 	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
 		t.Helper()
 		api.setRefuse(func(request) error { return apierrors.NewTooManyRequestsError("slow down") })
-		agent.Report(nodeOf(hostNet("a")))
+		agent.Publish(nodeOf(hostNet("a")))
 		time.Sleep(5 * time.Minute)
 		want := []time.Duration{
 			time.Second / 2, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second,
@@ -157,7 +157,7 @@ func TestNoAnswer(t *testing.T) {
 		t.Helper()
 		api.setDeaf(true)
 		start := time.Now()
-		agent.Report(nodeOf(hostNet("a")))
+		agent.Publish(nodeOf(hostNet("a")))
 		if time.Since(start) != 0 {
 			t.Error("the report waited")
 		}
@@ -179,14 +179,14 @@ func TestRefreshFails(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
 		t.Helper()
-		agent.Report(nodeOf(hostNet("a")))
+		agent.Publish(nodeOf(hostNet("a")))
 		synctest.Wait()
 		api.setRefuse(func(request) error { return apierrors.NewForbidden(eventResource, "", nil) })
 		time.Sleep(DefaultTTL / 2)
 		if agent.Pending() != 1 || agent.Err() == nil {
 			t.Errorf("%d are pending, with the problem %v", agent.Pending(), agent.Err())
 		}
-		agent.Report(nodeOf())
+		agent.Publish(nodeOf())
 		time.Sleep(2 * time.Minute)
 		if agent.Pending() != 0 || agent.Err() != nil {
 			t.Errorf("once it is gone %d are pending, with the problem %v", agent.Pending(), agent.Err())

@@ -38,7 +38,7 @@ func TestRefused(t *testing.T) {
 			api.setRefuse(func(request) error { return test.err })
 			agent := newAgent(t, client)
 			agent.run(t)
-			agent.Report(nodeOf(hostNet("a"), bare("b", inHostNet(12, "sh"))))
+			agent.Publish(nodeOf(hostNet("a"), bare("b", inHostNet(12, "sh"))))
 			eventually(t, "some attempts", func() bool { return agent.sentResults()[Failed] > 3 })
 			if agent.Pending() != 2 {
 				t.Errorf("%d are pending, want 2", agent.Pending())
@@ -75,7 +75,7 @@ func TestServerAway(t *testing.T) {
 	t.Cleanup(transport.CloseIdleConnections)
 	agent := newAgent(t, clientTo(t, "http://"+address, transport))
 	agent.run(t)
-	agent.Report(nodeOf(hostNet("a")))
+	agent.Publish(nodeOf(hostNet("a")))
 	eventually(t, "an attempt", func() bool { return agent.sentResults()[Failed] > 0 })
 	if err := agent.Err(); err == nil || !strings.Contains(err.Error(), "check that the agent can reach the API server") {
 		t.Errorf("the problem is %v", err)
@@ -152,7 +152,7 @@ func TestNoPlace(t *testing.T) {
 			}
 			agent := newAgent(t, client)
 			agent.run(t)
-			agent.Report(node)
+			agent.Publish(node)
 			agent.wantEvents(t, api, test.events...)
 			if diff := cmp.Diff(test.results, agent.sentResults()); diff != "" {
 				t.Errorf("results (-want +got):\n%s", diff)

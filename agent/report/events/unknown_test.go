@@ -5,8 +5,8 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect/nstest"
 )
 
 // TestEventsWaitForContainerd has a container whose declaration is not known.
@@ -17,12 +17,12 @@ func TestEventsWaitForContainerd(t *testing.T) {
 		inventory.FromMemory:     1,
 		inventory.FromCgroups:    0, // It may be anything.
 	} {
-		snap := &snapshot.Snapshot{Containers: []snapshot.Container{{Container: inventory.Container{ID: "c"}}}}
-		snap.Inventory.Source = source
-		node := &report.Node{Snapshot: snap, Findings: []audit.Finding{{
-			Check: audit.HostNetwork, DeclaredBy: inventory.ByUnknown, Reason: "UndeclaredHostNetwork",
+		snap := &snapshot.Snapshot{Host: nstest.Host(), Containers: []snapshot.Container{{
+			Container: inventory.Container{ID: "c", Declared: inventory.Declaration{By: inventory.ByUnknown}},
+			Processes: []snapshot.Process{inHostNet(11, "sh")},
 		}}}
-		if got := len(eventsOf(node, "n")); got != want {
+		snap.Inventory.Source = source
+		if got := len(eventsOf(audit.Judge(snap), "n")); got != want {
 			t.Errorf("from %s: %d events, want %d", source, got, want)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
-// Journal remembers what it has written. Its Report is called by one goroutine.
+// Journal remembers what it has written. Its Publish is called by one goroutine.
 type Journal struct {
 	logger *slog.Logger
 	// written are the findings of the last report, with what names them.
@@ -32,19 +32,18 @@ func New(logger *slog.Logger) *Journal {
 	return &Journal{logger: logger, written: make(map[finding][]any)}
 }
 
-// Report writes what has changed since the last one.
-func (j *Journal) Report(node *report.Node) {
-	now := make(map[finding][]any, len(node.Findings))
-	for i := range node.Findings {
-		found := &node.Findings[i]
-		container := node.Container(found)
-		if container.Sandbox && found.DeclaredBy.Declared() {
-			continue // Its containers say it as soon as they run.
+// Publish writes what has changed since the last result.
+func (j *Journal) Publish(result *audit.Result) {
+	now := make(map[finding][]any, len(result.Findings))
+	for i := range result.Findings {
+		found := &result.Findings[i]
+		if found.Deferred {
+			continue
 		}
-		key := finding{container.Key(), found.Reason, report.PortsKey(&found.Evidence)}
+		key := finding{found.Container.Key(), found.Reason(), report.PortsKey(&found.Evidence)}
 		names, before := j.written[key]
 		if !before {
-			names = namesOf(container, found)
+			names = namesOf(found.Container, found)
 			j.begin(found, names)
 		}
 		now[key] = names
@@ -79,7 +78,7 @@ func (j *Journal) begin(found *audit.Finding, names []any) {
 // images and pods.
 func namesOf(container *snapshot.Container, found *audit.Finding) []any {
 	attrs := []any{
-		slog.String("reason", found.Reason),
+		slog.String("reason", found.Reason()),
 		slog.String("check", string(found.Check)),
 		slog.String("declaredBy", string(found.DeclaredBy)),
 		slog.String("runtimeNamespace", report.Clean(container.RuntimeNamespace)),

@@ -8,15 +8,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
 )
 
 // nodeWith is a node on which one process of each container is in the host's network.
-func nodeWith(containers ...inventory.Container) *report.Node {
+func nodeWith(containers ...inventory.Container) *audit.Result {
 	snap := &snapshot.Snapshot{Host: nstest.Host()}
 	groups := []nsinspect.ThreadGroup{nstest.Sharing(nsinspect.Net)}
 	for _, container := range containers {
@@ -25,7 +25,7 @@ func nodeWith(containers ...inventory.Container) *report.Node {
 			Processes: []snapshot.Process{{PID: 7, Command: "a\x1b[31mb", Groups: groups}},
 		})
 	}
-	return report.NewNode(snap)
+	return audit.Judge(snap)
 }
 
 func TestJournalWritesChanges(t *testing.T) {
@@ -42,10 +42,10 @@ func TestJournalWritesChanges(t *testing.T) {
 	}
 	var b bytes.Buffer
 	journal := New(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: withoutTime})))
-	journal.Report(nodeWith(sandbox))
-	journal.Report(nodeWith(declared))
-	journal.Report(nodeWith(declared, outside))
-	journal.Report(nodeWith(outside))
+	journal.Publish(nodeWith(sandbox))
+	journal.Publish(nodeWith(declared))
+	journal.Publish(nodeWith(declared, outside))
+	journal.Publish(nodeWith(outside))
 	want := []string{
 		`level=INFO msg=finding reason=HostNetworkShared check=HostNetwork declaredBy=pod runtimeNamespace=k8s.io containerId=c1 container=main namespace=default pod=web podUid=u evidenceNamespace=net:[4:1] processes="pid 7 (a\\x1b[31mb)"`,
 		`level=WARN msg=finding reason=UndeclaredHostNetwork check=HostNetwork declaredBy=nobody runtimeNamespace="default\\nlevel=INFO" containerId=ctr container="" evidenceNamespace=net:[4:1] processes="pid 7 (a\\x1b[31mb)"`,

@@ -18,11 +18,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/audit"
 )
 
 // DefaultMaxFindings is how many findings, and how many ports, have a series of their own.
 const DefaultMaxFindings = 1000
+
+// fullScan is the kind of a scan of the whole node.
+const fullScan = "full"
 
 // maxScrapes caps the scrapes at the same time; others are answered with 503.
 const maxScrapes = 8
@@ -96,8 +99,8 @@ func New(config Config) *Exporter {
 
 // start shows every counter as 0, so that its first increase is seen as one.
 func (e *Exporter) start(config Config) {
-	for _, kind := range []report.ScanKind{report.FullScan, report.TargetedScan} {
-		e.durations.WithLabelValues(string(kind))
+	for _, kind := range []string{fullScan, "targeted"} {
+		e.durations.WithLabelValues(kind)
 	}
 	for _, stage := range config.Stages {
 		e.errors.WithLabelValues(stage)
@@ -132,13 +135,13 @@ func registerFuncs(factory promauto.Factory, config Config) {
 	}, func() float64 { return 1 })
 }
 
-// Report takes what is now known of the node in place of what was known before.
-func (e *Exporter) Report(node *report.Node) { e.node.latest.Store(node) }
+// Publish takes what is now known of the node in place of what was known before.
+func (e *Exporter) Publish(result *audit.Result) { e.node.latest.Store(result) }
 
 // ScanDone takes how long a scan took, whether it failed, and when it ended.
-func (e *Exporter) ScanDone(kind report.ScanKind, took time.Duration, err error, ended time.Time) {
-	e.durations.WithLabelValues(string(kind)).Observe(took.Seconds())
-	if kind == report.FullScan && err == nil {
+func (e *Exporter) ScanDone(kind string, took time.Duration, err error, ended time.Time) {
+	e.durations.WithLabelValues(kind).Observe(took.Seconds())
+	if kind == fullScan && err == nil {
 		e.lastSuccess.WithLabelValues().Set(float64(ended.UnixMilli()) / 1000)
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
+	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
@@ -66,7 +66,7 @@ func byPod(kinds ...nsinspect.Kind) inventory.Declaration {
 }
 
 // goldenNode has a finding of each declarer, a pause container, and gaps.
-func goldenNode() *report.Node {
+func goldenNode() *audit.Result {
 	outside := container("web-1", inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}}, nsinspect.Net)
 	outside.RuntimeNamespace = "moby"
 	foreign := snapshot.Container{Container: inventory.FromCgroup(runtimes.Ref{ID: "cafe", Runtime: "podman"}, "not known")}
@@ -87,7 +87,7 @@ func goldenNode() *report.Node {
 	)
 	s.Ports = &snapshot.PortCoverage{Sockets: 12, Forwards: 1, Rules: 31}
 	s.Coverage.Gaps = []snapshot.Gap{{Cause: snapshot.CauseRead, Detail: "something broke"}}
-	return report.NewNode(s)
+	return audit.Judge(s)
 }
 
 // scrape returns the nsaudit lines of the page.
@@ -111,14 +111,14 @@ func TestGolden(t *testing.T) {
 	t.Parallel()
 	ended := time.Date(2026, 11, 23, 20, 45, 0, 250e6, time.UTC)
 	seen := New(full())
-	seen.Report(goldenNode())
-	seen.ScanDone(report.FullScan, 35*time.Millisecond, nil, ended)
-	seen.ScanDone(report.FullScan, 90*time.Second, errors.New("too slow"), ended.Add(time.Minute))
-	seen.ScanDone(report.TargetedScan, 2*time.Millisecond, nil, ended.Add(time.Hour))
+	seen.Publish(goldenNode())
+	seen.ScanDone("full", 35*time.Millisecond, nil, ended)
+	seen.ScanDone("full", 90*time.Second, errors.New("too slow"), ended.Add(time.Minute))
+	seen.ScanDone("targeted", 2*time.Millisecond, nil, ended.Add(time.Hour))
 	seen.Error("scan")
 	seen.EventSent("sent")
 	blind := New(Config{})
-	blind.Report(report.NewNode(&snapshot.Snapshot{Host: nsinspect.HostReference{Reference: nsinspect.ByNone}}))
+	blind.Publish(audit.Judge(&snapshot.Snapshot{Host: nsinspect.HostReference{Reference: nsinspect.ByNone}}))
 	for name, e := range map[string]*Exporter{
 		"before.txt": New(full()),
 		"seen.txt":   seen,
@@ -152,8 +152,8 @@ func golden(t *testing.T, name, got string) {
 func TestLint(t *testing.T) {
 	t.Parallel()
 	e := New(full())
-	e.Report(goldenNode())
-	e.ScanDone(report.FullScan, time.Second, nil, time.Now())
+	e.Publish(goldenNode())
+	e.ScanDone("full", time.Second, nil, time.Now())
 	problems, err := testutil.GatherAndLint(e.Gatherer())
 	if err != nil || len(problems) > 0 {
 		t.Errorf("problems %v, error %v", problems, err)
@@ -174,7 +174,7 @@ func TestAgentsOwn(t *testing.T) {
 func TestOpenMetrics(t *testing.T) {
 	t.Parallel()
 	e := New(full())
-	e.Report(goldenNode())
+	e.Publish(goldenNode())
 	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
 	r.Header.Set("Accept", "application/openmetrics-text;version=1.0.0")
 	w := httptest.NewRecorder()
@@ -191,13 +191,13 @@ func TestOpenMetrics(t *testing.T) {
 func TestRace(t *testing.T) {
 	t.Parallel()
 	e := New(full())
-	nodes := []*report.Node{goldenNode(), report.NewNode(snap())}
+	nodes := []*audit.Result{goldenNode(), audit.Judge(snap())}
 	var all sync.WaitGroup
 	for worker := range 4 {
 		all.Go(func() {
 			for i := range 50 {
-				e.Report(nodes[(worker+i)%len(nodes)])
-				e.ScanDone(report.FullScan, time.Duration(i), nil, time.Now())
+				e.Publish(nodes[(worker+i)%len(nodes)])
+				e.ScanDone("full", time.Duration(i), nil, time.Now())
 				e.Error("scan")
 				e.EventSent("sent")
 			}

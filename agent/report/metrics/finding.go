@@ -6,7 +6,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
-	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
@@ -19,14 +18,15 @@ func findingLabelNames() []string {
 	return []string{"namespace", "pod", "container", "container_id", "check", "declared_by", "reason"}
 }
 
-func labelsOf(finding *audit.Finding, container *snapshot.Container) findingLabels {
+func labelsOf(finding *audit.Finding) findingLabels {
+	container := finding.Container
 	var namespace, pod string
 	if container.Pod != nil {
 		namespace, pod = container.Pod.Namespace, container.Pod.Name
 	}
 	return findingLabels{
 		label(namespace), label(pod), label(containerName(container)), label(container.ID),
-		label(string(finding.Check)), label(string(finding.DeclaredBy)), label(finding.Reason),
+		label(string(finding.Check)), label(string(finding.DeclaredBy)), label(finding.Reason()),
 	}
 }
 
@@ -40,8 +40,8 @@ func portLabelNames() []string {
 	}
 }
 
-func portLabelsOf(finding *audit.Finding, container *snapshot.Container, port *audit.PortEvidence) portLabels {
-	f := labelsOf(finding, container)
+func portLabelsOf(finding *audit.Finding, port *audit.PortEvidence) portLabels {
+	f := labelsOf(finding)
 	number := strconv.Itoa(int(port.HostPort))
 	if port.LastPort > port.HostPort {
 		number += "-" + strconv.Itoa(int(port.LastPort))
@@ -74,7 +74,7 @@ func undeclaredFirst(findings []audit.Finding) []*audit.Finding {
 	var declared []*audit.Finding
 	for i := range findings {
 		finding := &findings[i]
-		if finding.DeclaredBy == inventory.ByPod || finding.DeclaredBy == inventory.BySpec {
+		if !finding.Undeclared() {
 			declared = append(declared, finding)
 		} else {
 			ordered = append(ordered, finding)

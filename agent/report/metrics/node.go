@@ -7,13 +7,12 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
 // nodeCollector makes the node's metrics anew at each scrape.
 type nodeCollector struct {
-	latest      atomic.Pointer[report.Node]
+	latest      atomic.Pointer[audit.Result]
 	maxFindings int
 
 	findings, info, omitted        *prometheus.Desc
@@ -79,26 +78,26 @@ func (c *nodeCollector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
-	node := c.latest.Load()
-	if node == nil {
+	result := c.latest.Load()
+	if result == nil {
 		return
 	}
-	available := node.Snapshot.Host.PID > 0
+	available := result.Snapshot.Host.PID > 0
 	send(ch, c.hostAvailable, truth(available))
 	// Without a host reference there is no verdict, and 0 findings would be one.
 	if available {
-		send(ch, c.hostInfo, 1, label(string(node.Snapshot.Host.Reference)))
-		c.collectFindings(ch, node)
-		c.collectInfo(ch, node)
-		c.collectPorts(ch, node)
+		send(ch, c.hostInfo, 1, label(string(result.Snapshot.Host.Reference)))
+		c.collectFindings(ch, result)
+		c.collectInfo(ch, result)
+		c.collectPorts(ch, result)
 	}
-	c.collectUnknown(ch, node)
-	send(ch, c.containers, float64(len(node.Snapshot.Containers)))
-	send(ch, c.processes, float64(node.Snapshot.Coverage.Processes))
-	send(ch, c.threads, float64(node.Snapshot.Coverage.Threads))
+	c.collectUnknown(ch, result)
+	send(ch, c.containers, float64(len(result.Snapshot.Containers)))
+	send(ch, c.processes, float64(result.Snapshot.Coverage.Processes))
+	send(ch, c.threads, float64(result.Snapshot.Coverage.Threads))
 }
 
-func (c *nodeCollector) collectFindings(ch chan<- prometheus.Metric, node *report.Node) {
+func (c *nodeCollector) collectFindings(ch chan<- prometheus.Metric, result *audit.Result) {
 	type group struct{ check, declaredBy string }
 	counts := make(map[group]int)
 	for _, check := range audit.Checks() {
@@ -106,8 +105,8 @@ func (c *nodeCollector) collectFindings(ch chan<- prometheus.Metric, node *repor
 			counts[group{string(check), string(declarer)}] = 0
 		}
 	}
-	for i := range node.Findings {
-		finding := &node.Findings[i]
+	for i := range result.Findings {
+		finding := &result.Findings[i]
 		counts[group{label(string(finding.Check)), label(string(finding.DeclaredBy))}]++
 	}
 	for group, count := range counts {
@@ -115,24 +114,24 @@ func (c *nodeCollector) collectFindings(ch chan<- prometheus.Metric, node *repor
 	}
 }
 
-func (c *nodeCollector) collectInfo(ch chan<- prometheus.Metric, node *report.Node) {
+func (c *nodeCollector) collectInfo(ch chan<- prometheus.Metric, result *audit.Result) {
 	shown := make(map[findingLabels]bool)
-	for _, finding := range undeclaredFirst(node.Findings) {
+	for _, finding := range undeclaredFirst(result.Findings) {
 		if len(shown) == c.maxFindings {
 			break
 		}
-		labels := labelsOf(finding, node.Container(finding))
+		labels := labelsOf(finding)
 		if !shown[labels] {
 			shown[labels] = true
 			send(ch, c.info, 1, labels[:]...)
 		}
 	}
-	send(ch, c.omitted, float64(len(node.Findings)-len(shown)))
+	send(ch, c.omitted, float64(len(result.Findings)-len(shown)))
 }
 
 // collectPorts shows the ports of the findings, which name some of each, and counts the rest.
-func (c *nodeCollector) collectPorts(ch chan<- prometheus.Metric, node *report.Node) {
-	ports := node.Snapshot.Ports
+func (c *nodeCollector) collectPorts(ch chan<- prometheus.Metric, result *audit.Result) {
+	ports := result.Snapshot.Ports
 	if ports == nil {
 		return
 	}
@@ -141,10 +140,10 @@ func (c *nodeCollector) collectPorts(ch chan<- prometheus.Metric, node *report.N
 	send(ch, c.ignoredRules, float64(ports.Ignored))
 	send(ch, c.forwardsSeen, truth(len(ports.NoForwards) == 0))
 	shown, all := make(map[portLabels]bool), 0
-	for _, finding := range undeclaredFirst(node.Findings) {
+	for _, finding := range undeclaredFirst(result.Findings) {
 		all += len(finding.Evidence.Ports) + finding.Evidence.MorePorts
 		for i := range finding.Evidence.Ports {
-			labels := portLabelsOf(finding, node.Container(finding), &finding.Evidence.Ports[i])
+			labels := portLabelsOf(finding, &finding.Evidence.Ports[i])
 			if len(shown) < c.maxFindings && !shown[labels] {
 				shown[labels] = true
 				send(ch, c.portInfo, 1, labels[:]...)
@@ -154,13 +153,13 @@ func (c *nodeCollector) collectPorts(ch chan<- prometheus.Metric, node *report.N
 	send(ch, c.portsOmitted, float64(all-len(shown)))
 }
 
-func (c *nodeCollector) collectUnknown(ch chan<- prometheus.Metric, node *report.Node) {
+func (c *nodeCollector) collectUnknown(ch chan<- prometheus.Metric, result *audit.Result) {
 	counts := make(map[string]int)
 	for _, cause := range snapshot.Causes() {
 		counts[string(cause)] = 0
 	}
-	for i := range node.Unknown {
-		counts[label(string(node.Unknown[i].Cause))]++
+	for i := range result.Unknown {
+		counts[label(string(result.Unknown[i].Cause))]++
 	}
 	for cause, count := range counts {
 		send(ch, c.unknown, float64(count), cause)

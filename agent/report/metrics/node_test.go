@@ -14,7 +14,6 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
@@ -48,11 +47,11 @@ func gather(t *testing.T, e *Exporter, name string) []string {
 func TestSeriesEnd(t *testing.T) {
 	t.Parallel()
 	e := New(Config{})
-	e.Report(report.NewNode(snap(podContainer("p", "main", "a", byPod(), nsinspect.Net))))
+	e.Publish(audit.Judge(snap(podContainer("p", "main", "a", byPod(), nsinspect.Net))))
 	if got := gather(t, e, "nsaudit_finding_info"); len(got) != 1 {
 		t.Fatalf("series %q", got)
 	}
-	e.Report(report.NewNode(snap(podContainer("p", "main", "a", byPod()))))
+	e.Publish(audit.Judge(snap(podContainer("p", "main", "a", byPod()))))
 	if got := gather(t, e, "nsaudit_finding_info"); len(got) != 0 {
 		t.Errorf("the finding's series is still there: %q", got)
 	}
@@ -73,7 +72,7 @@ func TestCap(t *testing.T) {
 		containers = append(containers, podContainer("z", id, id, byPod(), nsinspect.Net))
 	}
 	e := New(Config{MaxFindings: 3})
-	e.Report(report.NewNode(snap(containers...)))
+	e.Publish(audit.Judge(snap(containers...)))
 	got := strings.Join(gather(t, e, "nsaudit_finding_info"), "\n")
 	if strings.Count(got, "UndeclaredHostNetwork") != 2 || strings.Count(got, "HostNetworkShared") != 1 {
 		t.Errorf("series:\n%s", got)
@@ -103,11 +102,11 @@ func TestHostileLabels(t *testing.T) {
 	s.Coverage.Gaps = []snapshot.Gap{{Cause: "\xff"}, {Cause: snapshot.Cause(long)}}
 	s.Host.Reference = "\xff"
 	e := New(Config{Build: Build{Version: "\xff"}})
-	node := report.NewNode(s)
+	node := audit.Judge(s)
 	for i := range node.Findings {
-		node.Findings[i].DeclaredBy = s.Containers[node.Findings[i].Container].Declared.By
+		node.Findings[i].DeclaredBy = node.Findings[i].Container.Declared.By
 	}
-	e.Report(node)
+	e.Publish(node)
 
 	info := gather(t, e, "nsaudit_finding_info")
 	omitted := gather(t, e, "nsaudit_finding_info_omitted")
@@ -154,7 +153,7 @@ func TestPartialScrape(t *testing.T) {
 	config.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	e := New(config)
 	e.registry.MustRegister(broken{prometheus.NewDesc("nsaudit_broken", "", nil, nil)})
-	e.Report(goldenNode())
+	e.Publish(goldenNode())
 	if page := scrape(t, e); !strings.Contains(page, "nsaudit_containers 7") {
 		t.Errorf("page:\n%s", page)
 	}
@@ -178,7 +177,7 @@ func TestPortsAreCapped(t *testing.T) {
 	s := snap(c)
 	s.Ports = &snapshot.PortCoverage{Sockets: 100}
 	e := New(Config{MaxFindings: 10})
-	e.Report(report.NewNode(s))
+	e.Publish(audit.Judge(s))
 	if got := gather(t, e, "nsaudit_host_port_info"); len(got) != 10 {
 		t.Errorf("%d series, want the cap", len(got))
 	}

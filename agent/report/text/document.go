@@ -97,6 +97,8 @@ type Finding struct {
 	Check      audit.Check        `json:"check"`
 	DeclaredBy inventory.Declarer `json:"declaredBy"`
 	Reason     string             `json:"reason"`
+	Verdict    audit.Verdict      `json:"-"`
+	Severity   audit.Severity     `json:"-"`
 	Pod        *Pod               `json:"pod,omitempty"`
 	Container  ContainerRef       `json:"container"`
 	Evidence   audit.Evidence     `json:"evidence"`
@@ -126,10 +128,10 @@ func (f Filter) shows(container *snapshot.Container) bool {
 		(f.Pod == "" || f.Pod == container.Pod.Name)
 }
 
-// NewScan judges a snapshot and makes the document of it. What is unknown of the whole
+// NewScan makes the document of a result. What is unknown of the whole
 // node is shown whatever the filter.
-func NewScan(snap *snapshot.Snapshot, filter Filter) *Scan {
-	findings, unknown := audit.Judge(snap)
+func NewScan(result *audit.Result, filter Filter) *Scan {
+	snap := result.Snapshot
 	scan := &Scan{
 		APIVersion:      snapshot.APIVersion,
 		Kind:            ScanKind,
@@ -158,9 +160,9 @@ func NewScan(snap *snapshot.Snapshot, filter Filter) *Scan {
 	scan.Host.Reference = nsinspect.HostSource(report.Clean(string(scan.Host.Reference)))
 	scan.Host.Containers = cleanAll(scan.Host.Containers)
 	scan.addContainers(snap, filter)
-	scan.addUnknown(snap, unknown, filter)
+	scan.addUnknown(result.Unknown, filter)
 	scan.addMissed(snap, filter)
-	scan.addFindings(snap, findings, filter)
+	scan.addFindings(result.Findings, filter)
 	return scan
 }
 
@@ -182,11 +184,10 @@ func (s *Scan) addContainers(snap *snapshot.Snapshot, filter Filter) {
 	s.Coverage.Containers = len(s.Containers)
 }
 
-func (s *Scan) addUnknown(snap *snapshot.Snapshot, unknown []audit.Unknown, filter Filter) {
+func (s *Scan) addUnknown(unknown []audit.Unknown, filter Filter) {
 	for _, u := range unknown {
 		shown := Unknown{Cause: snapshot.Cause(report.Clean(string(u.Cause))), Reason: report.Clean(u.Detail)}
-		if u.Container >= 0 {
-			container := &snap.Containers[u.Container]
+		if container := u.Container; container != nil {
 			if !filter.shows(container) {
 				continue
 			}
@@ -212,16 +213,19 @@ func (s *Scan) addMissed(snap *snapshot.Snapshot, filter Filter) {
 	}
 }
 
-func (s *Scan) addFindings(snap *snapshot.Snapshot, findings []audit.Finding, filter Filter) {
-	for _, finding := range findings {
-		container := &snap.Containers[finding.Container]
+func (s *Scan) addFindings(findings []audit.Finding, filter Filter) {
+	for i := range findings {
+		finding := &findings[i]
+		container := finding.Container
 		if !filter.shows(container) {
 			continue
 		}
 		s.Findings = append(s.Findings, Finding{
 			Check:      finding.Check,
 			DeclaredBy: inventory.Declarer(report.Clean(string(finding.DeclaredBy))),
-			Reason:     finding.Reason,
+			Verdict:    finding.Verdict,
+			Severity:   finding.Severity,
+			Reason:     finding.Reason(),
 			Pod:        podOf(container),
 			Container:  refOf(container),
 			Evidence:   report.CleanEvidence(finding.Evidence, report.Clean),

@@ -107,7 +107,7 @@ const (
 // evidence puts the evidence into one cell.
 func (f *Finding) evidence() string {
 	var b strings.Builder
-	if strings.HasSuffix(f.Reason, "NotInEffect") {
+	if f.Verdict == audit.NotInEffect {
 		b.WriteString("not in effect: ")
 	}
 	if f.Check == audit.HostPort {
@@ -125,7 +125,7 @@ func (f *Finding) evidence() string {
 
 // shadows says what listens in vain, where the finding is about that.
 func (f *Finding) shadows() string {
-	if f.Reason != audit.HostPortShadows || len(f.Evidence.Ports) == 0 || len(f.Evidence.Ports[0].Shadows) == 0 {
+	if f.Verdict != audit.Shadows || len(f.Evidence.Ports) == 0 || len(f.Evidence.Ports[0].Shadows) == 0 {
 		return ""
 	}
 	return ", before " + report.ShadowText(f.Evidence.Ports[0].Shadows[0])

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
@@ -79,9 +80,9 @@ func goldenSnapshot() *snapshot.Snapshot {
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	scan := NewScan(goldenSnapshot(), Filter{})
-	empty := NewScan(&snapshot.Snapshot{Host: goldenSnapshot().Host, Inventory: inventory.Inventory{Source: inventory.FromCgroups}}, Filter{})
-	blind := NewScan(&snapshot.Snapshot{Host: nsinspect.HostReference{Reference: nsinspect.ByNone}}, Filter{})
+	scan := NewScan(audit.Judge(goldenSnapshot()), Filter{})
+	empty := NewScan(audit.Judge(&snapshot.Snapshot{Host: goldenSnapshot().Host, Inventory: inventory.Inventory{Source: inventory.FromCgroups}}), Filter{})
+	blind := NewScan(audit.Judge(&snapshot.Snapshot{Host: nsinspect.HostReference{Reference: nsinspect.ByNone}}), Filter{})
 	renderers := map[string]func(*bytes.Buffer) error{
 		"scan.txt":       func(b *bytes.Buffer) error { return scan.Table(b, TableOptions{}) },
 		"scan-wide.txt":  func(b *bytes.Buffer) error { return scan.Table(b, TableOptions{Wide: true, NoHeaders: true}) },
@@ -89,7 +90,7 @@ func TestGolden(t *testing.T) {
 		"scan.json":      func(b *bytes.Buffer) error { return scan.JSON(b) },
 		"scan.yaml":      func(b *bytes.Buffer) error { return scan.YAML(b) },
 		"filtered.txt": func(b *bytes.Buffer) error {
-			return NewScan(goldenSnapshot(), Filter{Namespace: "default", Pod: "normal"}).Table(b, TableOptions{})
+			return NewScan(audit.Judge(goldenSnapshot()), Filter{Namespace: "default", Pod: "normal"}).Table(b, TableOptions{})
 		},
 		"empty.txt": func(b *bytes.Buffer) error { return empty.Table(b, TableOptions{}) },
 		"blind.txt": func(b *bytes.Buffer) error { return blind.Table(b, TableOptions{}) },

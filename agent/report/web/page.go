@@ -51,12 +51,12 @@ type row struct {
 }
 
 // newLanding serves the page for people.
-func newLanding(node func() *report.Node) http.Handler {
+func newLanding(latest func() *audit.Result) http.Handler {
 	// The page is part of the program, so that a mistake in it shows in every test.
 	page := template.Must(template.New("page").Parse(pageText))
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		var body bytes.Buffer
-		if err := page.Execute(&body, newPage(node())); err != nil {
+		if err := page.Execute(&body, newPage(latest())); err != nil {
 			http.Error(w, "the page could not be made", http.StatusInternalServerError)
 			return
 		}
@@ -72,11 +72,11 @@ func style() http.Handler {
 	})
 }
 
-func newPage(node *report.Node) page {
-	if node == nil {
+func newPage(result *audit.Result) page {
+	if result == nil {
 		return page{}
 	}
-	scan := text.NewScan(node.Snapshot, text.Filter{})
+	scan := text.NewScan(result, text.Filter{})
 	p := page{Scan: scan, NoVerdict: scan.Host.PID == 0}
 	slices.SortStableFunc(scan.Findings, undeclaredFirst)
 	for i := range scan.Findings {

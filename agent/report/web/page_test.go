@@ -14,8 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
@@ -90,8 +90,8 @@ func get(t *testing.T, config Config, method, path string) *httptest.ResponseRec
 	if config.Metrics == nil {
 		config.Metrics = http.NotFoundHandler()
 	}
-	if config.Node == nil {
-		config.Node = func() *report.Node { return nil }
+	if config.Result == nil {
+		config.Result = func() *audit.Result { return nil }
 	}
 	w := httptest.NewRecorder()
 	New(config).server.Handler.ServeHTTP(w, httptest.NewRequest(method, path, nil))
@@ -104,16 +104,16 @@ func TestPageGolden(t *testing.T) {
 	blind.Host = nsinspect.HostReference{Reference: nsinspect.ByNone}
 	partial := snap()
 	partial.Coverage.Gaps = hostileSnapshot().Coverage.Gaps
-	for name, node := range map[string]*report.Node{
+	for name, node := range map[string]*audit.Result{
 		"before.html":  nil,
-		"clean.html":   report.NewNode(snap()),
-		"partial.html": report.NewNode(partial),
-		"blind.html":   report.NewNode(blind),
-		"hostile.html": report.NewNode(hostileSnapshot()),
+		"clean.html":   audit.Judge(snap()),
+		"partial.html": audit.Judge(partial),
+		"blind.html":   audit.Judge(blind),
+		"hostile.html": audit.Judge(hostileSnapshot()),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := get(t, Config{Node: func() *report.Node { return node }}, http.MethodGet, "/")
+			w := get(t, Config{Result: func() *audit.Result { return node }}, http.MethodGet, "/")
 			if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "text/html; charset=utf-8" {
 				t.Errorf("status %d, %v", w.Code, w.Header())
 			}
@@ -143,8 +143,8 @@ func golden(t *testing.T, name string, got []byte) {
 // TestPageCaps checks that the page stays small, and that the undeclared comes first.
 func TestPageCaps(t *testing.T) {
 	t.Parallel()
-	node := report.NewNode(fullSnapshot())
-	page := get(t, Config{Node: func() *report.Node { return node }}, http.MethodGet, "/").Body.Bytes()
+	node := audit.Judge(fullSnapshot())
+	page := get(t, Config{Result: func() *audit.Result { return node }}, http.MethodGet, "/").Body.Bytes()
 	if got := bytes.Count(page, []byte("<tr><td>")); got != maxRows {
 		t.Errorf("%d rows, want %d", got, maxRows)
 	}

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/audit"
 )
 
 // Caps on what a client can hold of the server.
@@ -39,8 +39,8 @@ type Config struct {
 	Metrics http.Handler
 	// Live are the checks of /livez, and Ready those of /readyz.
 	Live, Ready []Check
-	// Node returns what is known of the node, nil before the first scan.
-	Node func() *report.Node
+	// Result returns what is known of the node, nil before the first scan.
+	Result func() *audit.Result
 	// Logger is told what went wrong with connections; nil for nobody.
 	Logger *slog.Logger
 }
@@ -78,7 +78,7 @@ func newHandler(config Config) http.Handler {
 	mux.Handle("GET /livez", health("livez", config.Live))
 	mux.Handle("GET /readyz", health("readyz", config.Ready))
 	mux.Handle("GET /style.css", style())
-	mux.Handle("GET /{$}", newLanding(config.Node))
+	mux.Handle("GET /{$}", newLanding(config.Result))
 	return guard(mux)
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/audit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -54,7 +54,7 @@ func TestRoutes(t *testing.T) {
 func listening(t *testing.T, config Config) *Server {
 	t.Helper()
 	config.Addresses = []string{"127.0.0.1:0", "127.0.0.1:0"}
-	config.Node = func() *report.Node { return nil }
+	config.Result = func() *audit.Result { return nil }
 	if config.Metrics == nil {
 		config.Metrics = http.NotFoundHandler()
 	}

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/audit"
 )
 
 // pipeListener hands out one connection that is already there, so that a test can have a
@@ -41,7 +41,7 @@ func servePipe(t *testing.T) (client net.Conn, stop func() error) {
 	client, conn := net.Pipe()
 	listener := &pipeListener{make(chan net.Conn, 1), make(chan struct{})}
 	listener.conn <- conn
-	server := New(Config{Node: func() *report.Node { return nil }, Metrics: http.NotFoundHandler()})
+	server := New(Config{Result: func() *audit.Result { return nil }, Metrics: http.NotFoundHandler()})
 	server.listeners = []net.Listener{listener}
 	return client, serve(t, server)
 }
