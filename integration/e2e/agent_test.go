@@ -10,28 +10,28 @@ import (
 	"time"
 
 	"github.com/nsaudit/nsaudit/integration/internal/eventually"
+	"github.com/nsaudit/nsaudit/integration/internal/kindtest"
 )
 
-// Soon is long enough for a look at a container that has started, nextScan for a full scan,
-// and podStart for the kubelet to start a pod: all on a machine that is busy with other things.
+// soon is long enough for a look at a container that has started, and nextScan for a full scan, on a machine that is busy
+// with other things.
 const (
 	soon     = 45 * time.Second
 	nextScan = 2 * time.Minute
-	podStart = 2 * time.Minute
 )
 
 // TestAgent deploys the agent, of the image that is loaded into the nodes, and looks at
 // what it reports.
 func TestAgent(t *testing.T) {
-	c := theCluster(t)
+	c := kindtest.Open(t)
 	// The chapter's pods of the demo have the host port that these tests want.
-	do(t, "delete", "namespace", "nsaudit-demo", "--ignore-not-found", "--timeout=50s")
-	do(t, "delete", "daemonset", "-n", "nsaudit", "nsaudit", "--ignore-not-found", "--timeout=50s")
-	do(t, "apply", "-k", manifestsDir+"/overlays/kind")
-	do(t, "rollout", "status", "-n", "nsaudit", "daemonset/nsaudit", "--timeout=50s")
+	kindtest.Do(t, "delete", "namespace", "nsaudit-demo", "--ignore-not-found", "--timeout=50s")
+	kindtest.Do(t, "delete", "daemonset", "-n", "nsaudit", "nsaudit", "--ignore-not-found", "--timeout=50s")
+	kindtest.Do(t, "apply", "-k", manifestsDir+"/overlays/kind")
+	kindtest.Do(t, "rollout", "status", "-n", "nsaudit", "daemonset/nsaudit", "--timeout=50s")
 	for _, test := range []struct {
 		name string
-		run  func(*testing.T, cluster)
+		run  func(*testing.T, kindtest.Cluster)
 	}{
 		{"the chapter's pods", testChapter},
 		{"pods that share nothing", testIsolated},
@@ -52,10 +52,10 @@ func TestAgent(t *testing.T) {
 	}
 }
 
-func testChapter(t *testing.T, c cluster) {
-	ns := namespace(t)
-	do(t, "apply", "-n", ns, "-k", "testdata/chapter")
-	ready(t, ns)
+func testChapter(t *testing.T, c kindtest.Cluster) {
+	ns := kindtest.Namespace(t)
+	kindtest.Do(t, "apply", "-n", ns, "-k", "testdata/chapter")
+	kindtest.Ready(t, ns)
 	eventually.Equal(t, soon, "events", []string{
 		"Normal HostIPCShared Pod/pod-with-host-pid-and-ipc spec.containers{main}",
 		"Normal HostNetworkShared Pod/pod-with-host-network spec.containers{main}",
@@ -63,13 +63,13 @@ func testChapter(t *testing.T, c cluster) {
 		"Normal HostPortBound Pod/kubia-hostport spec.containers{kubia}",
 	}, func() []string { return events(t, ns) })
 	testChapterPort(t, c, ns)
-	eventually.Equal(t, soon, "ports", []string{"kubia-hostport 9000/TCP DNAT HostPortBound pod"}, func() []string { return ports(t, c.worker(), ns) })
+	eventually.Equal(t, soon, "ports", []string{"kubia-hostport 9000/TCP DNAT HostPortBound pod"}, func() []string { return ports(t, c.Worker(), ns) })
 	eventually.Equal(t, soon, "series", []string{
 		"kubia-hostport HostPortBound",
 		"pod-with-host-network HostNetworkShared",
 		"pod-with-host-pid-and-ipc HostIPCShared",
 		"pod-with-host-pid-and-ipc HostPIDShared",
-	}, func() []string { return series(t, c.worker(), ns) })
+	}, func() []string { return series(t, c.Worker(), ns) })
 	shows := func(what, text string, parts ...string) {
 		for _, part := range parts {
 			if !strings.Contains(text, part) {
@@ -78,36 +78,36 @@ func testChapter(t *testing.T, c cluster) {
 		}
 	}
 	shared := []string{"Container main shares the host's network namespace net:[", "(sleep)"}
-	shows("describe", do(t, "describe", "pod", "-n", ns, "pod-with-host-network"), shared...)
-	shows("get events", do(t, "get", "events", "-n", ns, "--field-selector", "reason=HostNetworkShared"), shared...)
+	shows("describe", kindtest.Do(t, "describe", "pod", "-n", ns, "pod-with-host-network"), shared...)
+	shows("get events", kindtest.Do(t, "get", "events", "-n", ns, "--field-selector", "reason=HostNetworkShared"), shared...)
 	port := []string{"Container kubia receives what comes to host port 9000/TCP -> 10.244.", ":8080 (DNAT, ", ", as its pod declares."}
-	shows("describe", do(t, "describe", "pod", "-n", ns, "kubia-hostport"), port...)
-	shows("get events", do(t, "get", "events", "-n", ns, "--field-selector", "reason=HostPortBound"), port...)
+	shows("describe", kindtest.Do(t, "describe", "pod", "-n", ns, "kubia-hostport"), port...)
+	shows("get events", kindtest.Do(t, "get", "events", "-n", ns, "--field-selector", "reason=HostPortBound"), port...)
 }
 
-func testIsolated(t *testing.T, c cluster) {
-	ns := namespace(t)
-	apply(t, ns, pod(c, "normal", "", "")+
+func testIsolated(t *testing.T, c kindtest.Cluster) {
+	ns := kindtest.Namespace(t)
+	kindtest.Apply(t, ns, pod(c, "normal", "", "")+
 		pod(c, "shared-pid", "shareProcessNamespace: true", "")+
 		pod(c, "user-namespace", "hostUsers: false", "")+
 		pod(c, "marker", "hostIPC: true", ""))
-	ready(t, ns)
-	do(t, "debug", "-n", ns, "normal", "--image=alpine", "--image-pull-policy=IfNotPresent", "--target=main", "--profile=general", "--", "/bin/sleep", "9999")
-	do(t, "wait", "-n", ns, "pod/normal", "--for=jsonpath={.status.ephemeralContainerStatuses[0].state.running}", "--timeout=50s")
+	kindtest.Ready(t, ns)
+	kindtest.Do(t, "debug", "-n", ns, "normal", "--image=alpine", "--image-pull-policy=IfNotPresent", "--target=main", "--profile=general", "--", "/bin/sleep", "9999")
+	kindtest.Do(t, "wait", "-n", ns, "pod/normal", "--for=jsonpath={.status.ephemeralContainerStatuses[0].state.running}", "--timeout=50s")
 	// The marker shows that the agent has looked; a full scan sees the others again.
 	want := []string{"Normal HostIPCShared Pod/marker spec.containers{main}"}
 	eventually.Equal(t, soon, "events", want, func() []string { return events(t, ns) })
-	scanned(t, c.worker())
+	scanned(t, c.Worker())
 	eventually.Equal(t, 0, "events after a full scan", want, func() []string { return events(t, ns) })
-	eventually.Equal(t, 0, "series", []string{"marker HostIPCShared"}, func() []string { return series(t, c.worker(), ns) })
+	eventually.Equal(t, 0, "series", []string{"marker HostIPCShared"}, func() []string { return series(t, c.Worker(), ns) })
 }
 
-func testIntruder(t *testing.T, c cluster) {
-	ns := namespace(t)
-	apply(t, ns, pod(c, "entered", "", "")+pod(c, "tool", "hostPID: true", "privileged: true"))
-	ready(t, ns)
+func testIntruder(t *testing.T, c kindtest.Cluster) {
+	ns := kindtest.Namespace(t)
+	kindtest.Apply(t, ns, pod(c, "entered", "", "")+pod(c, "tool", "hostPID: true", "privileged: true"))
+	kindtest.Ready(t, ns)
 	// From within a privileged pod, and from the node into a pod that did nothing.
-	do(t, "exec", "-n", ns, "tool", "--", "/bin/sh", "-c", "nsenter -t 1 -n sleep 9999 >/dev/null 2>&1 &")
+	kindtest.Do(t, "exec", "-n", ns, "tool", "--", "/bin/sh", "-c", "nsenter -t 1 -n sleep 9999 >/dev/null 2>&1 &")
 	moveIn(t, c, ns, "entered")
 	eventually.Equal(t, nextScan, "events", []string{
 		"Normal HostPIDShared Pod/tool spec.containers{main}",
@@ -120,26 +120,26 @@ func testIntruder(t *testing.T, c cluster) {
 
 // moveIn makes a process of the node one of the pod's, by its cgroup. Its namespaces stay
 // the node's.
-func moveIn(t *testing.T, c cluster, ns, pod string) {
+func moveIn(t *testing.T, c kindtest.Cluster, ns, pod string) {
 	t.Helper()
-	id := do(t, "get", "pod", "-n", ns, pod, "-o", "jsonpath={.status.containerStatuses[0].containerID}")
+	id := kindtest.Do(t, "get", "pod", "-n", ns, pod, "-o", "jsonpath={.status.containerStatuses[0].containerID}")
 	id = strings.TrimPrefix(id, "containerd://")
-	c.in(t, c.worker(), "/bin/sh", "-c", `
+	c.In(t, c.Worker(), "/bin/sh", "-c", `
 pid=$(ctr -n k8s.io tasks ls | awk -v id="`+id+`" '$1 == id { print $2 }')
 sleep 9999 </dev/null >/dev/null 2>&1 &
 child=$!
 grep -l "^$pid$" $(find /sys/fs/cgroup -name cgroup.procs -path "*`+id+`*") | while read -r file; do echo $child >"$file"; done`)
 }
 
-func testBesideKubernetes(t *testing.T, c cluster) {
+func testBesideKubernetes(t *testing.T, c kindtest.Cluster) {
 	remove := func() {
-		c.in(t, c.worker(), "/bin/sh", "-c", "ctr task kill -s KILL e2e-beside; sleep 1; ctr container rm e2e-beside; ctr snapshot rm e2e-beside; true")
+		c.In(t, c.Worker(), "/bin/sh", "-c", "ctr task kill -s KILL e2e-beside; sleep 1; ctr container rm e2e-beside; ctr snapshot rm e2e-beside; true")
 	}
 	remove() // What a test that was interrupted has left.
 	t.Cleanup(remove)
-	c.in(t, c.worker(), "/bin/sh", "-c", `ctr -n k8s.io images export /tmp/alpine.tar docker.io/library/alpine:latest &&
+	c.In(t, c.Worker(), "/bin/sh", "-c", `ctr -n k8s.io images export /tmp/alpine.tar docker.io/library/alpine:latest &&
 ctr images import /tmp/alpine.tar >/dev/null && ctr run -d --net-host docker.io/library/alpine:latest e2e-beside /bin/sleep 9999`)
-	eventually.Equal(t, soon, "an event that names the container", []string{"Normal HostNetworkShared Node/" + c.worker()}, func() []string {
+	eventually.Equal(t, soon, "an event that names the container", []string{"Normal HostNetworkShared Node/" + c.Worker()}, func() []string {
 		var lines []string
 		for _, event := range eventList(t, "default") {
 			if strings.Contains(event.Note, "e2e-beside") {
@@ -150,9 +150,9 @@ ctr images import /tmp/alpine.tar >/dev/null && ctr run -d --net-host docker.io/
 	})
 }
 
-func testStatic(t *testing.T, c cluster) {
+func testStatic(t *testing.T, c kindtest.Cluster) {
 	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
-		described := do(t, "describe", "pod", "-n", "kube-system", name+"-"+c.controlPlane())
+		described := kindtest.Do(t, "describe", "pod", "-n", "kube-system", name+"-"+c.ControlPlane())
 		if !strings.Contains(described, "HostNetworkShared") {
 			t.Errorf("kubectl describe pod %s shows no event:\n%s", name, described)
 		}

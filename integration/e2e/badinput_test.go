@@ -14,12 +14,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/nsaudit/nsaudit/integration/internal/eventually"
+	"github.com/nsaudit/nsaudit/integration/internal/kindtest"
 )
 
 // testDisguised has a pod whose labels and annotations are those that containerd and the
 // kubelet tell pods and pause containers apart by, and more of them than fits anywhere else.
-func testDisguised(t *testing.T, c cluster) {
-	ns := namespace(t)
+func testDisguised(t *testing.T, c kindtest.Cluster) {
+	ns := kindtest.Namespace(t)
 	disguise := map[string]string{
 		"io.kubernetes.pod.name":       "other",
 		"io.kubernetes.pod.namespace":  "kube-system",
@@ -39,21 +40,21 @@ func testDisguised(t *testing.T, c cluster) {
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
 		ObjectMeta: metav1.ObjectMeta{Name: "disguised", Labels: disguise, Annotations: annotations},
 		Spec: corev1.PodSpec{
-			NodeName: c.worker(), HostIPC: true, TerminationGracePeriodSeconds: new(int64),
+			NodeName: c.Worker(), HostIPC: true, TerminationGracePeriodSeconds: new(int64),
 			Containers: []corev1.Container{{
 				Name: "main", Image: "alpine", ImagePullPolicy: corev1.PullIfNotPresent, Command: []string{"/bin/sleep", "9999999"},
 			}},
 		},
 	})
-	ready(t, ns)
+	kindtest.Ready(t, ns)
 	wantEvents := []string{"Normal HostIPCShared Pod/disguised spec.containers{main}"}
 	wantSeries := []string{"disguised HostIPCShared"}
 	eventually.Equal(t, soon, "events", wantEvents, func() []string { return events(t, ns) })
-	eventually.Equal(t, soon, "series", wantSeries, func() []string { return series(t, c.worker(), ns) })
-	scanned(t, c.worker())
+	eventually.Equal(t, soon, "series", wantSeries, func() []string { return series(t, c.Worker(), ns) })
+	scanned(t, c.Worker())
 	eventually.Equal(t, 0, "events after a full scan", wantEvents, func() []string { return events(t, ns) })
-	eventually.Equal(t, 0, "series after a full scan", wantSeries, func() []string { return series(t, c.worker(), ns) })
-	problems, err := promlint.New(strings.NewReader(metrics(t, c.worker()))).Lint()
+	eventually.Equal(t, 0, "series after a full scan", wantSeries, func() []string { return series(t, c.Worker(), ns) })
+	problems, err := promlint.New(strings.NewReader(metrics(t, c.Worker()))).Lint()
 	if err != nil || len(problems) > 0 {
 		t.Errorf("the metrics: %v, %v", err, problems)
 	}
@@ -71,7 +72,7 @@ func create(t *testing.T, namespace string, object any) {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	do(t, "create", "-n", namespace, "-f", file)
+	kindtest.Do(t, "create", "-n", namespace, "-f", file)
 }
 
 // A copy of the agent on the worker, and what the API server's certificate is checked with
@@ -83,19 +84,19 @@ const (
 
 // testRefused runs an agent of its own on the worker, which has findings to report to an API
 // server that does not take them. It has to fail, and to say why and what to do about it.
-func testRefused(t *testing.T, c cluster) {
-	ns := namespace(t)
-	apply(t, ns, pod(c, "found", "hostIPC: true", ""))
-	ready(t, ns)
-	c.engine(t, "cp", "../../bin/nsaudit", c.worker()+":"+copyOnNode)
-	t.Cleanup(func() { c.in(t, c.worker(), "rm", "-f", copyOnNode) })
-	server := strings.TrimSpace(c.in(t, c.worker(), "sed", "-n", "s/^ *server: //p", "/etc/kubernetes/kubelet.conf"))
+func testRefused(t *testing.T, c kindtest.Cluster) {
+	ns := kindtest.Namespace(t)
+	kindtest.Apply(t, ns, pod(c, "found", "hostIPC: true", ""))
+	kindtest.Ready(t, ns)
+	c.Run(t, "cp", "../../bin/nsaudit", c.Worker()+":"+copyOnNode)
+	t.Cleanup(func() { c.In(t, c.Worker(), "rm", "-f", copyOnNode) })
+	server := strings.TrimSpace(c.In(t, c.Worker(), "sed", "-n", "s/^ *server: //p", "/etc/kubernetes/kubelet.conf"))
 
 	good := token(t, "nsaudit", "nsaudit")
-	do(t, "create", "serviceaccount", "-n", ns, "powerless")
-	do(t, "create", "serviceaccount", "-n", ns, "gone")
+	kindtest.Do(t, "create", "serviceaccount", "-n", ns, "powerless")
+	kindtest.Do(t, "create", "serviceaccount", "-n", ns, "gone")
 	orphan := token(t, ns, "gone")
-	do(t, "delete", "serviceaccount", "-n", ns, "gone")
+	kindtest.Do(t, "delete", "serviceaccount", "-n", ns, "gone")
 	// That the other runs fail says something only if this one does not.
 	if out, code := once(t, c, server, good); code != 0 {
 		t.Fatalf("with a good token: exit code %d\n%s", code, out)
@@ -134,11 +135,11 @@ const remedyToken = "check that the agent's service account exists and its token
 
 func token(t *testing.T, namespace, account string) string {
 	t.Helper()
-	return strings.TrimSpace(do(t, "create", "token", "-n", namespace, account, "--duration=10m"))
+	return strings.TrimSpace(kindtest.Do(t, "create", "token", "-n", namespace, account, "--duration=10m"))
 }
 
 // once runs one look on the worker, which is reported with a token to a server.
-func once(t *testing.T, c cluster, server, token string) (out string, code int) {
+func once(t *testing.T, c kindtest.Cluster, server, token string) (out string, code int) {
 	t.Helper()
 	const script = `
 file=$(mktemp)
@@ -152,5 +153,5 @@ contexts: [{name: e2e, context: {cluster: e2e, user: e2e}}]
 current-context: e2e
 EOF
 ` + copyOnNode + ` agent --once --listen-address= --kubeconfig "$file" --node-name "$3"`
-	return c.try(t, "exec", c.worker(), "/bin/sh", "-c", script, "sh", server, token, c.worker())
+	return c.Try(t, "exec", c.Worker(), "/bin/sh", "-c", script, "sh", server, token, c.Worker())
 }

@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"github.com/nsaudit/nsaudit/integration/internal/eventually"
+	"github.com/nsaudit/nsaudit/integration/internal/kindtest"
 	"github.com/nsaudit/nsaudit/integration/internal/scrape"
 )
 
 // testHostPorts has pods of which each has its own way to a port of the host, or none.
-func testHostPorts(t *testing.T, c cluster) {
-	ns := namespace(t)
-	apply(t, ns, portPod(c, "udp", "", "{containerPort: 8080, hostPort: 9101, protocol: UDP}")+
+func testHostPorts(t *testing.T, c kindtest.Cluster) {
+	ns := kindtest.Namespace(t)
+	kindtest.Apply(t, ns, portPod(c, "udp", "", "{containerPort: 8080, hostPort: 9101, protocol: UDP}")+
 		portPod(c, "sctp", "", "{containerPort: 8080, hostPort: 9102, protocol: SCTP}")+
 		portPod(c, "loopback", "", "{containerPort: 8080, hostPort: 9103, hostIP: 127.0.0.1}")+
 		portPod(c, "ipv6", "", "{containerPort: 8080, hostPort: 9104, hostIP: '::1'}")+
@@ -33,7 +34,7 @@ func testHostPorts(t *testing.T, c cluster) {
     ports: [{containerPort: 8080, hostPort: 9106}]`, "")+
 		portPod(c, "thief", "", "{containerPort: 8080, hostPort: 10248}")+
 		portPod(c, "behind-a-service", "", "{containerPort: 8080}")+nodePort)
-	ready(t, ns)
+	kindtest.Ready(t, ns)
 	want := []string{
 		"listener 8080/TCP socket UndeclaredHostPort nobody",
 		"loopback 127.0.0.1:9103/TCP DNAT HostPortBound pod",
@@ -46,7 +47,7 @@ func testHostPorts(t *testing.T, c cluster) {
 	// The plugin passes over an address of the family that the pod does not have.
 	want = append(want, "ipv6 [::1]:9104/TCP none HostPortNotInEffect pod")
 	slices.Sort(want)
-	eventually.Equal(t, nextScan, "ports", want, func() []string { return ports(t, c.worker(), ns) })
+	eventually.Equal(t, nextScan, "ports", want, func() []string { return ports(t, c.Worker(), ns) })
 	eventually.Equal(t, soon, "events", []string{
 		"Normal HostNetworkShared Pod/listener spec.containers{main}",
 		"Normal HostNetworkShared Pod/silent spec.containers{main}",
@@ -64,11 +65,11 @@ func testHostPorts(t *testing.T, c cluster) {
 			t.Errorf("no event says %q: %q", note, notes(t, ns))
 		}
 	}
-	do(t, "delete", "pod", "-n", ns, "thief") // The kubelet has its port again.
+	kindtest.Do(t, "delete", "pod", "-n", ns, "thief") // The kubelet has its port again.
 	testRuleDeleted(t, c, ns)
 	// By now the pod that does not listen had its time to do so.
 	eventually.Equal(t, nextScan, "the port that nobody listens on", []string{"silent 9105/TCP none HostPortNotInEffect pod"}, func() []string {
-		return slices.DeleteFunc(ports(t, c.worker(), ns), func(line string) bool { return !strings.HasPrefix(line, "silent ") })
+		return slices.DeleteFunc(ports(t, c.Worker(), ns), func(line string) bool { return !strings.HasPrefix(line, "silent ") })
 	})
 }
 
@@ -84,17 +85,17 @@ spec:
 `
 
 // testRuleDeleted takes a pod's rules away by hand.
-func testRuleDeleted(t *testing.T, c cluster, ns string) {
+func testRuleDeleted(t *testing.T, c kindtest.Cluster, ns string) {
 	t.Helper()
-	c.in(t, c.worker(), "/bin/sh", "-c", `chain=$(iptables -t nat -S | awk '$1 == "-A" && $2 ~ /^CNI-DN-/ && / --dport 9101 / { print $2; exit }') &&
+	c.In(t, c.Worker(), "/bin/sh", "-c", `chain=$(iptables -t nat -S | awk '$1 == "-A" && $2 ~ /^CNI-DN-/ && / --dport 9101 / { print $2; exit }') &&
 test -n "$chain" && iptables -t nat -F "$chain"`)
 	eventually.Equal(t, nextScan, "the port whose rule was deleted", []string{"udp 9101/UDP none HostPortNotInEffect pod"}, func() []string {
-		return slices.DeleteFunc(ports(t, c.worker(), ns), func(line string) bool { return !strings.HasPrefix(line, "udp ") })
+		return slices.DeleteFunc(ports(t, c.Worker(), ns), func(line string) bool { return !strings.HasPrefix(line, "udp ") })
 	})
 }
 
 // portPod returns the manifest of a pod on the worker that sleeps and declares a port.
-func portPod(c cluster, name, spec, port string) string {
+func portPod(c kindtest.Cluster, name, spec, port string) string {
 	manifest := pod(c, name, spec, "")
 	manifest = strings.ReplaceAll(manifest, "metadata: {name: "+name+"}", "metadata: {name: "+name+", labels: {app: "+name+"}}")
 	manifest = strings.ReplaceAll(manifest, "  - name: main\n", "  - name: main\n    ports: ["+port+"]\n")
@@ -137,9 +138,9 @@ func notes(t *testing.T, namespace string) []string {
 
 // testChapterPort asks the chapter's pod at the node's port, and starts a second copy of it,
 // for which there is no room on the node.
-func testChapterPort(t *testing.T, c cluster, ns string) {
+func testChapterPort(t *testing.T, c kindtest.Cluster, ns string) {
 	t.Helper()
-	address := do(t, "get", "node", c.worker(), "-o", `jsonpath={.status.addresses[?(@.type=="InternalIP")].address}`)
+	address := kindtest.Do(t, "get", "node", c.Worker(), "-o", `jsonpath={.status.addresses[?(@.type=="InternalIP")].address}`)
 	client := http.Client{Timeout: 5 * time.Second}
 	response, err := client.Get("http://" + address + ":9000/")
 	if err != nil {
@@ -149,7 +150,7 @@ func testChapterPort(t *testing.T, c cluster, ns string) {
 	if body, err := io.ReadAll(response.Body); err != nil || !strings.Contains(string(body), "You've hit kubia-hostport") {
 		t.Errorf("body %q, error %v", body, err)
 	}
-	apply(t, ns, fmt.Sprintf(`
+	kindtest.Apply(t, ns, fmt.Sprintf(`
 apiVersion: v1
 kind: Pod
 metadata: {name: second-copy}
@@ -161,6 +162,6 @@ spec:
     image: luksa/kubia
     imagePullPolicy: IfNotPresent
     ports: [{containerPort: 8080, hostPort: 9000, protocol: TCP}]
-`, c.worker()))
-	do(t, "wait", "-n", ns, "pod/second-copy", "--for=condition=PodScheduled=false", "--timeout=30s")
+`, c.Worker()))
+	kindtest.Do(t, "wait", "-n", ns, "pod/second-copy", "--for=condition=PodScheduled=false", "--timeout=30s")
 }

@@ -5,7 +5,6 @@ package e2e_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +22,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/nsaudit/nsaudit/integration/internal/eventually"
+	"github.com/nsaudit/nsaudit/integration/internal/kindtest"
 )
 
 // timedPods are enough for a percentile, and take a minute.
@@ -38,18 +38,18 @@ type moments struct {
 // testLatency measures the time from a container's start, as containerd dates it, to the
 // arrival of the Event about it in a watch. The kubelet's own Event of the same start shows
 // what the way through the API server costs in this cluster.
-func testLatency(t *testing.T, c cluster) {
-	ns := namespace(t)
+func testLatency(t *testing.T, c kindtest.Cluster) {
+	ns := kindtest.Namespace(t)
 	m := &moments{started: make(map[string]time.Time), nsaudit: make(map[string]time.Time), kubelet: make(map[string]time.Time)}
 	followStarts(t, c, m)
 	followEvents(t, ns, m)
 	shared := []string{"hostPID: true", "hostIPC: true"}
 	for i := range timedPods {
 		name := "timed-" + strconv.Itoa(i)
-		apply(t, ns, pod(c, name, shared[i%len(shared)], ""))
-		eventually.Equal(t, podStart, "the start of "+name, []bool{true}, func() []bool { return m.has(name, m.started) })
+		kindtest.Apply(t, ns, pod(c, name, shared[i%len(shared)], ""))
+		eventually.Equal(t, kindtest.PodStart, "the start of "+name, []bool{true}, func() []bool { return m.has(name, m.started) })
 		eventually.Equal(t, soon, "events of "+name, []bool{true, true}, func() []bool { return m.has(name, m.nsaudit, m.kubelet) })
-		do(t, "delete", "pod", "-n", ns, name, "--wait=false")
+		kindtest.Do(t, "delete", "pod", "-n", ns, name, "--wait=false")
 	}
 	t.Logf("from the start of a container to its Event in a watch, %d pods one after another:\n%s%s",
 		timedPods, m.row("nsaudit", m.nsaudit), m.row("the kubelet's Started", m.kubelet))
@@ -57,9 +57,9 @@ func testLatency(t *testing.T, c cluster) {
 
 // followStarts notes each start of a pod's container on the worker, from containerd's own
 // events.
-func followStarts(t *testing.T, c cluster, m *moments) {
+func followStarts(t *testing.T, c kindtest.Cluster, m *moments) {
 	t.Helper()
-	pid := strings.TrimSpace(c.engine(t, "inspect", "--format", "{{.State.Pid}}", c.worker()))
+	pid := strings.TrimSpace(c.Run(t, "inspect", "--format", "{{.State.Pid}}", c.Worker()))
 	containerd, err := client.New("/proc/"+pid+"/root/run/containerd/containerd.sock", client.WithDefaultNamespace("k8s.io"))
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +104,7 @@ func podOf(ctx context.Context, containerd *client.Client, told typeurl.Any) str
 // followEvents notes when Events of a namespace arrive in a watch.
 func followEvents(t *testing.T, namespace string, m *moments) {
 	t.Helper()
-	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv(kubeconfigEnv))
+	config, err := clientcmd.BuildConfigFromFlags("", kindtest.Kubeconfig(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,24 +3,14 @@
 package e2e_test
 
 import (
-	"bytes"
-	"context"
-	"errors"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-)
 
-// The cluster to test in, and the kubectl to ask it with.
-const (
-	kubeconfigEnv = "NSAUDIT_KUBECONFIG"
-	kubectlEnv    = "NSAUDIT_KUBECTL"
+	"github.com/nsaudit/nsaudit/integration/internal/kindtest"
 )
 
 const (
@@ -45,7 +35,7 @@ func TestManifests(t *testing.T) {
 	}
 	for _, dir := range append(overlays, manifestsDir+"/base") {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			out, complaints := kubectl(t, "apply", "--dry-run=server", "-k", dir)
+			out, complaints := kindtest.Kubectl(t, "apply", "--dry-run=server", "-k", dir)
 			if diff := cmp.Diff(want, accepted(out)); diff != "" {
 				t.Errorf("accepted (-want +got):\n%s", diff)
 			}
@@ -81,31 +71,11 @@ func accepted(out string) []string {
 func manifestsNamespace(t *testing.T) {
 	t.Helper()
 	file := manifestsDir + "/base/namespace.yaml"
-	out, complaints := kubectl(t, "apply", "-f", file)
+	out, complaints := kindtest.Kubectl(t, "apply", "-f", file)
 	if complaints != "" {
 		t.Fatalf("apply %s: %s", file, complaints)
 	}
 	if strings.Contains(out, "created") {
-		t.Cleanup(func() { kubectl(t, "delete", "-f", file) })
+		t.Cleanup(func() { kindtest.Kubectl(t, "delete", "-f", file) })
 	}
-}
-
-// kubectl returns what it printed. What it complains about is the caller's to judge.
-func kubectl(t *testing.T, args ...string) (out, complaints string) {
-	t.Helper()
-	command, kubeconfig := os.Getenv(kubectlEnv), os.Getenv(kubeconfigEnv)
-	if command == "" || kubeconfig == "" {
-		t.Fatalf("%s and %s have to name a kubectl and a cluster", kubectlEnv, kubeconfigEnv)
-	}
-	// Not the test's context: that one has ended when the cleanup runs.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, command, append([]string{"--kubeconfig", kubeconfig}, args...)...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	var exit *exec.ExitError
-	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
-		t.Fatalf("kubectl %s: %v", strings.Join(args, " "), err)
-	}
-	return stdout.String(), stderr.String()
 }

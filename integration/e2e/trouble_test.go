@@ -11,19 +11,20 @@ import (
 	"time"
 
 	"github.com/nsaudit/nsaudit/integration/internal/eventually"
+	"github.com/nsaudit/nsaudit/integration/internal/kindtest"
 )
 
-func testRecreated(t *testing.T, c cluster) {
-	ns := namespace(t)
+func testRecreated(t *testing.T, c kindtest.Cluster) {
+	ns := kindtest.Namespace(t)
 	uids := make(map[string]bool)
 	for round := 1; round <= 2; round++ {
-		apply(t, ns, pod(c, "again", "hostNetwork: true", ""))
-		ready(t, ns)
-		eventually.Equal(t, soon, "series", []string{"again HostNetworkShared"}, func() []string { return series(t, c.worker(), ns) })
+		kindtest.Apply(t, ns, pod(c, "again", "hostNetwork: true", ""))
+		kindtest.Ready(t, ns)
+		eventually.Equal(t, soon, "series", []string{"again HostNetworkShared"}, func() []string { return series(t, c.Worker(), ns) })
 		want := slices.Repeat([]string{"Normal HostNetworkShared Pod/again spec.containers{main}"}, round)
 		eventually.Equal(t, soon, "events", want, func() []string { return events(t, ns) })
-		do(t, "delete", "pod", "-n", ns, "again")
-		eventually.Equal(t, soon, "series of a pod that is gone", nil, func() []string { return series(t, c.worker(), ns) })
+		kindtest.Do(t, "delete", "pod", "-n", ns, "again")
+		eventually.Equal(t, soon, "series of a pod that is gone", nil, func() []string { return series(t, c.Worker(), ns) })
 	}
 	for _, event := range eventList(t, ns) {
 		uids[string(event.Regarding.UID)] = true
@@ -33,75 +34,75 @@ func testRecreated(t *testing.T, c cluster) {
 	}
 }
 
-func testAgentKilled(t *testing.T, c cluster) {
-	ns := namespace(t)
-	apply(t, ns, pod(c, "stays", "hostPID: true", ""))
-	ready(t, ns)
+func testAgentKilled(t *testing.T, c kindtest.Cluster) {
+	ns := kindtest.Namespace(t)
+	kindtest.Apply(t, ns, pod(c, "stays", "hostPID: true", ""))
+	kindtest.Ready(t, ns)
 	want := []string{"Normal HostPIDShared Pod/stays spec.containers{main}"}
 	eventually.Equal(t, soon, "events", want, func() []string { return events(t, ns) })
-	before := agentOn(t, c.worker()).Status.ContainerStatuses[0].RestartCount
-	c.in(t, c.worker(), "pkill", "-KILL", "-x", "nsaudit")
+	before := agentOn(t, c.Worker()).Status.ContainerStatuses[0].RestartCount
+	c.In(t, c.Worker(), "pkill", "-KILL", "-x", "nsaudit")
 	eventually.Equal(t, soon, "ready after a restart", true, func() bool {
-		status := agentOn(t, c.worker()).Status.ContainerStatuses[0]
+		status := agentOn(t, c.Worker()).Status.ContainerStatuses[0]
 		return status.RestartCount > before && status.Ready
 	})
-	eventually.Equal(t, soon, "series", []string{"stays HostPIDShared"}, func() []string { return series(t, c.worker(), ns) })
+	eventually.Equal(t, soon, "series", []string{"stays HostPIDShared"}, func() []string { return series(t, c.Worker(), ns) })
 	eventually.Equal(t, 0, "events after the restart", want, func() []string { return events(t, ns) })
 }
 
-func testContainerdRestarted(t *testing.T, c cluster) {
-	ns := namespace(t)
-	apply(t, ns, pod(c, "before", "hostNetwork: true", ""))
-	ready(t, ns)
-	restarts := agentOn(t, c.worker()).Status.ContainerStatuses[0].RestartCount
-	c.in(t, c.worker(), "systemctl", "restart", "containerd")
-	apply(t, ns, pod(c, "after", "hostNetwork: true", ""))
+func testContainerdRestarted(t *testing.T, c kindtest.Cluster) {
+	ns := kindtest.Namespace(t)
+	kindtest.Apply(t, ns, pod(c, "before", "hostNetwork: true", ""))
+	kindtest.Ready(t, ns)
+	restarts := agentOn(t, c.Worker()).Status.ContainerStatuses[0].RestartCount
+	c.In(t, c.Worker(), "systemctl", "restart", "containerd")
+	kindtest.Apply(t, ns, pod(c, "after", "hostNetwork: true", ""))
 	eventually.Equal(t, nextScan, "events", []string{
 		"Normal HostNetworkShared Pod/after spec.containers{main}",
 		"Normal HostNetworkShared Pod/before spec.containers{main}",
 	}, func() []string { return events(t, ns) })
-	eventually.Equal(t, soon, "series", []string{"after HostNetworkShared", "before HostNetworkShared"}, func() []string { return series(t, c.worker(), ns) })
-	if now := agentOn(t, c.worker()).Status.ContainerStatuses[0].RestartCount; now != restarts {
+	eventually.Equal(t, soon, "series", []string{"after HostNetworkShared", "before HostNetworkShared"}, func() []string { return series(t, c.Worker(), ns) })
+	if now := agentOn(t, c.Worker()).Status.ContainerStatuses[0].RestartCount; now != restarts {
 		t.Errorf("the agent restarted %d times", now-restarts)
 	}
 }
 
 // testAPIServerAway stops the API server while a static pod starts on the worker.
-func testAPIServerAway(t *testing.T, c cluster) {
+func testAPIServerAway(t *testing.T, c kindtest.Cluster) {
 	const manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 	static := pod(c, "e2e-static", "hostIPC: true", "")
-	static = strings.ReplaceAll(strings.TrimSuffix(strings.TrimSpace(static), "---"), "  nodeName: "+c.worker()+"\n", "")
-	t.Cleanup(func() { c.in(t, c.worker(), "rm", "-f", "/etc/kubernetes/manifests/e2e-static.yaml") })
-	c.in(t, c.controlPlane(), "mv", manifest, "/root/kube-apiserver.yaml")
+	static = strings.ReplaceAll(strings.TrimSuffix(strings.TrimSpace(static), "---"), "  nodeName: "+c.Worker()+"\n", "")
+	t.Cleanup(func() { c.In(t, c.Worker(), "rm", "-f", "/etc/kubernetes/manifests/e2e-static.yaml") })
+	c.In(t, c.ControlPlane(), "mv", manifest, "/root/kube-apiserver.yaml")
 	back := false
 	restore := func() {
 		if !back {
-			c.in(t, c.controlPlane(), "mv", "/root/kube-apiserver.yaml", manifest)
+			c.In(t, c.ControlPlane(), "mv", "/root/kube-apiserver.yaml", manifest)
 		}
 		back = true
 	}
 	defer restore()
 	time.Sleep(10 * time.Second)
-	c.in(t, c.worker(), "/bin/sh", "-c", "cat >/etc/kubernetes/manifests/e2e-static.yaml <<'EOF'\n"+static+"\nEOF")
+	c.In(t, c.Worker(), "/bin/sh", "-c", "cat >/etc/kubernetes/manifests/e2e-static.yaml <<'EOF'\n"+static+"\nEOF")
 	time.Sleep(time.Minute)
 	restore()
 	eventually.Equal(t, 2*time.Minute, "the API server", "ok", func() string {
-		out, _ := kubectl(t, "get", "--raw", "/readyz")
+		out, _ := kindtest.Kubectl(t, "get", "--raw", "/readyz")
 		return strings.TrimSpace(out)
 	})
-	eventually.Equal(t, 2*time.Minute, "events", []string{"Normal HostIPCShared Pod/e2e-static-" + c.worker() + " spec.containers{main}"}, func() []string {
+	eventually.Equal(t, 2*time.Minute, "events", []string{"Normal HostIPCShared Pod/e2e-static-" + c.Worker() + " spec.containers{main}"}, func() []string {
 		return slices.DeleteFunc(events(t, "default"), func(line string) bool { return !strings.Contains(line, "e2e-static") })
 	})
 	eventually.Equal(t, soon, "the event in kubectl describe", true, func() bool {
 		// The kubelet may not have made the mirror pod yet.
-		described, _ := kubectl(t, "describe", "pod", "-n", "default", "e2e-static-"+c.worker())
+		described, _ := kindtest.Kubectl(t, "describe", "pod", "-n", "default", "e2e-static-"+c.Worker())
 		return strings.Contains(described, "HostIPCShared")
 	})
 }
 
 // testRights reads the API server's own log of what the agents asked for.
-func testRights(t *testing.T, c cluster) {
-	log := c.in(t, c.controlPlane(), "cat", "/var/log/kubernetes/audit.log")
+func testRights(t *testing.T, c kindtest.Cluster) {
+	log := c.In(t, c.ControlPlane(), "cat", "/var/log/kubernetes/audit.log")
 	used := make(map[string]bool)
 	for line := range bytes.Lines([]byte(log)) {
 		var entry struct {

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kindtest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// kubectlEnv names a kubectl of the cluster's version.
+const kubectlEnv = "NSAUDIT_KUBECTL"
+
+// PodStart is long enough for the kubelet to start a pod, on a machine that is busy with other things.
+const PodStart = 2 * time.Minute
+
+// Kubectl returns what kubectl printed on its standard output and on its standard error, which the caller has to judge.
+func Kubectl(t testing.TB, args ...string) (out, complaints string) {
+	t.Helper()
+	command := os.Getenv(kubectlEnv)
+	if command == "" {
+		t.Fatalf("%s has to name a kubectl", kubectlEnv)
+	}
+	ctx, cancel := callContext(t)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, command, append([]string{"--kubeconfig", Kubeconfig(t)}, args...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatalf("kubectl %s: %v", strings.Join(args, " "), err)
+	}
+	return stdout.String(), stderr.String()
+}
+
+// Do runs kubectl, which must have nothing to complain about.
+func Do(t testing.TB, args ...string) string {
+	t.Helper()
+	out, complaints := Kubectl(t, args...)
+	if complaints != "" && !strings.HasPrefix(complaints, "Warning:") {
+		t.Fatalf("kubectl %s: %s", strings.Join(args, " "), complaints)
+	}
+	return out
+}
+
+// Namespace makes a Kubernetes namespace for one test.
+func Namespace(t testing.TB) string {
+	t.Helper()
+	name := fmt.Sprintf("e2e-%x", time.Now().UnixMilli())
+	Do(t, "create", "namespace", name)
+	t.Cleanup(func() { Do(t, "delete", "namespace", name, "--wait=false") })
+	return name
+}
+
+// Apply gives objects to the API server.
+func Apply(t testing.TB, namespace, objects string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "objects.yaml")
+	if err := os.WriteFile(file, []byte(objects), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	Do(t, "apply", "-n", namespace, "-f", file)
+}
+
+// Ready waits until the pods of a namespace are ready.
+func Ready(t testing.TB, namespace string) {
+	t.Helper()
+	var complaints string
+	for deadline := time.Now().Add(PodStart); time.Now().Before(deadline); {
+		_, complaints = Kubectl(t, "wait", "-n", namespace, "pod", "--all", "--for=condition=Ready", "--timeout=30s")
+		if complaints == "" {
+			return
+		}
+	}
+	t.Fatalf("the pods of %s after %s: %s\n%s", namespace, PodStart, complaints, Do(t, "get", "pods", "-n", namespace, "-o", "wide"))
+}
