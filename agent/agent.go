@@ -89,7 +89,7 @@ type ending struct {
 func New(config Config) *Agent {
 	queue := watch.NewQueue()
 	link := watch.New(config.Dial, queue, config.Logger)
-	config.Scanner.Files = new(scan.HolderCache)
+	config.Scanner.Holders = new(scan.HolderCache)
 	config.Scanner.Forwards = scan.NewForwardReader()
 	return &Agent{config: config, queue: queue, link: link, memory: inventory.Remember(link)}
 }

@@ -1,16 +1,14 @@
 package owner
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 )
 
-// attributor tells which container a process belongs to from its cgroups.
+// Attributor tells which container a process belongs to from its cgroups.
 //
 // A cgroup's name proves nothing: a container that may write to the cgroup file system
 // can make one named like another container's. So for each container whose init process
@@ -47,22 +45,7 @@ type tail struct {
 	key  inventory.Key
 }
 
-// attribution is what a process's cgroups say.
-type Attribution struct {
-	// Key is the container, if known is set.
-	Key   inventory.Key
-	Known bool
-	// ref is the container that the path names, of a process that belongs to none of the
-	// inventory's; its ID is empty for a process of the host.
-	Ref runtimes.Ref
-	// rival is another container that the process belongs to just as much, if contested is
-	// set: hierarchies of cgroup v1 can be entered one by one.
-	Rival     inventory.Key
-	Contested bool
-	// forged says that the path names a container of the inventory but lies elsewhere.
-	Forged bool
-}
-
+// New returns an attributor for the containers of an inventory.
 func New(host nsinspect.HostReference, containers []inventory.Container) *Attributor {
 	a := &Attributor{
 		places:  make(map[place]inventory.Key),
@@ -78,7 +61,7 @@ func New(host nsinspect.HostReference, containers []inventory.Container) *Attrib
 	return a
 }
 
-// view takes the cgroups of the host reference: where that is above the root that the reader
+// View takes the cgroups of the host reference: where that is above the root that the reader
 // sees, this root is a cgroup of the reader's own.
 func (a *Attributor) View(host []cgroup.Entry) {
 	for _, entry := range host {
@@ -86,10 +69,10 @@ func (a *Attributor) View(host []cgroup.Entry) {
 	}
 }
 
-// outside says whether a path leads out of the reader's cgroup namespace.
+// outside reports whether a path leads out of the reader's cgroup namespace.
 func outside(path string) bool { return path == "/.." || strings.HasPrefix(path, "/../") }
 
-// settle records where a container's init process is. It says whether the process is in
+// Settle records where a container's init process is. It reports whether the process is in
 // the container's cgroup at all: if not, the pid is not, or no longer, the container's.
 func (a *Attributor) Settle(container *inventory.Container, entries []cgroup.Entry) bool {
 	found := false
@@ -109,7 +92,7 @@ func (a *Attributor) Settle(container *inventory.Container, entries []cgroup.Ent
 	return found
 }
 
-// finish is called once every init process was looked at: the containers that have no
+// Finish is called once every init process was looked at: the containers that have no
 // place are then known by what their specs say.
 func (a *Attributor) Finish(containers []inventory.Container) {
 	for i := range containers {
@@ -124,161 +107,4 @@ func (a *Attributor) Finish(containers []inventory.Container) {
 			a.tails = append(a.tails, tail{path, container.Key()})
 		}
 	}
-}
-
-// attribute tells whose process has these cgroups.
-func (a *Attributor) Attribute(entries []cgroup.Entry) Attribution {
-	a.text = a.text[:0]
-	for _, entry := range entries {
-		a.text = append(a.text, entry.Hierarchy...)
-		a.text = append(a.text, entry.Path...)
-		a.text = append(a.text, '\n') // No cgroup's name has one.
-	}
-	found, ok := a.seen[string(a.text)]
-	if !ok {
-		found = a.conclude(entries)
-		a.seen[string(a.text)] = found
-	}
-	return found
-}
-
-func (a *Attributor) conclude(entries []cgroup.Entry) Attribution {
-	var found Attribution
-	for _, entry := range entries {
-		key, ok := a.placeAbove(entry)
-		switch {
-		case !ok:
-		case !found.Known:
-			found.Key, found.Known = key, true
-		case key != found.Key:
-			found.Rival, found.Contested = key, true
-		}
-	}
-	if found.Known {
-		return found
-	}
-	for _, entry := range entries {
-		if key, ok := a.tailIn(entry.Path); ok {
-			return Attribution{Key: key, Known: true}
-		}
-	}
-	for _, entry := range entries {
-		if ref, ok := a.outermost(entry.Path); ok {
-			key, listed := a.byID[ref.ID]
-			return Attribution{Key: key, Known: listed && !a.settled[key], Ref: ref, Forged: listed && a.settled[key]}
-		}
-	}
-	return Attribution{}
-}
-
-// placeAbove finds the innermost container whose place is this cgroup or one above it.
-func (a *Attributor) placeAbove(entry cgroup.Entry) (inventory.Key, bool) {
-	for path := entry.Path; path != ""; path = path[:strings.LastIndexByte(path, '/')] {
-		if key, ok := a.places[place{entry.Hierarchy, path}]; ok {
-			return key, true
-		}
-	}
-	if outside(entry.Path) {
-		return inventory.Key{}, false
-	}
-	key, ok := a.places[place{entry.Hierarchy, "/"}]
-	return key, ok
-}
-
-// tailIn finds the container without a place whose spec names this cgroup or one above it,
-// the outermost if there are several. What stands below another container's cgroup is that
-// one's, whatever its name.
-func (a *Attributor) tailIn(path string) (key inventory.Key, ok bool) {
-	limit := len(path)
-	if outer, inContainer := a.outermost(path); inContainer {
-		limit = len(outer.Path)
-	}
-	for _, tail := range a.tails {
-		cut, matches := cutTail(path, tail.path)
-		if start := len(cut) - len(tail.path); matches && start < limit {
-			key, ok, limit = tail.key, true, start
-		}
-	}
-	return key, ok
-}
-
-// outermost returns the outermost container that a path names, leaving out those that the
-// host itself is in: in kind, each path begins with the node's own container.
-func (a *Attributor) outermost(path string) (runtimes.Ref, bool) {
-	for _, ref := range runtimes.Refs(path) {
-		if !slices.Contains(a.host, ref.ID) {
-			return ref, true
-		}
-	}
-	return runtimes.Ref{}, false
-}
-
-// specPaths returns the ends that the path of a container's cgroup may have:
-// linux.cgroupsPath as it stands, and before it the scope that the systemd driver makes of
-// SLICE:PREFIX:NAME. A runtime with the cgroupfs driver takes that literally. Without one,
-// runc uses the container's id.
-func specPaths(container *inventory.Container) []string {
-	path := strings.Trim(container.CgroupsPath, "/")
-	if path == "" {
-		path = container.ID
-	}
-	paths := []string{"/" + path}
-	if parts := strings.Split(path, ":"); len(parts) == 3 {
-		name := parts[2]
-		if !strings.HasSuffix(name, ".slice") {
-			name += ".scope"
-			if parts[1] != "" {
-				name = parts[1] + "-" + name
-			}
-		}
-		paths = append([]string{"/" + name}, paths...)
-	}
-	return paths
-}
-
-// cutTails cuts a path by the first of the tails that is in it.
-func cutTails(path string, tails []string) (string, bool) {
-	for _, tail := range tails {
-		if cut, ok := cutTail(path, tail); ok {
-			return cut, true
-		}
-	}
-	return "", false
-}
-
-// cutTail cuts a path behind the part that is a container's own cgroup, whose full path
-// ends in tail. An init system inside may have moved itself further down. In a path that is
-// relative to the reader's cgroup the beginning of the tail may be missing: what both have
-// in common.
-func cutTail(path, tail string) (string, bool) {
-	for from := 0; ; {
-		i := strings.Index(path[from:], tail)
-		if i < 0 {
-			break
-		}
-		end := from + i + len(tail)
-		if end == len(path) || path[end] == '/' {
-			return path[:end], true
-		}
-		from += i + 1
-	}
-	if !outside(path) {
-		return "", false
-	}
-	up := 0
-	for outside(path[up:]) {
-		up += len("/..")
-	}
-	// Each end of the tail, the longest first.
-	for rest := tail; rest != ""; {
-		if below, ok := strings.CutPrefix(path[up:], rest); ok && (below == "" || below[0] == '/') {
-			return path[:len(path)-len(below)], true
-		}
-		next := strings.IndexByte(rest[1:], '/')
-		if next < 0 {
-			break
-		}
-		rest = rest[1+next:]
-	}
-	return "", false
 }

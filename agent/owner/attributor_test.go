@@ -57,7 +57,7 @@ func entries(t *testing.T, text string) []cgroup.Entry {
 }
 
 func known(id string) Attribution {
-	return Attribution{Key: inventory.Key{RuntimeNamespace: "k8s.io", ID: id}, Known: true}
+	return Attribution{Kind: Listed, Key: inventory.Key{RuntimeNamespace: "k8s.io", ID: id}}
 }
 
 func TestAttribute(t *testing.T) {
@@ -89,11 +89,11 @@ func TestAttribute(t *testing.T) {
 		"a scope of another's name inside A":         {containers: []listed{a, b}, cgroups: placeA + "/cri-containerd-" + idB + ".scope", want: known(idA)},
 		"a name inside A of one without a place":     {containers: []listed{a, unplaced(b)}, cgroups: placeA + placeB, want: known(idA)},
 		"an unknown name inside A":                   {containers: []listed{a}, cgroups: placeA + "/docker/" + idC, want: known(idA)},
-		"another's name outside is forged":           {containers: []listed{a, b}, cgroups: "/evil/" + idB, want: Attribution{Key: known(idB).Key, Ref: runtimes.Ref{ID: idB}, Forged: true}},
-		"another's name in an unknown one is theirs": {containers: []listed{a, b}, cgroups: "/docker/" + idC + placeB, want: Attribution{Ref: runtimes.Ref{ID: idC}}},
+		"another's name outside is forged":           {containers: []listed{a, b}, cgroups: "/evil/" + idB, want: Attribution{Kind: Forged, Key: known(idB).Key, Ref: runtimes.Ref{ID: idB}}},
+		"another's name in an unknown one is theirs": {containers: []listed{a, b}, cgroups: "/docker/" + idC + placeB, want: Attribution{Kind: Unlisted, Ref: runtimes.Ref{ID: idC}}},
 		"the name of one without a place in an unknown one is theirs": {
 			containers: []listed{unplaced(b), {"web", "k8s.io", "/default/web", ""}},
-			cgroups:    "/docker/" + idC + placeB + "/default/web", want: Attribution{Ref: runtimes.Ref{ID: idC}},
+			cgroups:    "/docker/" + idC + placeB + "/default/web", want: Attribution{Kind: Unlisted, Ref: runtimes.Ref{ID: idC}},
 		},
 		"the place in another hierarchy is no place": {
 			containers: []listed{{idA, "k8s.io", "/default/a", "4:pids:/default/a"}},
@@ -166,19 +166,19 @@ func TestAttribute(t *testing.T) {
 		},
 
 		// By the name alone.
-		"an unknown container": {containers: []listed{a}, cgroups: "/docker/" + idC, want: Attribution{Ref: runtimes.Ref{ID: idC}}},
+		"an unknown container": {containers: []listed{a}, cgroups: "/docker/" + idC, want: Attribution{Kind: Unlisted, Ref: runtimes.Ref{ID: idC}}},
 		"listed, but elsewhere than its spec says": {
 			containers: []listed{unplaced(a)},
 			cgroups:    "/docker/" + idA,
-			want:       Attribution{Key: known(idA).Key, Known: true, Ref: runtimes.Ref{ID: idA}},
+			want:       Attribution{Kind: Listed, Key: known(idA).Key, Ref: runtimes.Ref{ID: idA}},
 		},
-		"the outermost counts": {cgroups: "/docker/" + idC + "/docker/" + idB, want: Attribution{Ref: runtimes.Ref{ID: idC}}},
+		"the outermost counts": {cgroups: "/docker/" + idC + "/docker/" + idB, want: Attribution{Kind: Unlisted, Ref: runtimes.Ref{ID: idC}}},
 
 		// In kind the node itself is a container.
 		"a process of the node":   {host: []string{nodeID}, containers: []listed{a}, cgroups: "/docker/" + nodeID + "/system.slice/kubelet.service"},
-		"a pod's on the node":     {host: []string{nodeID}, containers: []listed{a}, cgroups: "/docker/" + nodeID + "/docker/" + idC, want: Attribution{Ref: runtimes.Ref{ID: idC}}},
+		"a pod's on the node":     {host: []string{nodeID}, containers: []listed{a}, cgroups: "/docker/" + nodeID + "/docker/" + idC, want: Attribution{Kind: Unlisted, Ref: runtimes.Ref{ID: idC}}},
 		"a node in a node":        {host: []string{nodeID, idB}, cgroups: "/docker/" + nodeID + "/docker/" + idB + "/x"},
-		"the node inside another": {host: []string{nodeID}, cgroups: "/docker/" + idC + "/docker/" + nodeID, want: Attribution{Ref: runtimes.Ref{ID: idC}}},
+		"the node inside another": {host: []string{nodeID}, cgroups: "/docker/" + idC + "/docker/" + nodeID, want: Attribution{Kind: Unlisted, Ref: runtimes.Ref{ID: idC}}},
 		"a listed one on the node": {
 			host:       []string{nodeID},
 			containers: []listed{{idA, "k8s.io", "/kubelet" + placeA, "/docker/" + nodeID + "/kubelet" + placeA}},
@@ -200,7 +200,7 @@ func TestAttribute(t *testing.T) {
 		},
 		"v1, unknown": {
 			cgroups: "2:pids:/docker/" + idC + "\n1:cpu:/",
-			want:    Attribution{Ref: runtimes.Ref{ID: idC}},
+			want:    Attribution{Kind: Unlisted, Ref: runtimes.Ref{ID: idC}},
 		},
 		"v1, a place goes before a name in another hierarchy": {
 			containers: []listed{{idA, "k8s.io", placeA, "2:pids:" + placeA + "\n1:cpu:" + placeA}, b},
@@ -211,7 +211,7 @@ func TestAttribute(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := attributorOf(t, test.host, test.containers...).Attribute(entries(t, test.cgroups))
 			got.Ref = runtimes.Ref{ID: got.Ref.ID}
-			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(Attribution{})); diff != "" {
+			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -227,7 +227,7 @@ func TestSettleRefusesAnotherCgroup(t *testing.T) {
 			t.Errorf("a process in %s was taken for the container's", cgroups)
 		}
 		a.Finish([]inventory.Container{container})
-		if got := a.Attribute(entries(t, cgroups+"/below")); got.Forged {
+		if got := a.Attribute(entries(t, cgroups+"/below")); got.Kind == Forged {
 			t.Errorf("a container without a place can't be forged: %+v", got)
 		}
 	}
@@ -254,7 +254,7 @@ func FuzzAttribute(f *testing.F) {
 			if inB || strings.TrimSuffix(placeA+below, " (deleted)") == place {
 				want = inventory.Key{RuntimeNamespace: "moby", ID: idB}
 			}
-			if !got.Known || got.Key != want {
+			if !got.IsListed() || got.Key != want {
 				t.Errorf("B %s: %q is %+v, want %v", name, placeA+below, got, want)
 			}
 			a.Attribute(entries(t, below)) // Must not panic.

@@ -96,10 +96,10 @@ func TestContested(t *testing.T) {
 		}
 	}
 	a.Finish(containers)
-	if got := a.Attribute(entries("/x/a", "/x/a/sub")); got.Contested || got.Key.ID != "a" {
+	if got := a.Attribute(entries("/x/a", "/x/a/sub")); !got.IsListed() || got.Key.ID != "a" {
 		t.Errorf("a process of one container: %+v", got)
 	}
-	if got := a.Attribute(entries("/x/a", "/x/b")); !got.Contested || got.Key.ID != "a" || got.Rival.ID != "b" {
+	if got := a.Attribute(entries("/x/a", "/x/b")); got.Kind != Contested || got.Key.ID != "a" || got.Rival.ID != "b" {
 		t.Errorf("a process in the cgroups of two containers: %+v", got)
 	}
 }

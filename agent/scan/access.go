@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package scan
 
 import (
@@ -5,30 +7,33 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// explainAccess says what this process may not look at, and what would help. Denied says
+// explainAccess notes what this process may not look at, and what would help. Denied says
 // that something was refused to it.
-func explainAccess(fs *nsinspect.FS, coverage *snapshot.Coverage, denied bool) {
-	addGap := func(cause snapshot.Cause, reason string) {
-		coverage.Gaps = append(coverage.Gaps, snapshot.Gap{Cause: cause, Detail: reason})
-	}
+func explainAccess(fs *nsinspect.FS, b *builder, denied bool) {
 	ptrace, err := nsinspect.CanPtrace()
 	if err != nil {
-		addGap(snapshot.CauseRead, err.Error())
+		b.explain(snapshot.CauseRead, err.Error())
 		return
 	}
-	hidepid, err := fs.HidesProcesses()
-	switch {
-	case err != nil:
-		addGap(snapshot.CauseRead, err.Error())
-	case hidepid != "" && !ptrace:
-		addGap(snapshot.CauseDenied, "processes are hidden: "+fs.Root()+" is mounted with hidepid="+hidepid+", which only CAP_SYS_PTRACE overcomes")
+	if !ptrace { // Which overcomes hidepid.
+		explainHidden(fs, b)
 	}
 	if !denied {
 		return
 	}
 	if !ptrace {
-		addGap(snapshot.CauseDenied, "CAP_SYS_PTRACE is missing, without which the namespaces of other users' processes can't be read: run as root, or add the capability")
+		b.explain(snapshot.CauseDenied, "CAP_SYS_PTRACE is missing, without which the namespaces of other users' processes can't be read: run as root, or add the capability")
 		return
 	}
-	addGap(snapshot.CauseDenied, "reads were denied in spite of CAP_SYS_PTRACE: a security module confines this process (run it without an AppArmor profile, and as spc_t under SELinux), or it is in a user namespace")
+	b.explain(snapshot.CauseDenied, "reads were denied in spite of CAP_SYS_PTRACE: a security module confines this process (run it without an AppArmor profile, and as spc_t under SELinux), or it is in a user namespace")
+}
+
+// explainHidden notes that the procfs may not list all processes.
+func explainHidden(fs *nsinspect.FS, b *builder) {
+	switch hidepid, err := fs.HidesProcesses(); {
+	case err != nil:
+		b.explain(snapshot.CauseRead, err.Error())
+	case hidepid != "":
+		b.explain(snapshot.CauseDenied, "processes are hidden: "+fs.Root()+" is mounted with hidepid="+hidepid+", which only CAP_SYS_PTRACE overcomes")
+	}
 }

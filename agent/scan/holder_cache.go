@@ -1,85 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package scan
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
-// Where containers have more open files than manyFiles, which takes some 100 ms to list,
-// they are listed in one full scan of filesBeat. Those of processes in the host's network are
-// listed in each.
-const (
-	manyFiles = 20_000
-	filesBeat = 10
-)
+// listEvery is the number of full scans of which one lists the open files of every process.
+const listEvery = 10
 
-// FileMemory remembers who holds which of the host's sockets, so that not every scan has to
-// list the open files of all containers. Its zero value is ready for use, and nil remembers
-// nothing.
+// HolderCache remembers from one full scan to the next which processes hold the sockets of the
+// host's network. A socket can be passed to a process in another network, which only the list
+// of that process's open files shows, and listing those of all processes costs more than the
+// rest of a scan. So they are listed periodically, and at once where a socket is new or the
+// processes that held it have ended. Its zero value is ready for use; nil remembers nothing.
 type HolderCache struct {
 	mu sync.Mutex
-	// skip is how many full scans go by before the next that lists all.
-	skip int
-	held []heldSocket
+	// scans is how many full scans go by before the next that lists all.
+	scans   int
+	sockets map[uint64]cachedSocket // By inode.
 }
 
-// heldSocket is a socket that a process of a container held when files were last listed.
-type heldSocket struct {
-	inode     uint64
+// cachedSocket is a socket with the processes that had it open when all files were listed.
+type cachedSocket struct {
+	// host are processes of the host.
+	host       []int
+	containers []cachedHolder
+}
+
+type cachedHolder struct {
 	container inventory.Key
 	holder    snapshot.Holder
 }
 
-// begin says whether a scan is to list all open files. A targeted one always does: its
-// containers are few.
-func (m *HolderCache) begin(targeted bool) bool {
-	if m == nil || targeted {
+// begin reports whether a scan is to list the open files of all processes. A targeted one
+// always does: its containers are few.
+func (c *HolderCache) begin(targeted bool) bool {
+	if c == nil || targeted {
 		return true
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.skip > 0 {
-		m.skip--
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.scans > 0 {
+		c.scans--
 		return false
 	}
 	return true
 }
 
-// end takes over what a full scan found, or completes what it did not look for.
-func (m *HolderCache) end(w *walk) {
-	if m == nil || w.targeted {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !w.sockets.deep {
-		m.recall(w)
-		return
-	}
-	if w.sockets.listed > manyFiles {
-		m.skip = filesBeat - 1
-	}
-	m.held = nil
-	for key, held := range w.sockets.held {
-		for i, hold := range held {
-			for _, holder := range hold.holders {
-				m.held = append(m.held, heldSocket{w.sockets.table.Sockets[i].Inode, key, holder})
-			}
+// holders returns the processes that had a socket open.
+func (c *HolderCache) holders() map[int]bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	pids := make(map[int]bool)
+	for _, cached := range c.sockets {
+		for _, pid := range cached.host {
+			pids[pid] = true
+		}
+		for _, held := range cached.containers {
+			pids[held.holder.PID] = true
 		}
 	}
+	return pids
 }
 
-// recall adds the sockets that are still there, of processes that are.
-func (m *HolderCache) recall(w *walk) {
-	for _, held := range m.held {
-		container := w.containers[held.container]
-		if container == nil || indexOf(container, held.holder.PID) < 0 {
-			continue
-		}
-		for _, i := range w.sockets.byInode[held.inode] {
-			w.sockets.of(held.container, i).add(held.holder)
+// covers reports whether what is cached of a socket still holds: it was there when all files
+// were listed, and one of the processes that had it open then still runs.
+func (c *HolderCache) covers(listener *socket.Socket, running func(pid int) bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cached, ok := c.sockets[listener.Inode]
+	if !ok {
+		return false
+	}
+	// The kernel has sockets of its own, which no process holds.
+	return len(cached.host)+len(cached.containers) == 0 ||
+		slices.ContainsFunc(cached.host, running) ||
+		slices.ContainsFunc(cached.containers, func(held cachedHolder) bool { return running(held.holder.PID) })
+}
+
+// learn takes over what a scan that listed all files found.
+func (c *HolderCache) learn(sockets map[uint64]cachedSocket) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sockets, c.scans = sockets, listEvery-1
+}
+
+// recall calls found with each process of a container that had a socket open.
+func (c *HolderCache) recall(found func(inode uint64, container inventory.Key, holder snapshot.Holder)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for inode, cached := range c.sockets {
+		for _, held := range cached.containers {
+			found(inode, held.container, held.holder)
 		}
 	}
 }

@@ -1,24 +1,16 @@
-package scan
+// SPDX-License-Identifier: Apache-2.0
+
+package owner
 
 import (
 	"net/netip"
-	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
-
-// walkOf is a walk that has seen these containers.
-func walkOf(containers ...inventory.Container) *walk {
-	snap := &snapshot.Snapshot{Host: nstest.Host(), Ports: &snapshot.PortCoverage{}}
-	return newWalk(nil, snap, containers)
-}
 
 func pauseOf(id string) inventory.Container {
 	return inventory.Container{ID: id, RuntimeNamespace: "k8s.io", Sandbox: true, SandboxID: id}
@@ -28,7 +20,7 @@ func inPodOf(box, id string) inventory.Container {
 	return inventory.Container{ID: id, RuntimeNamespace: "k8s.io", SandboxID: box}
 }
 
-func TestWhereAForwardLeads(t *testing.T) {
+func TestTargets(t *testing.T) {
 	t.Parallel()
 	address := netip.MustParseAddr("10.244.1.5")
 	tests := map[string]struct {
@@ -47,23 +39,27 @@ func TestWhereAForwardLeads(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := walkOf(test.containers...)
-			w.forwards.sandboxes = w.sandboxKeys()
-			w.forwards.addresses = map[netip.Addr]inventory.Key{address: {RuntimeNamespace: "moby", ID: "at"}}
+			var containers []*inventory.Container
+			addresses := make(map[netip.Addr]inventory.Key)
+			for i := range test.containers {
+				container := &test.containers[i]
+				containers = append(containers, container)
+				if container.ID == "at" {
+					addresses[address] = container.Key()
+				}
+			}
+			targets := NewTargets(containers, func() map[netip.Addr]inventory.Key { return addresses })
 			forward := nstest.Forward(9000)
 			forward.Owner = test.owner
-			got := ""
-			if container := w.leadsTo(&forward); container != nil {
-				got = container.ID
-			}
-			if got != test.want {
-				t.Errorf("leads to %q, want %q", got, test.want)
+			key, ok := targets.Of(&forward)
+			if key.ID != test.want || ok != (test.want != "") {
+				t.Errorf("leads to %q, %v; want %q", key.ID, ok, test.want)
 			}
 		})
 	}
 }
 
-func TestWhatAForwardTakes(t *testing.T) {
+func TestShadows(t *testing.T) {
 	t.Parallel()
 	listener := func(protocol socket.Protocol, address string, dual bool) socket.Socket {
 		return socket.Socket{Protocol: protocol, Address: netip.MustParseAddrPort(address), DualStack: dual}
@@ -85,50 +81,8 @@ func TestWhatAForwardTakes(t *testing.T) {
 		"another address":      {loopback, listener(socket.TCP, "192.0.2.1:22", false), false},
 	}
 	for name, test := range tests {
-		if got := takesFrom(&test.forward, &test.socket); got != test.want {
+		if got := Shadows(&test.forward, &test.socket); got != test.want {
 			t.Errorf("%s: %t, want %t", name, got, test.want)
 		}
-	}
-}
-
-// TestFileMemory has a node with so many open files that they are not listed in each scan.
-func TestFileMemory(t *testing.T) {
-	t.Parallel()
-	memory := new(HolderCache)
-	scan := func(pids ...int) *walk {
-		w := walkOf(pauseOf("box"))
-		container := w.containers[inventory.Key{RuntimeNamespace: "k8s.io", ID: "box"}]
-		for _, pid := range pids {
-			container.Processes = append(container.Processes, snapshot.Process{PID: pid})
-		}
-		w.sockets.table.Sockets = []socket.Socket{nstest.Listener(8080)}
-		w.sockets.byInode = map[uint64][]int{8080: {0}}
-		w.sockets.deep = memory.begin(false)
-		if w.sockets.deep {
-			w.sockets.listed = manyFiles + 1
-			w.sockets.of(container.Key(), 0).add(snapshot.Holder{PID: 7, Command: "web"})
-		}
-		memory.end(w)
-		w.recordSockets()
-		return w
-	}
-	var deep []bool
-	for range filesBeat + 1 {
-		w := scan(7)
-		deep = append(deep, w.sockets.deep)
-		if sockets := w.containers[inventory.Key{RuntimeNamespace: "k8s.io", ID: "box"}].Sockets; len(sockets) != 1 || sockets[0].Holders[0].Command != "web" {
-			t.Fatalf("scan %d: sockets %+v", len(deep), sockets)
-		}
-	}
-	want := slices.Concat([]bool{true}, make([]bool, filesBeat-1), []bool{true})
-	if diff := cmp.Diff(want, deep); diff != "" {
-		t.Errorf("which scans list all files (-want +got):\n%s", diff)
-	}
-	w := scan(8) // Process 7 has ended, and with it what it held.
-	if sockets := w.containers[inventory.Key{RuntimeNamespace: "k8s.io", ID: "box"}].Sockets; len(sockets) != 0 {
-		t.Errorf("sockets of a process that is gone: %+v", sockets)
-	}
-	if !memory.begin(true) {
-		t.Error("a look at single containers does not list their files")
 	}
 }

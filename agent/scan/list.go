@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package scan
 
 import (
@@ -9,24 +11,22 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
-// errNoSource is the answer to a targeted scan without a containerd.
+// errNoSource is the answer to a targeted scan without a container runtime.
 var errNoSource = errors.New("there is no containerd to ask")
 
-// ScanContainers looks at single containers: the processes of the node are listed and
-// attributed, but only those of these containers are read. A container that is gone, or
-// has no process, is not in the snapshot. The error is also for a containerd that can't
-// say who a container is; the snapshot is then nil.
-func (s *Scanner) Containers(ctx context.Context, keys []inventory.Key) (*snapshot.Snapshot, error) {
-	containers, err := s.get(ctx, keys)
-	if err != nil {
-		return nil, err
+// list asks the source. Without an answer the containers are known by their cgroups.
+func (s *Scanner) list(ctx context.Context) (inventory.Inventory, []inventory.Container) {
+	if s.config.Source == nil {
+		return inventory.Inventory{Source: inventory.FromCgroups}, nil
 	}
-	return s.take(ctx, true, func(context.Context) (inventory.Inventory, []inventory.Container) {
-		return inventory.Inventory{Source: inventory.FromContainerd}, containers
-	})
+	inv, containers, err := s.config.Source.List(ctx)
+	if err != nil {
+		inv.Source = inventory.FromCgroups
+		inv.Problems = append(inv.Problems, err.Error())
+	}
+	return inv, containers
 }
 
 // get asks the source for single containers.

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scan
+
+import (
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// interrupt notes that the scan ended before its time: no container was fully seen.
+func (b *builder) interrupt(err error) {
+	b.gap(snapshot.CauseUnfinished, "the scan was not finished: "+oneLine(err))
+	b.snap.Ports = nil // Its counters stopped somewhere.
+	for _, container := range b.containers {
+		if container.Status.Live() || len(container.Processes) > 0 {
+			b.unread(container, snapshot.CauseUnfinished, "the scan was not finished")
+		}
+	}
+}
+
+// finish puts the containers into the snapshot: those with processes, and those of which
+// something is unknown. The others were not running.
+func (b *builder) finish() {
+	b.snap.Containers = nil
+	for _, container := range b.sorted() {
+		if len(container.Processes) == 0 && len(container.Unread.Gaps) == 0 {
+			continue
+		}
+		b.markPorts(&container.Unread)
+		b.snap.Containers = append(b.snap.Containers, *container)
+		for _, process := range container.Processes {
+			for _, group := range process.Groups {
+				b.snap.Coverage.Threads += group.Threads
+			}
+		}
+	}
+}
+
+// markPorts writes to a container what of its ports was not seen.
+func (b *builder) markPorts(unread *snapshot.Unread) {
+	switch {
+	case b.snap.Host.Reference == nsinspect.ByNone:
+	case b.snap.Ports == nil:
+		snapshot.MarkUnfinished(unread)
+	default:
+		b.snap.Ports.Mark(unread)
+	}
+}

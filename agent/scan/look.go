@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scan
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// look is one scan under way: a collaborator for each of its phases. They read the node and
+// write through the builder.
+type look struct {
+	config     *Config
+	builder    *builder
+	surveyor   *surveyor
+	settler    *settler
+	sockets    *socketFinder
+	forwards   *forwardResolver
+	reconciler *reconciler
+}
+
+func newLook(config *Config, host *nsinspect.Host, snap *snapshot.Snapshot, containers []inventory.Container, targeted bool) *look {
+	n := newNode(config.Procfs, host, containers, targeted)
+	b := newBuilder(snap, containers)
+	misplaced := n.placeInits(b, containers)
+	settler := newSettler(n, b, config.Settle)
+	sockets := newSocketFinder(n, b, config.Holders, config.Settle)
+	return &look{
+		config:     config,
+		builder:    b,
+		surveyor:   &surveyor{node: n, builder: b, settler: settler, sockets: sockets},
+		settler:    settler,
+		sockets:    sockets,
+		forwards:   newForwardResolver(n, b, config.Forwards, sockets),
+		reconciler: newReconciler(n, b, config.Source, containers, misplaced),
+	}
+}
+
+func (l *look) close() { l.settler.close() }
+
+// phase is a part of a scan.
+type phase struct {
+	// name says what is done, for people who wait.
+	name   string
+	needed func() bool
+	run    func(context.Context) error
+}
+
+// phases are the parts of a scan, in their order: the sockets are read before the processes,
+// whose files are then compared with them.
+func (l *look) phases() []phase {
+	always := func() bool { return true }
+	return []phase{
+		{"read the processes", always, l.processes},
+		{"look again at undeclared sharing", func() bool { return len(l.settler.suspects) > 0 }, l.settler.confirm},
+		{"wait for programs that are being started", func() bool { return len(l.settler.starting) > 0 }, l.settler.awaitPrograms},
+		{"read the host's ports", always, l.ports},
+	}
+}
+
+// run reads the node, and looks again where a first look does not settle it.
+func (l *look) run(ctx context.Context) error {
+	for _, phase := range l.phases() {
+		if !phase.needed() {
+			continue
+		}
+		l.config.Progress(phase.name)
+		if err := phase.run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", phase.name, err)
+		}
+	}
+	l.config.Progress("ask containerd again about single containers")
+	l.reconciler.run(ctx)
+	return ctx.Err()
+}
+
+func (l *look) processes(ctx context.Context) error {
+	l.sockets.read(ctx)
+	return l.surveyor.processes(ctx)
+}
+
+// ports completes what was found of the host's ports, and puts it into the snapshot.
+func (l *look) ports(ctx context.Context) error {
+	if l.builder.snap.Ports == nil {
+		return nil
+	}
+	if err := l.sockets.attributeMade(ctx); err != nil {
+		return err
+	}
+	if err := l.sockets.complete(ctx); err != nil {
+		return err
+	}
+	if err := l.sockets.confirm(ctx); err != nil {
+		return err
+	}
+	l.sockets.record()
+	return l.forwards.resolve(ctx)
+}

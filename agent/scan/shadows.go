@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scan
+
+import (
+	"context"
+	"slices"
+
+	"github.com/nsaudit/nsaudit/agent/owner"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
+)
+
+// shadowed returns the sockets that receive nothing because a forward to this container comes
+// first: those of the host and of other containers, on the same port.
+func (r *forwardResolver) shadowed(forward *netfilter.Forward, container *snapshot.Container) []snapshot.Socket {
+	var found []snapshot.Socket
+	for port := int(forward.HostPort); port <= max(int(forward.HostPort), int(forward.LastPort)); port++ {
+		for _, listener := range r.sockets.byPort[uint16(port)] {
+			if len(found) < maxHolders && owner.Shadows(forward, listener) && !r.sockets.isOfPod(listener, container) {
+				found = append(found, snapshot.Socket{Socket: *listener, Holders: r.sockets.holdersOf(listener)})
+			}
+		}
+	}
+	return found
+}
+
+// isOfPod reports whether a socket is held by the container itself, or by one of its pod.
+func (f *socketFinder) isOfPod(listener *socket.Socket, container *snapshot.Container) bool {
+	for other, held := range f.held {
+		if _, holds := held[listener]; !holds {
+			continue
+		}
+		if other == container || other.SandboxID != "" && other.SandboxID == container.SandboxID {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *socketFinder) holdersOf(listener *socket.Socket) []snapshot.Holder {
+	for _, held := range f.held {
+		if hold := held[listener]; hold != nil && len(hold.holders) > 0 {
+			return hold.holders
+		}
+	}
+	return nil
+}
+
+// keepsPort reports whether a process of the host has a socket for the sake of a container.
+func keepsPort(holder snapshot.Holder) bool { return runtimes.KeepsPort(holder.Command) }
+
+// nameShadowed resolves the host processes whose listening sockets are shadowed by a forward.
+// The files of the host's processes are listed only for that.
+func (r *forwardResolver) nameShadowed(ctx context.Context) error {
+	nameless := make(map[uint64][]*snapshot.Socket)
+	for _, container := range r.builder.containers {
+		for i := range container.Forwards {
+			for k := range container.Forwards[i].Shadows {
+				if shadow := &container.Forwards[i].Shadows[k]; len(shadow.Holders) == 0 {
+					nameless[shadow.Inode] = append(nameless[shadow.Inode], shadow)
+				}
+			}
+		}
+	}
+	if len(nameless) == 0 {
+		return nil
+	}
+	err := r.node.each(ctx, func(pid int) error { return r.nameHolder(ctx, pid, nameless) })
+	for _, container := range r.builder.containers {
+		for i := range container.Forwards {
+			forward := &container.Forwards[i]
+			forward.Shadows = slices.DeleteFunc(forward.Shadows, func(s snapshot.Socket) bool {
+				return slices.ContainsFunc(s.Holders, keepsPort) && nameless[s.Inode] != nil
+			})
+		}
+	}
+	return err
+}
+
+// nameHolder notes that a process holds one of these sockets. What can't be listed stays
+// nameless.
+func (r *forwardResolver) nameHolder(ctx context.Context, pid int, nameless map[uint64][]*snapshot.Socket) error {
+	process, err := r.node.fs.Open(pid)
+	if err != nil {
+		return nil //nolint:nilerr // It has ended.
+	}
+	defer process.Close()
+	_, _ = process.SocketInodes(ctx, func(inode uint64) {
+		for _, shadow := range nameless[inode] {
+			shadow.Holders = withHolder(shadow.Holders, holderOf(process))
+		}
+	}, maxDescriptors)
+	return ctx.Err()
+}

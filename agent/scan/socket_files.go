@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scan
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
+)
+
+// visit looks for the host's sockets among the open files of a container's process: of each
+// that is in the host's network, and of all where this scan lists all.
+func (f *socketFinder) visit(ctx context.Context, process *nsinspect.Process, container *snapshot.Container, record *snapshot.Process) error {
+	inHostNetwork := f.node.sharesKind(record, nsinspect.Net)
+	if len(f.byInode) == 0 || !f.listsAll && !inHostNetwork {
+		f.runs(process.PID())
+		return nil
+	}
+	return f.list(ctx, process, container, inHostNetwork)
+}
+
+// visitHost looks at a process of the host: which sockets it holds is remembered, to see when
+// nobody of those holds one any more.
+func (f *socketFinder) visitHost(ctx context.Context, process *nsinspect.Process) error {
+	if !f.listsAll || f.cache == nil || f.node.targeted {
+		f.runs(process.PID())
+		return nil
+	}
+	// What can't be listed is not remembered; it is no part of any container.
+	_, _ = process.SocketInodes(ctx, func(inode uint64) {
+		if pids := f.hostHolders[inode]; f.byInode[inode] != nil && len(pids) < maxHolders && !slices.Contains(pids, process.PID()) {
+			f.hostHolders[inode] = append(pids, process.PID())
+		}
+	}, maxDescriptors)
+	return ctx.Err()
+}
+
+// runs notes that a process which held a socket before still runs.
+func (f *socketFinder) runs(pid int) {
+	if _, ok := f.watched[pid]; ok {
+		f.watched[pid] = true
+	}
+}
+
+// list finds the host's sockets among the open files of a container's process.
+func (f *socketFinder) list(ctx context.Context, process *nsinspect.Process, container *snapshot.Container, inHostNetwork bool) error {
+	f.listed[process.PID()] = true
+	f.runs(process.PID())
+	_, err := process.SocketInodes(ctx, func(inode uint64) {
+		for _, listener := range f.byInode[inode] {
+			f.of(container, listener).add(holderOf(process))
+		}
+	}, maxDescriptors)
+	switch {
+	case err == nil, errors.Is(err, nsinspect.ErrVanished):
+		return nil
+	case errors.Is(err, nsinspect.ErrDenied) && !inHostNetwork:
+		f.unlisted = true
+		return nil
+	case errors.Is(err, nsinspect.ErrDenied), errors.Is(err, nsinspect.ErrTooLarge):
+		f.builder.unread(container, causeOf(err), oneLine(err))
+		return nil
+	}
+	return err
+}
+
+// complete finds the sockets of processes whose files were not listed: by what is remembered
+// of them or, where a socket is not accounted for, by listing the files of all.
+func (f *socketFinder) complete(ctx context.Context) error {
+	if f.cache == nil || f.node.targeted {
+		return nil
+	}
+	if !f.listsAll && f.unaccounted() {
+		f.listsAll = true
+		if err := f.node.each(ctx, func(pid int) error { return f.listOne(ctx, pid) }); err != nil {
+			return err
+		}
+	}
+	if f.listsAll {
+		f.cache.learn(f.seen())
+		return nil
+	}
+	f.cache.recall(f.recall)
+	return nil
+}
+
+// unaccounted reports whether there is a socket of which it is not known who holds it.
+func (f *socketFinder) unaccounted() bool {
+	known := make(map[*socket.Socket]bool)
+	for _, held := range f.held {
+		for listener := range held {
+			known[listener] = true
+		}
+	}
+	running := func(pid int) bool { return f.watched[pid] }
+	return slices.ContainsFunc(f.table.Sockets, func(s socket.Socket) bool {
+		return s.Inode != 0 && lasts(&s) && !known[f.byInode[s.Inode][0]] && !f.cache.covers(&s, running)
+	})
+}
+
+// ephemeral is where the kernel's default range of ports for clients begins
+// (ip(7), ip_local_port_range).
+const ephemeral = 32768
+
+// lasts reports whether a socket is no client's, of which a new one comes with each question
+// that is asked of a DNS server.
+func lasts(s *socket.Socket) bool {
+	return !comesAndGoes(s) || s.Protocol != socket.Raw && s.Address.Port() < ephemeral
+}
+
+// listOne lists the files of a process that was not listed yet.
+func (f *socketFinder) listOne(ctx context.Context, pid int) error {
+	if f.listed[pid] {
+		return nil
+	}
+	process, err := f.node.fs.Open(pid)
+	if err != nil {
+		return nil //nolint:nilerr // It has ended: the walk has counted what can't be opened.
+	}
+	defer process.Close()
+	container, err := owned(ctx, f.node, f.builder, process)
+	switch {
+	case err != nil:
+		return ctx.Err() // It has ended, or the walk has noted that it can't be read.
+	case container == nil:
+		return f.visitHost(ctx, process)
+	}
+	err = f.list(ctx, process, container, false)
+	return f.builder.count(pid, err)
+}
+
+// seen returns who holds which socket, for the cache.
+func (f *socketFinder) seen() map[uint64]cachedSocket {
+	sockets := make(map[uint64]cachedSocket, len(f.byInode))
+	for inode := range f.byInode {
+		sockets[inode] = cachedSocket{host: f.hostHolders[inode]}
+	}
+	for container, held := range f.held {
+		for listener, hold := range held {
+			cached := sockets[listener.Inode]
+			for _, holder := range hold.holders {
+				cached.containers = append(cached.containers, cachedHolder{container.Key(), holder})
+			}
+			sockets[listener.Inode] = cached
+		}
+	}
+	return sockets
+}
+
+// recall takes over that a process had a socket open, if both are still there and this scan
+// has not listed the process's files itself.
+func (f *socketFinder) recall(inode uint64, key inventory.Key, holder snapshot.Holder) {
+	container := f.builder.container(key)
+	if container == nil || f.listed[holder.PID] || indexOf(container, holder.PID) < 0 {
+		return
+	}
+	for _, listener := range f.byInode[inode] {
+		f.of(container, listener).add(holder)
+	}
+}

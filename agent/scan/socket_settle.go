@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scan
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
+)
+
+// attributeMade attributes sockets by the cgroup in which they were made, which the kernel
+// tells also where no process's files can be listed, and of sockets that were made before
+// their process left the host's network.
+func (f *socketFinder) attributeMade(ctx context.Context) error {
+	wanted := make(map[uint64]bool)
+	for i := range f.table.Sockets {
+		if id := f.table.Sockets[i].Cgroup; id > 1 { // 1 is the root.
+			wanted[id] = true
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	tree, err := cgroup.OpenTree(f.node.host)
+	if err != nil {
+		return nil //nolint:nilerr // The open files tell, and say so where they can't.
+	}
+	defer tree.Close()
+	// Paths that could not be found are as unknown as those of cgroups that are gone.
+	paths, err := tree.Resolve(ctx, slices.Collect(maps.Keys(wanted)))
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err != nil {
+		f.builder.gap(causeOf(err), "whose the host's sockets are, by cgroups: "+oneLine(err))
+	}
+	for i := range f.table.Sockets {
+		listener := &f.table.Sockets[i]
+		path, ok := paths[listener.Cgroup]
+		if !ok {
+			continue
+		}
+		found := f.node.owners.Attribute([]cgroup.Entry{{Hierarchy: cgroup.V2, Path: path}})
+		if container := f.builder.container(found.Key); found.IsListed() && container != nil {
+			f.of(container, listener).made = true
+		}
+	}
+	return nil
+}
+
+// confirm looks again, after a while, where a container has sockets that come and go by their
+// nature: those that a client makes to ask one question.
+func (f *socketFinder) confirm(ctx context.Context) error {
+	if !f.hasPassing() {
+		return nil
+	}
+	if rest := f.settle - time.Since(f.readAt); rest > 0 {
+		if err := pause(ctx, rest); err != nil {
+			return err
+		}
+	}
+	again, err := socket.List(ctx, f.node.host)
+	if err != nil {
+		return nil //nolint:nilerr // The first look stands.
+	}
+	still := make(map[uint64]bool, len(again.Sockets))
+	for i := range again.Sockets {
+		still[again.Sockets[i].Inode] = true
+	}
+	for _, held := range f.held {
+		for listener := range held {
+			if comesAndGoes(listener) && !still[listener.Inode] && again.Failed[listener.Protocol] == nil {
+				delete(held, listener)
+				f.builder.snap.Coverage.Transient++
+			}
+		}
+	}
+	return nil
+}
+
+// hasPassing reports whether a container has a socket that may be gone in a moment.
+func (f *socketFinder) hasPassing() bool {
+	for container, held := range f.held {
+		for listener := range held {
+			if comesAndGoes(listener) && !declares(container, listener) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func comesAndGoes(s *socket.Socket) bool {
+	return s.Protocol != socket.TCP && s.Protocol != socket.SCTP
+}
+
+func declares(container *snapshot.Container, s *socket.Socket) bool {
+	return slices.ContainsFunc(container.Declared.Ports, func(port inventory.Port) bool {
+		return port.Protocol == s.Protocol && port.HostPort == s.Address.Port()
+	})
+}
+
+// record puts into the snapshot what was found.
+func (f *socketFinder) record() {
+	if f.unlisted {
+		f.builder.gap(snapshot.CauseDenied, "the open files of processes in containers can't be listed, so a socket of the host's network that was passed to them is not seen")
+	}
+	for container, held := range f.held {
+		f.recordHeld(container, held)
+	}
+}
+
+func (f *socketFinder) recordHeld(container *snapshot.Container, held map[*socket.Socket]*hold) {
+	for i := range f.table.Sockets {
+		hold := held[&f.table.Sockets[i]]
+		if hold == nil {
+			continue
+		}
+		// A transient process, such as a runtime's own, is not the container's.
+		holders := slices.DeleteFunc(hold.holders, func(h snapshot.Holder) bool { return indexOf(container, h.PID) < 0 })
+		if len(holders) == 0 && !hold.made {
+			continue
+		}
+		if len(container.Sockets) == maxSocketsHeld {
+			f.builder.unread(container, snapshot.CauseLimit, fmt.Sprintf("it has more than %d sockets in the host's network", maxSocketsHeld))
+			return
+		}
+		container.Sockets = append(container.Sockets, snapshot.Socket{Socket: f.table.Sockets[i], Holders: holders})
+	}
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scan
+
+import (
+	"context"
+	"errors"
+
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
+)
+
+// surveyor reads every process of the node once: whose it is, and in which namespaces its
+// threads are.
+type surveyor struct {
+	node    *node
+	builder *builder
+	settler *settler
+	sockets *socketFinder
+}
+
+// processes visits every process of the node.
+func (s *surveyor) processes(ctx context.Context) error {
+	return s.node.each(ctx, func(pid int) error {
+		s.builder.snap.Coverage.Processes++
+		process, err := s.node.fs.Open(pid)
+		if err == nil {
+			err = s.visit(ctx, process)
+		}
+		return s.builder.count(pid, err)
+	})
+}
+
+// visit looks at one process and closes it, unless it is kept for a second look.
+func (s *surveyor) visit(ctx context.Context, process *nsinspect.Process) error {
+	keep := false
+	defer func() {
+		if !keep {
+			process.Close()
+		}
+	}()
+	container, err := owned(ctx, s.node, s.builder, process)
+	if err != nil {
+		return err
+	}
+	if container == nil {
+		return s.sockets.visitHost(ctx, process)
+	}
+	record, err := s.survey(ctx, process, container)
+	if err != nil || record == nil {
+		return err
+	}
+	if !s.builder.add(container, record, s.node.shares(record)) {
+		return nil
+	}
+	if err := s.sockets.visit(ctx, process, container, record); err != nil {
+		return err
+	}
+	if process.PID() == container.PID {
+		container.Age, _ = process.Age() // 0 stands for a container that may still be starting.
+	}
+	keep = s.settler.keep(process, container, record)
+	return nil
+}
+
+// owned returns the container that a process belongs to, or nil for a process of the host. A
+// targeted scan is about no container that is not in its inventory.
+func owned(ctx context.Context, n *node, b *builder, process *nsinspect.Process) (*snapshot.Container, error) {
+	entries, err := cgroup.ReadLive(ctx, process)
+	if err != nil {
+		return nil, err
+	}
+	found := n.owners.Attribute(entries)
+	if n.targeted && !found.InInventory() {
+		return nil, nil
+	}
+	return b.claim(process.PID(), found), nil
+}
+
+// survey reads where the threads of a container's process are. It returns nil for a process
+// that is in no namespace any more.
+func (s *surveyor) survey(ctx context.Context, process *nsinspect.Process, container *snapshot.Container) (*snapshot.Process, error) {
+	seen, err := process.Survey(ctx, s.node.kinds)
+	if err != nil {
+		if !errors.Is(err, nsinspect.ErrVanished) {
+			s.builder.unread(container, causeOf(err), oneLine(err))
+		}
+		return nil, err
+	}
+	s.builder.countThreads(container, process.PID(), seen)
+	return s.node.record(process, seen.Groups), nil
+}
