@@ -81,10 +81,10 @@ func newNetwork(b *testing.B) *nsinspect.Host {
 // forwardWays read the rules and look for DNAT. Only nsaudit's tells which host port leads where.
 func forwardWays(host *nsinspect.Host) []way {
 	return []way{
-		{nsauditWay, nil, func(ctx context.Context) (int, error) { return forwards(ctx, host) }},
-		{bareWay, nil, bareRules},
-		{googleNFTWay, nil, googleRules},
-		{nftWay, []string{"nft", "-j", "list", "ruleset"}, nftRules},
+		{name: nsauditWay, look: func(ctx context.Context) (int, error) { return forwards(ctx, host) }},
+		{name: bareWay, look: bareRules},
+		{name: googleNFTWay, look: googleRules},
+		{name: nftWay, command: []string{"nft", "-j", "list", "ruleset"}, look: nftRules},
 	}
 }
 

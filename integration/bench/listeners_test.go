@@ -22,7 +22,7 @@ const ssWay = "ss -ltn"
 // ss rely on. nsaudit is not, as its agent is not: it has to enter.
 func listenerWays(pid int) []way {
 	return []way{
-		{nsauditWay, nil, func(ctx context.Context) (seen int, err error) {
+		{name: nsauditWay, look: func(ctx context.Context) (seen int, err error) {
 			done := make(chan struct{})
 			go func() { // On any thread but the caller's, which is locked.
 				defer close(done)
@@ -31,9 +31,9 @@ func listenerWays(pid int) []way {
 			<-done
 			return seen, err
 		}},
-		{bareWay, nil, func(context.Context) (int, error) { return bareListeners() }},
-		{procfsWay, nil, func(context.Context) (int, error) { return libraryListeners(pid) }},
-		{ssWay, []string{"ss", "-ltn"}, ss},
+		{name: bareWay, look: func(context.Context) (int, error) { return bareListeners() }},
+		{name: procfsWay, look: func(context.Context) (int, error) { return libraryListeners(pid) }},
+		{name: ssWay, command: []string{"ss", "-ltn"}, look: ss},
 	}
 }
 

@@ -16,9 +16,9 @@ import (
 // threadWays look at the threads of one process. lsns has none: it looks at processes only.
 func threadWays(pid int) []way {
 	return []way{
-		{nsauditWay, nil, func(ctx context.Context) (int, error) { return survey(ctx, pid) }},
-		{bareWay, nil, func(context.Context) (int, error) { return bareThreads(pid) }},
-		{procfsWay, nil, func(context.Context) (int, error) { return libraryThreads(pid) }},
+		{name: nsauditWay, look: func(ctx context.Context) (int, error) { return survey(ctx, pid) }},
+		{name: bareWay, look: func(context.Context) (int, error) { return bareThreads(pid) }},
+		{name: procfsWay, look: func(context.Context) (int, error) { return libraryThreads(pid) }},
 	}
 }
 

@@ -26,10 +26,14 @@ type way struct {
 	command []string
 	// look looks once. It returns how many processes it saw, or -1 if it can't tell.
 	look func(context.Context) (int, error)
+	// first says that the first look does more than later ones, which are what is measured.
+	first bool
 }
 
 const (
 	nsauditWay = "nsaudit"
+	// firstWay is a scan that lists the open files of all processes, as the first scan does.
+	firstWay   = "nsaudit, first scan"
 	bareWay    = "bare loop"
 	procfsWay  = "prometheus/procfs"
 	cgroupsWay = "prometheus/procfs with cgroups"
@@ -38,11 +42,12 @@ const (
 
 func ways() []way {
 	return []way{
-		{nsauditWay, nil, wholeScan},
-		{bareWay, nil, bare},
-		{procfsWay, nil, library},
-		{cgroupsWay, nil, libraryWithCgroups},
-		{lsnsWay, []string{"lsns"}, lsns},
+		{name: nsauditWay, look: scanner(new(scan.HolderCache)), first: true},
+		{name: firstWay, look: scanner(nil)},
+		{name: bareWay, look: bare},
+		{name: procfsWay, look: library},
+		{name: cgroupsWay, look: libraryWithCgroups},
+		{name: lsnsWay, command: []string{"lsns"}, look: lsns},
 	}
 }
 
@@ -68,31 +73,38 @@ func runOnce(name string) error {
 		return nil
 	}
 	_, err := all[i].look(context.Background())
+	if err == nil && all[i].first {
+		_, err = all[i].look(context.Background())
+	}
 	return err
 }
 
-// wholeScan is nsaudit's whole scan, without containerd.
-func wholeScan(ctx context.Context) (int, error) {
-	fs, err := nsinspect.NewFS(nsinspect.DefaultRoot)
-	if err != nil {
-		return 0, err
+// scanner makes whole scans, without containerd. With a cache they are those of the agent, of which one in ten lists the open
+// files of all processes.
+func scanner(cache *scan.HolderCache) func(context.Context) (int, error) {
+	return func(ctx context.Context) (int, error) {
+		fs, err := nsinspect.NewFS(nsinspect.DefaultRoot)
+		if err != nil {
+			return 0, err
+		}
+		defer fs.Close()
+		snap, err := scan.New(scan.Config{
+			Procfs:  fs,
+			Hosts:   []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}},
+			Holders: cache,
+		}).Scan(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if gaps := snap.Coverage.Gaps; len(gaps) > 0 {
+			return 0, errors.New(gaps[0].Detail)
+		}
+		seen := 0
+		for _, container := range snap.Containers {
+			seen += len(container.Processes)
+		}
+		return seen, nil
 	}
-	defer fs.Close()
-	snap, err := scan.New(scan.Config{
-		Procfs: fs,
-		Hosts:  []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}},
-	}).Scan(ctx)
-	if err != nil {
-		return 0, err
-	}
-	if gaps := snap.Coverage.Gaps; len(gaps) > 0 {
-		return 0, errors.New(gaps[0].Detail)
-	}
-	seen := 0
-	for _, container := range snap.Containers {
-		seen += len(container.Processes)
-	}
-	return seen, nil
 }
 
 // bare makes the system calls that tell the same, and keeps nothing. What a call costs is the kernel's affair; what nsaudit
