@@ -84,6 +84,15 @@ func (c *HolderCache) covers(listener *socket.Socket, running func(pid int) bool
 		slices.ContainsFunc(cached.containers, func(held cachedHolder) bool { return running(held.holder.PID) })
 }
 
+// hostHolders returns the processes of the host that had a socket open. It reports whether the
+// socket was there when all files were listed.
+func (c *HolderCache) hostHolders(inode uint64) (pids []int, known bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cached, known := c.sockets[inode]
+	return cached.host, known
+}
+
 // learn takes over what a scan that listed all files found.
 func (c *HolderCache) learn(sockets map[uint64]cachedSocket) {
 	c.mu.Lock()

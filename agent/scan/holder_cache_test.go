@@ -77,6 +77,12 @@ func TestHolderCache(t *testing.T) {
 	if len(container.Sockets) != 0 {
 		t.Errorf("sockets of a process that has ended: %+v", container.Sockets)
 	}
+	if pids, known := f.hostHoldersOf(8080); !known || !slices.Equal(pids, []int{1}) {
+		t.Errorf("processes of the host that hold the socket: %v, known %v", pids, known)
+	}
+	if _, known := f.hostHoldersOf(9090); known {
+		t.Error("a socket that was never there is known")
+	}
 	if !cache.begin(true) {
 		t.Error("a look at single containers does not list their files")
 	}

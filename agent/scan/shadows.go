@@ -53,7 +53,6 @@ func (f *socketFinder) holdersOf(listener *socket.Socket) []snapshot.Holder {
 func keepsPort(holder snapshot.Holder) bool { return runtimes.KeepsPort(holder.Command) }
 
 // nameShadowed resolves the host processes whose listening sockets are shadowed by a forward.
-// The files of the host's processes are listed only for that.
 func (r *forwardResolver) nameShadowed(ctx context.Context) error {
 	nameless := make(map[uint64][]*snapshot.Socket)
 	for _, container := range r.builder.containers {
@@ -68,7 +67,7 @@ func (r *forwardResolver) nameShadowed(ctx context.Context) error {
 	if len(nameless) == 0 {
 		return nil
 	}
-	err := r.node.each(ctx, func(pid int) error { return r.nameHolder(ctx, pid, nameless) })
+	err := r.nameHolders(ctx, nameless)
 	for _, container := range r.builder.containers {
 		for i := range container.Forwards {
 			forward := &container.Forwards[i]
@@ -78,6 +77,35 @@ func (r *forwardResolver) nameShadowed(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// nameHolders looks for the processes that hold these sockets: among those that held them
+// before or, where that is not known, among all.
+func (r *forwardResolver) nameHolders(ctx context.Context, nameless map[uint64][]*snapshot.Socket) error {
+	var candidates []int
+	for inode := range nameless {
+		pids, known := r.sockets.hostHoldersOf(inode)
+		if !known {
+			return r.node.each(ctx, func(pid int) error { return r.nameHolder(ctx, pid, nameless) })
+		}
+		candidates = append(candidates, pids...)
+	}
+	slices.Sort(candidates)
+	for _, pid := range slices.Compact(candidates) {
+		if err := r.nameHolder(ctx, pid, nameless); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hostHoldersOf returns the processes of the host that held a socket when the files of all
+// processes were last listed, and whether it was there then.
+func (f *socketFinder) hostHoldersOf(inode uint64) (pids []int, known bool) {
+	if f.cache == nil {
+		return nil, false
+	}
+	return f.cache.hostHolders(inode)
 }
 
 // nameHolder notes that a process holds one of these sockets. What can't be listed stays
