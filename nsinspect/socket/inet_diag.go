@@ -6,6 +6,8 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/nlattr"
 )
 
 // Layout of struct inet_diag_req_v2 and struct inet_diag_msg, from linux/inet_diag.h. Numbers
@@ -36,8 +38,9 @@ var errMalformedDiag = errors.New("malformed answer of sock_diag")
 // diagRequest asks for the sockets of a family in one state: the kernel leaves out the
 // others, of which a busy host has thousands.
 //
-// It asks for no extension. With INET_DIAG_INFO the kernel adds all MD5 keys of a socket, as
-// many as its owner likes, and an answer that outgrows a message ends the dump unsaid.
+// It asks for no extension: a socket whose attributes exceed the message size silently ends the
+// dump, and with INET_DIAG_INFO the kernel adds all MD5 keys of a socket, of which its owner
+// chooses the number.
 func diagRequest(family uint8, protocol diagProtocol) []byte {
 	request := make([]byte, diagRequestSize)
 	request[0], request[1] = family, protocol.number
@@ -89,13 +92,12 @@ type diagAttributes struct {
 
 func parseDiagAttributes(data []byte) (diagAttributes, error) {
 	var a diagAttributes
-	for len(data) > 0 {
-		kind, value, rest, ok := cutAttribute(data)
-		if !ok {
-			return diagAttributes{}, errMalformedDiag
+	for attribute, err := range nlattr.All(data) {
+		if err != nil {
+			return diagAttributes{}, err
 		}
-		data = rest
-		switch kind {
+		value := attribute.Data
+		switch attribute.Type {
 		case diagV6Only:
 			if len(value) != 1 {
 				return diagAttributes{}, errMalformedDiag
@@ -111,21 +113,6 @@ func parseDiagAttributes(data []byte) (diagAttributes, error) {
 		}
 	}
 	return a, nil
-}
-
-// cutAttribute decodes the first struct nlattr (netlink(7)), without copying its value.
-func cutAttribute(data []byte) (kind uint16, value, rest []byte, ok bool) {
-	const headerSize, alignment = 4, 4
-	if len(data) < headerSize {
-		return 0, nil, nil, false
-	}
-	length := int(binary.NativeEndian.Uint16(data))
-	if length < headerSize || length > len(data) {
-		return 0, nil, nil, false
-	}
-	// The kernel pads the last one as well, but the message may end without.
-	padded := min((length+alignment-1)&^(alignment-1), len(data))
-	return binary.NativeEndian.Uint16(data[2:]), data[headerSize:length], data[padded:], true
 }
 
 // diagAddress reads an address of a family.
