@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
 )
 
 // The kernel says the same in another way.

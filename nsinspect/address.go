@@ -6,10 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 	"io"
 	"net/netip"
 	"slices"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 )
 
 // maxAddresses caps the addresses of a network namespace. kube-proxy's IPVS mode gives a node

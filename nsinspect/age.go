@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 )
 
 // userHZ is the number of ticks a second in which the kernel shows times to processes. It is

@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
 )
 
 func TestAge(t *testing.T) {

@@ -2,6 +2,7 @@ package nsinspect
 
 import (
 	"errors"
+
 	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 )
 

@@ -4,8 +4,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
 )
 
 // openFake opens a fake procfs for the time of the test.

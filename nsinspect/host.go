@@ -3,9 +3,10 @@ package nsinspect
 import (
 	"errors"
 	"fmt"
-	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 	"os"
 	"strconv"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 )
 
 // HostSource is how the host reference was found. Callers may have others than those here.

@@ -9,10 +9,11 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 	"github.com/prometheus/procfs"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 )
 
 // OpenNet opens a file below /proc/PID/net (proc_pid_net(5)) that shows the host's network

@@ -8,8 +8,9 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 )
 
 // Process is an open process: a handle of its directory in procfs. The handle pins the

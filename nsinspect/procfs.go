@@ -9,8 +9,9 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 )
 
 // DefaultRoot is where procfs is mounted on every Linux system.

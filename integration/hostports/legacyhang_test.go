@@ -13,8 +13,9 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 )
 
 // Requests of userfaultfd(2) (include/uapi/linux/userfaultfd.h).

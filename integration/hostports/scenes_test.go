@@ -15,8 +15,9 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/xt"
-	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 )
 
 // update writes what the unit tests of nsinspect read: the dumps and what is found in them.

@@ -11,8 +11,9 @@ import (
 	"os"
 	"os/exec"
 
-	"github.com/nsaudit/nsaudit/nsinspect/socket"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // holdSockets makes the sockets of all specs, those that connect last, and prints what must be

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nsaudit/nsaudit/agent/scan"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/agent/scan"
 )
 
 // TestRelay has a container of which somebody is always in the host's network, but nobody

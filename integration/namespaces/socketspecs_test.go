@@ -10,8 +10,9 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/nsaudit/nsaudit/nsinspect/socket"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // socketSpec is a socket that a role makes.

@@ -6,9 +6,10 @@ import (
 	"io"
 
 	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
-	"golang.org/x/sys/unix"
 )
 
 // maxMountBytes caps /proc/PID/mountinfo. The kernel allows 100,000 mounts a namespace

@@ -5,10 +5,11 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/internal/fakehost"
 	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
-	"golang.org/x/sys/unix"
 )
 
 const podMounts = `820 500 0:100 / / rw,relatime - overlay overlay rw,lowerdir=/l/a:/l/b

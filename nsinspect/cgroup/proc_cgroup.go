@@ -5,10 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/nsaudit/nsaudit/nsinspect"
-	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 	"slices"
 	"strings"
+
+	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 )
 
 // maxCgroupBytes caps /proc/PID/cgroup. A path has at most PATH_MAX bytes, and there are

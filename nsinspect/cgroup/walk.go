@@ -7,9 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
-	"golang.org/x/sys/unix"
 )
 
 // maxCgroups caps the cgroups that are looked at. A node with 500 containers has about

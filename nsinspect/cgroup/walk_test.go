@@ -9,9 +9,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
-	"golang.org/x/sys/unix"
 )
 
 // fakeTree is a directory that stands for a mount of cgroup v2: its inodes are the ids.

@@ -91,15 +91,15 @@ func (x *xtExtension) verdict() (int, bool) {
 	return int(int32(binary.NativeEndian.Uint32(x.info))), true
 }
 
-// decode decodes a rule that sends packets elsewhere, and says whether it is one.
-func (t *legacyTable) decode(family byte, entry []byte) (nftRule, bool) {
-	d := ruleDecoder{table: family, family: family, rule: nftRule{match: anyPacket(), backend: IptablesLegacy}}
+// decode decodes a rule.
+func (t *legacyTable) decode(entry []byte) rule {
+	d := ruleDecoder{table: t.family, family: t.family, rule: rule{match: anyPacket(), backend: IptablesLegacy}}
 	t.layout.header(&d, entry)
 	for match := range t.layout.matches(entry) {
 		d.xtMatch(match)
 	}
 	if d.never {
-		return nftRule{}, false
+		return rule{}
 	}
 	target := t.layout.target(entry)
 	if verdict, ok := target.verdict(); ok {
@@ -110,7 +110,7 @@ func (t *legacyTable) decode(family byte, entry []byte) (nftRule, bool) {
 	} else {
 		d.xtTarget(target)
 	}
-	return d.rule, d.rule.jump != "" || d.rule.target != nil || d.rule.unknown
+	return d.rule
 }
 
 // header narrows the match by what an entry asks of the IP header.

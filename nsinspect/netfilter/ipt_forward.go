@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/nsaudit/nsaudit/nsinspect"
 	"strconv"
+
+	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // errLayout says that entries have another layout in programs like this.
@@ -21,7 +22,7 @@ func (r *Reader) legacyForwards(ctx context.Context, host *nsinspect.Host, table
 		cancel()
 		table.add(&found)
 		if err != nil {
-			name := nftObject{family: family.family, table: natTable}.tableName()
+			name := object{family: family.family, table: natTable}.tableName()
 			failures = append(failures, fmt.Errorf("read the table %q of legacy iptables: %w", name, err))
 		}
 	}
@@ -37,16 +38,9 @@ func (r *Reader) legacyFamilyForwards(ctx context.Context, host *nsinspect.Host,
 		return Table{}, err
 	}
 	defer table.free()
-	reader := newLegacyReader(table, r.names, defaultForwardLimits())
-	err = reader.walk(ctx, nil)
+	reader := newTracer(table, r.names, defaultLimits())
+	err = reader.read(ctx)
 	return reader.result(), err
-}
-
-// newLegacyReader returns a reader that begins where packets enter the table.
-func newLegacyReader(table *legacyTable, names Names, limits forwardLimits) *forwardReader {
-	reader := newForwardReader(table, names, limits)
-	reader.decode, reader.queue = table.decode, table.queue
-	return reader
 }
 
 // askLegacy is readLegacy with an end. The caller frees the table.

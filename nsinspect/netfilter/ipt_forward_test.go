@@ -51,7 +51,7 @@ func legacyRecordings(t testing.TB) []string {
 }
 
 // readLegacyTable reads one table.
-func readLegacyTable(t testing.TB, number int, data []byte, limits forwardLimits) (Table, error) {
+func readLegacyTable(t testing.TB, number int, data []byte, limits limits) (Table, error) {
 	t.Helper()
 	family := legacyFamilies()[number]
 	dump := legacyDump{entries: data[iptInfoSize:]}
@@ -60,8 +60,8 @@ func readLegacyTable(t testing.TB, number int, data []byte, limits forwardLimits
 	if err != nil {
 		return Table{}, err
 	}
-	reader := newLegacyReader(table, testNames(), limits)
-	err = reader.walk(t.Context(), nil)
+	reader := newTracer(table, testNames(), limits)
+	err = reader.read(t.Context())
 	return reader.result(), err
 }
 
@@ -70,7 +70,7 @@ func readRecorded(t testing.TB, file string) Table {
 	t.Helper()
 	var all Table
 	for number, data := range recordedLegacy(t, file) {
-		table, err := readLegacyTable(t, number, data, defaultForwardLimits())
+		table, err := readLegacyTable(t, number, data, defaultLimits())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +121,7 @@ func TestLegacyRules(t *testing.T) {
 
 // Whatever there is too much of is said, and what was read until then is kept.
 func TestLegacyLimits(t *testing.T) {
-	limits := defaultForwardLimits()
+	limits := defaultLimits()
 	limits.forwards = 1
 	data := recordedLegacy(t, filepath.Join(recordings, "docker-iptables.legacy"))[0]
 	table, err := readLegacyTable(t, 0, data, limits)

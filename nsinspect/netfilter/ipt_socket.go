@@ -9,9 +9,10 @@ import (
 	"strings"
 	"unsafe"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
-	"golang.org/x/sys/unix"
 )
 
 // Options of getsockopt for legacy iptables, the same for both families

@@ -8,10 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/internal/fakehost"
 	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
-	"golang.org/x/sys/unix"
 )
 
 // legacyHost is a fake host with a list of tables, or without where it is nil, in a network

@@ -33,7 +33,7 @@ func decodeInfo(raw *[iptInfoSize]byte) legacyInfo {
 // with the target ERROR are headings of chains. A jump leads to an entry, mostly a chain's
 // first.
 //
-// It answers the dumps that the reader of forwards asks for.
+// It is a source of rules: it has chains and rules, and no sets.
 type legacyTable struct {
 	family byte
 	layout entryLayout
@@ -41,13 +41,13 @@ type legacyTable struct {
 	// starts are the offsets of the entries, ascending.
 	starts []uint32
 	// names are the chains that something leads to, by the offsets of their first entries,
-	// and chains the reverse. A node of a large cluster has 100,000 others.
-	names  map[int]string
-	chains map[string]int
+	// and offsets the reverse. A node of a large cluster has 100,000 others.
+	names   map[int]string
+	offsets map[string]int
 	// ends are where the policies stand of the chains in which packets enter.
 	ends map[string]int
-	// queue are those chains.
-	queue []visit
+	// entrances are those chains.
+	entrances []object
 }
 
 // errMalformed says that an entry is not what the kernel's own checks let pass
@@ -63,7 +63,7 @@ func parseLegacy(family *legacyFamily, dump *legacyDump) (*legacyTable, error) {
 		layout:     family.layout,
 		legacyDump: dump,
 		names:      make(map[int]string),
-		chains:     make(map[string]int),
+		offsets:    make(map[string]int),
 		ends:       make(map[string]int),
 	}
 	info := decodeInfo(&dump.info)
@@ -112,8 +112,8 @@ func (t *legacyTable) addHook(name string, start, policy int) error {
 	if verdict, ok := target.verdict(); !ok || verdict >= 0 || policy < start {
 		return errMalformed(policy)
 	}
-	t.names[start], t.chains[name], t.ends[name] = name, start, policy
-	t.queue = append(t.queue, visit{nftObject{t.family, natTable, name}, anyPacket()})
+	t.names[start], t.offsets[name], t.ends[name] = name, start, policy
+	t.entrances = append(t.entrances, object{t.family, natTable, name})
 	return nil
 }
 
@@ -123,18 +123,18 @@ func (t *legacyTable) chainAt(offset int) (string, bool) {
 	if name, ok := t.names[offset]; ok {
 		return name, true
 	}
-	number, ok := t.number(offset)
+	at, ok := t.number(offset)
 	if !ok {
 		return "", false
 	}
 	name := ""
-	if number > 0 {
-		name = t.heading(int(t.starts[number-1]))
+	if at > 0 {
+		name = t.heading(int(t.starts[at-1]))
 	}
-	for _, taken := t.chains[name]; taken || name == ""; _, taken = t.chains[name] {
+	for _, taken := t.offsets[name]; taken || name == ""; _, taken = t.offsets[name] {
 		name = fmt.Sprintf("%s+%d", name, offset)
 	}
-	t.names[offset], t.chains[name] = name, offset
+	t.names[offset], t.offsets[name] = name, offset
 	return name, true
 }
 
@@ -153,14 +153,22 @@ func (t *legacyTable) heading(offset int) string {
 	return cString(target.info[:min(len(target.info), chainNameSize)])
 }
 
-// dump calls visit with each rule of a chain. The last entry, which only goes back or is the
-// policy, is none.
-func (t *legacyTable) dump(_ context.Context, ask nftDump, visit func(nftMessage) error) error {
-	offset, ok := t.chains[ask.of.name]
+func (t *legacyTable) chains(_ context.Context, visit func(chain object, enters bool) error) error {
+	for _, chain := range t.entrances {
+		if err := visit(chain, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rules leaves out the last entry of a chain, which only goes back or is the policy.
+func (t *legacyTable) rules(_ context.Context, chain object, visit func(rule) error) error {
+	offset, ok := t.offsets[chain.name]
 	if !ok {
 		return nil
 	}
-	last, ok := t.ends[ask.of.name]
+	last, ok := t.ends[chain.name]
 	if !ok {
 		last = len(t.entries)
 	}
@@ -174,14 +182,16 @@ func (t *legacyTable) dump(_ context.Context, ask nftDump, visit func(nftMessage
 		if t.closes(&target, offset, last) {
 			return nil
 		}
-		if err := visit(nftMessage{t.family, entry}); err != nil {
+		if err := visit(t.decode(entry)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// closes says whether a target is that of the last entry of its chain, and leads nowhere.
+func (t *legacyTable) elements(context.Context, object, func(element) error) error { return nil }
+
+// closes reports whether a target is that of the last entry of its chain, and leads nowhere.
 func (t *legacyTable) closes(target *xtExtension, next, last int) bool {
 	if verdict, ok := target.verdict(); !ok || verdict >= 0 {
 		return false

@@ -12,7 +12,7 @@ import (
 func TestLegacyCutOff(t *testing.T) {
 	for number, data := range recordedLegacy(t, filepath.Join(recordings, "forms-iptables.legacy")) {
 		for length := iptInfoSize; length < len(data); length++ {
-			table, err := readLegacyTable(t, number, data[:length], defaultForwardLimits())
+			table, err := readLegacyTable(t, number, data[:length], defaultLimits())
 			if err == nil {
 				t.Fatalf("%d of %d bytes gave %+v", length, len(data), table)
 			}
@@ -43,7 +43,7 @@ func TestLegacyMalformed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			data := recordedLegacy(t, filepath.Join(recordings, "docker-iptables.legacy"))[0]
 			test.spoil(data[:iptInfoSize], data[iptInfoSize:])
-			table, err := readLegacyTable(t, 0, data, defaultForwardLimits())
+			table, err := readLegacyTable(t, 0, data, defaultLimits())
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%+v, %v, want an error with %q", table, err, test.want)
 			}
@@ -75,7 +75,7 @@ func TestLegacyStrays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			data := recordedLegacy(t, filepath.Join(recordings, "crio.legacy"))[0]
 			test.spoil(data[iptInfoSize:])
-			table, err := readLegacyTable(t, 0, data, defaultForwardLimits())
+			table, err := readLegacyTable(t, 0, data, defaultLimits())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +105,7 @@ func FuzzLegacyTable(f *testing.F) {
 		// This has to be right for anything to be read.
 		data = bytes.Clone(data)
 		binary.NativeEndian.PutUint32(data[iptInfoSize-4:], uint32(len(data)-iptInfoSize))
-		limits := defaultForwardLimits()
+		limits := defaultLimits()
 		limits.steps, limits.rules = 1000, 100
 		table, err := readLegacyTable(t, number, data, limits)
 		if err != nil && (len(table.Forwards) > 0 || table.Rules > 0) {

@@ -4,8 +4,9 @@ import (
 	"encoding/binary"
 	"net/netip"
 
-	"github.com/nsaudit/nsaudit/nsinspect/socket"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // match is what a packet must be, as far as it tells host ports. Other conditions of a rule,

@@ -89,33 +89,33 @@ func TestMatchAddress(t *testing.T) {
 
 // Ends of ranges are elements of their own, in any order.
 func TestCloseRanges(t *testing.T) {
-	element := func(key string, closes bool) setElement { return setElement{key: bytesOf(t, key), closes: closes} }
-	closed := func(key, end string) setElement { return setElement{key: bytesOf(t, key), end: bytesOf(t, end)} }
-	tests := map[string]struct{ elements, want []setElement }{
+	single := func(key string, closes bool) element { return element{key: bytesOf(t, key), closes: closes} }
+	closed := func(key, end string) element { return element{key: bytesOf(t, key), end: bytesOf(t, end)} }
+	tests := map[string]struct{ elements, want []element }{
 		"no ranges": {
-			elements: []setElement{element("0050", false), element("0016", false)},
-			want:     []setElement{element("0050", false), element("0016", false)},
+			elements: []element{single("0050", false), single("0016", false)},
+			want:     []element{single("0050", false), single("0016", false)},
 		},
 		"ranges apart": {
-			elements: []setElement{element("0000", true), element("01f5", true), element("01f4", false), element("0064", true), element("0050", false)},
-			want:     []setElement{closed("0050", "0063"), closed("01f4", "01f4")},
+			elements: []element{single("0000", true), single("01f5", true), single("01f4", false), single("0064", true), single("0050", false)},
+			want:     []element{closed("0050", "0063"), closed("01f4", "01f4")},
 		},
 		"ranges that touch": {
-			elements: []setElement{element("0050", false), element("0064", true), element("0064", false), element("0065", true)},
-			want:     []setElement{closed("0050", "0063"), closed("0064", "0064")},
+			elements: []element{single("0050", false), single("0064", true), single("0064", false), single("0065", true)},
+			want:     []element{closed("0050", "0063"), closed("0064", "0064")},
 		},
 		"a range without an end": {
-			elements: []setElement{element("0000", true), element("8000", false)},
-			want:     []setElement{closed("8000", "ffff")},
+			elements: []element{single("0000", true), single("8000", false)},
+			want:     []element{closed("8000", "ffff")},
 		},
 		"everything else": {
-			elements: []setElement{element("0051", true), {data: []byte{1}}, element("0050", false)},
-			want:     []setElement{{data: []byte{1}}, closed("0050", "0050")},
+			elements: []element{single("0051", true), {data: []byte{1}}, single("0050", false)},
+			want:     []element{{data: []byte{1}}, closed("0050", "0050")},
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, closeRanges(test.elements), cmp.AllowUnexported(setElement{})); diff != "" {
+			if diff := cmp.Diff(test.want, closeRanges(test.elements), cmp.AllowUnexported(element{})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})

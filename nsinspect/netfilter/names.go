@@ -11,11 +11,11 @@ type Names struct {
 	Owner func(table, chain, comment string) string
 }
 
-func (n *Names) isService(chain nftObject) bool {
+func (n *Names) isService(chain object) bool {
 	return n.IsService != nil && n.IsService(chain.table, chain.name)
 }
 
-func (n *Names) owner(chain nftObject, comment string) string {
+func (n *Names) owner(chain object, comment string) string {
 	if n.Owner == nil || comment == "" {
 		return ""
 	}

@@ -25,7 +25,7 @@ func testNames() Names {
 // Without names each comment is only a text, and each chain is followed.
 func TestNoNames(t *testing.T) {
 	for name, want := range map[string]int{"kube-proxy-iptables": 2, "kube-proxy-nftables": 0} {
-		reader := newForwardReader(recorded(t, name), Names{}, defaultForwardLimits())
+		reader := newTracer(nftRules{recorded(t, name)}, Names{}, defaultLimits())
 		if err := reader.read(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +33,7 @@ func TestNoNames(t *testing.T) {
 			t.Errorf("%s: %d rules were read, want more than %d", name, got, want)
 		}
 	}
-	reader := newForwardReader(recorded(t, "portmap-nftables"), Names{}, defaultForwardLimits())
+	reader := newTracer(nftRules{recorded(t, "portmap-nftables")}, Names{}, defaultLimits())
 	if err := reader.read(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -3,47 +3,11 @@ package netfilter
 import (
 	"bytes"
 	"encoding/binary"
-	"iter"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/nlattr"
 )
-
-const (
-	// nlaHeader is the size of struct nlattr (netlink(7)).
-	nlaHeader = 4
-	// nlaTypeMask leaves out the flags NLA_F_NESTED and NLA_F_NET_BYTEORDER.
-	nlaTypeMask = 1<<14 - 1
-)
-
-// attributes walks the netlink attributes in b, by type. Nothing is copied: a rule has dozens
-// of them, and most are passed over. It ends at what is no attribute.
-func attributes(b []byte) iter.Seq2[uint16, []byte] {
-	return func(yield func(uint16, []byte) bool) {
-		for len(b) >= nlaHeader {
-			length := int(binary.NativeEndian.Uint16(b))
-			if length < nlaHeader || length > len(b) {
-				return
-			}
-			if !yield(binary.NativeEndian.Uint16(b[2:])&nlaTypeMask, b[nlaHeader:length]) {
-				return
-			}
-			b = b[min(align4(length), len(b)):]
-		}
-	}
-}
-
-// attribute returns the first attribute of this type, or nil.
-func attribute(b []byte, want uint16) []byte {
-	for kind, data := range attributes(b) {
-		if kind == want {
-			return data
-		}
-	}
-	return nil
-}
-
-// align4 is the next multiple of 4: NLA_ALIGN, and the width of a register of nf_tables.
-func align4(n int) int { return (n + 3) &^ 3 }
 
 // number decodes a number as nf_tables sends it.
 func number(b []byte) (uint32, bool) {
@@ -83,11 +47,26 @@ func comment(udata []byte) string {
 // verdictChain returns the chain that a verdict leads to: NFTA_DATA_VERDICT inside of data.
 // It is empty for the other verdicts. The decoder of google/nftables (expr.Verdict) panics
 // at what is too short.
-func verdictChain(data []byte) string {
-	verdict := attribute(data, unix.NFTA_DATA_VERDICT)
-	code, _ := number(attribute(verdict, unix.NFTA_VERDICT_CODE))
-	if kind := int32(code); kind != unix.NFT_JUMP && kind != unix.NFT_GOTO {
-		return ""
+func verdictChain(data []byte) (string, error) {
+	verdict, err := nlattr.Find(data, unix.NFTA_DATA_VERDICT)
+	if err != nil {
+		return "", err
 	}
-	return cString(attribute(verdict, unix.NFTA_VERDICT_CHAIN))
+	var code uint32
+	var chain string
+	for attribute, err := range nlattr.All(verdict) {
+		if err != nil {
+			return "", err
+		}
+		switch attribute.Type {
+		case unix.NFTA_VERDICT_CODE:
+			code, _ = number(attribute.Data)
+		case unix.NFTA_VERDICT_CHAIN:
+			chain = cString(attribute.Data)
+		}
+	}
+	if kind := int32(code); kind != unix.NFT_JUMP && kind != unix.NFT_GOTO {
+		return "", nil
+	}
+	return chain, nil
 }

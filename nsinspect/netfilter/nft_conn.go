@@ -8,20 +8,15 @@ import (
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
-)
 
-// nftObject names a chain or a set of a table of nf_tables.
-type nftObject struct {
-	family byte
-	table  string
-	name   string
-}
+	"github.com/nsaudit/nsaudit/nsinspect/internal/nlattr"
+)
 
 // nftDump is a request for the chains of all tables, the rules of one chain or the elements
 // of one set.
 type nftDump struct {
 	kind uint16
-	of   nftObject
+	of   object
 }
 
 // nftMessage is one object of a dump.
@@ -30,8 +25,8 @@ type nftMessage struct {
 	attributes []byte
 }
 
-// nftSource answers dumps.
-type nftSource interface {
+// nftDumper answers dumps.
+type nftDumper interface {
 	// dump calls visit with each object until it returns an error.
 	dump(ctx context.Context, ask nftDump, visit func(nftMessage) error) error
 }
@@ -48,12 +43,12 @@ type nftConn struct {
 // nfgenmsgSize is the size of struct nfgenmsg, with which messages of netfilter begin.
 const nfgenmsgSize = 4
 
-// errShortMessage is unheard of: the kernel itself wrote the message.
+// errShortMessage reports a truncated netlink message; the kernel never sends one.
 var errShortMessage = errors.New("a message of the packet filter is too short")
 
 // generation returns the number that counts the changes of the rules.
 func (c *nftConn) generation() (uint32, error) {
-	if err := c.send(unix.NFT_MSG_GETGEN, 0, nftObject{}); err != nil {
+	if err := c.send(unix.NFT_MSG_GETGEN, 0, object{}); err != nil {
 		return 0, err
 	}
 	messages, err := c.conn.Receive()
@@ -63,11 +58,15 @@ func (c *nftConn) generation() (uint32, error) {
 	if len(messages) != 1 || len(messages[0].Data) < nfgenmsgSize {
 		return 0, errShortMessage
 	}
-	id, ok := number(attribute(messages[0].Data[nfgenmsgSize:], unix.NFTA_GEN_ID))
+	id, err := nlattr.Find(messages[0].Data[nfgenmsgSize:], unix.NFTA_GEN_ID)
+	if err != nil {
+		return 0, err
+	}
+	generation, ok := number(id)
 	if !ok {
 		return 0, errShortMessage
 	}
-	return id, nil
+	return generation, nil
 }
 
 func (c *nftConn) dump(ctx context.Context, ask nftDump, visit func(nftMessage) error) error {
@@ -95,7 +94,7 @@ func (c *nftConn) dump(ctx context.Context, ask nftDump, visit func(nftMessage) 
 
 // send asks. The attributes for a table and for an object in it have the same numbers, 1 and
 // 2, in requests for rules and for elements.
-func (c *nftConn) send(kind uint16, flags netlink.HeaderFlags, of nftObject) error {
+func (c *nftConn) send(kind uint16, flags netlink.HeaderFlags, of object) error {
 	data := []byte{of.family, unix.NFNETLINK_V0, 0, 0}
 	if of.table != "" {
 		attributes, err := netlink.MarshalAttributes([]netlink.Attribute{

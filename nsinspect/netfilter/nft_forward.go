@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/internal/hostlink"
 	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
-	"golang.org/x/sys/unix"
 )
 
 // errNoNftables says that the kernel has no nf_tables, and so no rules in it.
@@ -45,22 +46,22 @@ func (r *Reader) nftAttempt(ctx context.Context, host *nsinspect.Host) (Table, b
 		return Table{}, false, err
 	}
 	defer func() { _ = conn.Close() }() // Its error says nothing of what was read.
-	source := &nftConn{conn: conn}
-	before, err := source.generation()
+	rules := &nftConn{conn: conn}
+	before, err := rules.generation()
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) {
 		err = errNoNftables // The kernel has no such messages.
 	}
 	if err != nil {
 		return Table{}, false, err
 	}
-	reader := newForwardReader(source, r.names, defaultForwardLimits())
+	reader := newTracer(nftRules{rules}, r.names, defaultLimits())
 	err = reader.read(ctx)
 	if err != nil || reader.capped {
 		// The connection may be in the midst of a dump.
 		return reader.result(), false, err
 	}
-	after, err := source.generation()
-	return reader.result(), source.changed || before != after, err
+	after, err := rules.generation()
+	return reader.result(), rules.changed || before != after, err
 }
 
 // nftError says what an error means. The deadline of the socket is that of the context, which

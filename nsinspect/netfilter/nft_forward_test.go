@@ -16,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/nlattr"
 )
 
 // replay answers from what the integration tests recorded of a kernel (integration/hostports,
@@ -28,10 +30,10 @@ func (r replay) dump(ctx context.Context, ask nftDump, visit func(nftMessage) er
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		of := nftObject{
+		of := object{
 			family: message.family,
-			table:  cString(attribute(message.attributes, unix.NFTA_RULE_TABLE)),
-			name:   cString(attribute(message.attributes, unix.NFTA_RULE_CHAIN)),
+			table:  cString(find(message.attributes, unix.NFTA_RULE_TABLE)),
+			name:   cString(find(message.attributes, unix.NFTA_RULE_CHAIN)),
 		}
 		if ask.kind != unix.NFT_MSG_GETCHAIN && of != ask.of {
 			continue
@@ -41,6 +43,12 @@ func (r replay) dump(ctx context.Context, ask nftDump, visit func(nftMessage) er
 		}
 	}
 	return nil
+}
+
+// find returns an attribute of a recorded message, or nil.
+func find(message []byte, kind uint16) []byte {
+	data, _ := nlattr.Find(message, kind) // Who decodes it says what is wrong with it.
+	return data
 }
 
 // payloads returns the messages of one kind of a dump, behind the nfgenmsg.
@@ -117,7 +125,7 @@ func TestForwardForms(t *testing.T) {
 			if err := json.Unmarshal(text, &want); err != nil {
 				t.Fatal(err)
 			}
-			reader := newForwardReader(recorded(t, name), testNames(), defaultForwardLimits())
+			reader := newTracer(nftRules{recorded(t, name)}, testNames(), defaultLimits())
 			if err := reader.read(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -135,7 +143,7 @@ func TestForwardForms(t *testing.T) {
 // Rules for Services stay in the kernel.
 func TestServicesAreNotRead(t *testing.T) {
 	for name, want := range map[string]int{"kube-proxy-iptables": 2, "kube-proxy-nftables": 0} {
-		reader := newForwardReader(recorded(t, name), testNames(), defaultForwardLimits())
+		reader := newTracer(nftRules{recorded(t, name)}, testNames(), defaultLimits())
 		if err := reader.read(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -148,22 +156,22 @@ func TestServicesAreNotRead(t *testing.T) {
 // Whatever there is too much of is said, and what was read until then is kept.
 func TestForwardLimits(t *testing.T) {
 	tests := map[string]struct {
-		limit     func(*forwardLimits)
+		limit     func(*limits)
 		recording string
 		forwards  int
 		unread    string
 	}{
-		"chains":   {func(l *forwardLimits) { l.chains = 3 }, "forms-nftables", 0, "more than 3 chains"},
-		"rules":    {func(l *forwardLimits) { l.rules = 2 }, "docker-iptables", 0, "more than 2 rules in the chains for NAT"},
-		"elements": {func(l *forwardLimits) { l.elements = 3 }, "kindnet", 3, "more than 3 elements in the maps for NAT"},
-		"steps":    {func(l *forwardLimits) { l.steps = 4 }, "docker-iptables", 2, "more than 4 ways through its rules"},
-		"forwards": {func(l *forwardLimits) { l.forwards = 1 }, "docker-iptables", 1, "more than 1 forwards"},
+		"chains":   {func(l *limits) { l.chains = 3 }, "forms-nftables", 0, "more than 3 chains"},
+		"rules":    {func(l *limits) { l.rules = 2 }, "docker-iptables", 0, "more than 2 rules in the chains for NAT"},
+		"elements": {func(l *limits) { l.elements = 3 }, "kindnet", 3, "more than 3 elements in the maps for NAT"},
+		"steps":    {func(l *limits) { l.steps = 4 }, "docker-iptables", 2, "more than 4 ways through its rules"},
+		"forwards": {func(l *limits) { l.forwards = 1 }, "docker-iptables", 1, "more than 1 forwards"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			limits := defaultForwardLimits()
+			limits := defaultLimits()
 			test.limit(&limits)
-			reader := newForwardReader(recorded(t, test.recording), testNames(), limits)
+			reader := newTracer(nftRules{recorded(t, test.recording)}, testNames(), limits)
 			if err := reader.read(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -181,8 +189,22 @@ func TestForwardLimits(t *testing.T) {
 func TestForwardReadingEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	reader := newForwardReader(recorded(t, "kindnet"), testNames(), defaultForwardLimits())
+	reader := newTracer(nftRules{recorded(t, "kindnet")}, testNames(), defaultLimits())
 	if err := reader.read(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("read = %v, want %v", err, context.Canceled)
+	}
+}
+
+// The kernel sends nothing malformed: what is must not pass for a part of what there is.
+func TestMalformedMessages(t *testing.T) {
+	for _, kind := range []uint16{unix.NFT_MSG_GETCHAIN, unix.NFT_MSG_GETRULE, unix.NFT_MSG_GETSETELEM} {
+		messages := recorded(t, "kindnet")
+		for i, message := range messages[kind] {
+			messages[kind][i].attributes = message.attributes[:len(message.attributes)-4]
+		}
+		reader := newTracer(nftRules{messages}, testNames(), defaultLimits())
+		if err := reader.read(t.Context()); !errors.Is(err, nlattr.ErrMalformed) {
+			t.Errorf("messages of kind %d: %v, want %v", kind, err, nlattr.ErrMalformed)
+		}
 	}
 }

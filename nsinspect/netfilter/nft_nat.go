@@ -7,20 +7,26 @@ import (
 
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/nlattr"
 )
 
 // immediate steps through what puts known bytes into a register, or a verdict.
-func (d *ruleDecoder) immediate(data []byte) {
+func (d *ruleDecoder) immediate(data []byte) error {
 	var e expr.Immediate
 	if expr.Unmarshal(d.family, data, &e) != nil {
 		d.registers = registers{}
-		return
+		return nil
 	}
-	if e.Register == unix.NFT_REG_VERDICT {
-		d.rule.jump = verdictChain(attribute(data, unix.NFTA_IMMEDIATE_DATA))
-		return
+	if e.Register != unix.NFT_REG_VERDICT {
+		d.registers.store(e.Register, len(e.Data), &operand{data: e.Data})
+		return nil
 	}
-	d.registers.store(e.Register, len(e.Data), &operand{data: e.Data})
+	verdict, err := nlattr.Find(data, unix.NFTA_IMMEDIATE_DATA)
+	if err == nil {
+		d.rule.jump, err = verdictChain(verdict)
+	}
+	return err
 }
 
 // maxMapData is the most that a map gives in the forms of DNAT: an IPv6 address and a port.
@@ -37,7 +43,7 @@ func (d *ruleDecoder) lookup(data []byte) {
 	if !e.IsDestRegSet && (e.Invert || len(key) == 0) {
 		return // A set of other things, such as sources, may be large.
 	}
-	d.rule.lookups = append(d.rule.lookups, nftLookup{set: e.SetName, key: key})
+	d.rule.lookups = append(d.rule.lookups, lookup{set: e.SetName, key: key})
 	switch {
 	case !e.IsDestRegSet:
 	case e.DestRegister == unix.NFT_REG_VERDICT:
@@ -87,7 +93,7 @@ func (d *ruleDecoder) natSource(from, to uint32) (natSource, bool) {
 }
 
 // resolve returns where packets of the match are sent, given what each lookup gave.
-func (t *natTarget) resolve(m match, found []*setElement) (netip.AddrPort, bool) {
+func (t *natTarget) resolve(m match, found []*element) (netip.AddrPort, bool) {
 	length := 4
 	if t.family == unix.NFPROTO_IPV6 {
 		length = 16
@@ -99,11 +105,11 @@ func (t *natTarget) resolve(m match, found []*setElement) (netip.AddrPort, bool)
 	if t.port.data == nil && t.port.lookup == 0 {
 		return netip.AddrPortFrom(host, 0), true
 	}
-	bytes := t.port.bytes(found, 2)
-	if len(bytes) != 2 {
+	raw := t.port.bytes(found, 2)
+	if len(raw) != 2 {
 		return netip.AddrPort{}, false
 	}
-	port := binary.BigEndian.Uint16(bytes)
+	port := binary.BigEndian.Uint16(raw)
 	if t.base != 0 {
 		port += m.first - t.base
 	}
@@ -111,7 +117,7 @@ func (t *natTarget) resolve(m match, found []*setElement) (netip.AddrPort, bool)
 }
 
 // bytes returns this many bytes of the source, or nil.
-func (s natSource) bytes(found []*setElement, length int) []byte {
+func (s natSource) bytes(found []*element, length int) []byte {
 	data := s.data
 	if s.lookup != 0 && s.lookup <= len(found) {
 		data = found[s.lookup-1].data

@@ -5,48 +5,9 @@ import (
 
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/nlattr"
 )
-
-// nftRule is a rule that sends packets elsewhere: to another chain or another address.
-type nftRule struct {
-	// match is what it asks by itself, and lookups is what sets and maps ask and give.
-	match   match
-	lookups []nftLookup
-	comment string
-	// jump is the chain that it leads to; jumpBy is the number of the lookup that tells it.
-	jump   string
-	jumpBy int
-	target *natTarget
-	// unknown says that it rewrites the destination in a form that is not known.
-	unknown bool
-	backend Backend
-
-	// forwards and ignored say what became of it.
-	forwards, ignored bool
-}
-
-// nftLookup looks a value up in a set or map.
-type nftLookup struct {
-	set string
-	key []part
-	// inline are the elements where there is no set: the ports of xt_multiport.
-	inline []setElement
-}
-
-// natTarget is where DNAT leads.
-type natTarget struct {
-	family     byte
-	host, port natSource
-	// base is the port for which port is the first of a range; 0 where there is none.
-	base uint16
-}
-
-// natSource is known bytes, or the bytes at an offset of what a lookup gives.
-type natSource struct {
-	data   []byte
-	lookup int
-	at     int
-}
 
 // ruleDecoder steps through the expressions of a rule as the kernel does, but with what the
 // registers stand for in place of a packet's bytes.
@@ -54,48 +15,66 @@ type ruleDecoder struct {
 	// table is the table's family, and family what the rule said itself in tables of both.
 	table, family byte
 	registers     registers
-	rule          nftRule
+	rule          rule
 	// never says that no packet can pass.
 	never bool
 }
 
-// decodeRule decodes a rule that sends packets elsewhere, and says whether it is one.
-func decodeRule(family byte, message []byte) (nftRule, bool) {
-	d := ruleDecoder{table: family, family: family, rule: nftRule{match: anyPacket(), backend: Nftables}}
+// decodeRule decodes a rule. What it knows of one that sends no packet elsewhere is nothing.
+func decodeRule(family byte, message []byte) (rule, error) {
+	d := ruleDecoder{table: family, family: family, rule: rule{match: anyPacket(), backend: Nftables}}
 	var expressions, udata []byte
-	for kind, data := range attributes(message) {
-		switch kind {
+	for attribute, err := range nlattr.All(message) {
+		if err != nil {
+			return rule{}, err
+		}
+		switch attribute.Type {
 		case unix.NFTA_RULE_EXPRESSIONS:
-			expressions = data
+			expressions = attribute.Data
 		case unix.NFTA_RULE_USERDATA:
-			udata = data
+			udata = attribute.Data
 		}
 	}
-	for kind, data := range attributes(expressions) {
-		if kind == unix.NFTA_LIST_ELEM {
-			d.expression(cString(attribute(data, unix.NFTA_EXPR_NAME)), attribute(data, unix.NFTA_EXPR_DATA))
-		}
-		if d.never {
-			return nftRule{}, false
-		}
+	if err := d.expressions(expressions); err != nil || d.never {
+		return rule{}, err
 	}
 	if text := comment(udata); text != "" {
 		d.rule.comment = text
 	}
-	rule := d.rule
-	return rule, rule.jump != "" || rule.jumpBy != 0 || rule.target != nil || rule.unknown
+	return d.rule, nil
+}
+
+// expressions takes the steps of a rule, until no packet can pass.
+func (d *ruleDecoder) expressions(list []byte) error {
+	for attribute, err := range nlattr.All(list) {
+		if err != nil || d.never {
+			return err
+		}
+		if attribute.Type != unix.NFTA_LIST_ELEM {
+			continue
+		}
+		name, err := nlattr.Find(attribute.Data, unix.NFTA_EXPR_NAME)
+		if err != nil {
+			return err
+		}
+		data, err := nlattr.Find(attribute.Data, unix.NFTA_EXPR_DATA)
+		if err != nil {
+			return err
+		}
+		if err := d.expression(cString(name), data); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // expression takes one step.
-func (d *ruleDecoder) expression(name string, data []byte) {
+func (d *ruleDecoder) expression(name string, data []byte) error {
 	switch name {
 	case "counter", "log", "limit", "quota", "connlimit", "last", "objref", "dynset", "masq", "redir", "notrack":
 		// They read registers at most.
-	case "match":
-		d.xtMatch(decodeXT(data))
-	case "target":
-		d.rule.backend = IptablesNft
-		d.xtTarget(decodeXT(data))
+	case "match", "target":
+		return d.extension(name, data)
 	case "meta", "payload", "bitwise":
 		if !d.load(name, data) {
 			d.registers = registers{}
@@ -103,7 +82,7 @@ func (d *ruleDecoder) expression(name string, data []byte) {
 	case "cmp", "range":
 		d.compare(name, data)
 	case "immediate":
-		d.immediate(data)
+		return d.immediate(data)
 	case "lookup":
 		d.lookup(data)
 	case "nat":
@@ -112,6 +91,22 @@ func (d *ruleDecoder) expression(name string, data []byte) {
 		// It may write any register.
 		d.registers = registers{}
 	}
+	return nil
+}
+
+// extension steps through a match or a target of iptables.
+func (d *ruleDecoder) extension(name string, data []byte) error {
+	x, err := decodeXT(data)
+	if err != nil {
+		return err
+	}
+	if name == "match" {
+		d.xtMatch(x)
+		return nil
+	}
+	d.rule.backend = IptablesNft
+	d.xtTarget(x)
+	return nil
 }
 
 // load steps through what fills registers, and says whether it could be decoded.

@@ -5,68 +5,78 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/nlattr"
 )
 
 // Attributes and flags younger than the constants of golang.org/x/sys
 // (include/uapi/linux/netfilter/nf_tables.h).
 const nftaSetElemKeyEnd = 10
 
-// setElement is an element of a set or map of nf_tables.
-type setElement struct {
-	// key is the value, or the first of a range up to end. A map's element for everything
-	// else has none.
-	key, end []byte
-	// data is what a map gives for it, and chain where a verdict map leads.
-	data  []byte
-	chain string
-	// closes says that it is the first value behind a range.
-	closes bool
-}
-
 // decodeElements calls visit with the elements in one message.
-func decodeElements(message []byte, visit func(setElement) error) error {
-	for kind, data := range attributes(attribute(message, unix.NFTA_SET_ELEM_LIST_ELEMENTS)) {
-		if kind != unix.NFTA_LIST_ELEM {
+func decodeElements(message []byte, visit func(element) error) error {
+	list, err := nlattr.Find(message, unix.NFTA_SET_ELEM_LIST_ELEMENTS)
+	if err != nil {
+		return err
+	}
+	for attribute, err := range nlattr.All(list) {
+		if err != nil {
+			return err
+		}
+		if attribute.Type != unix.NFTA_LIST_ELEM {
 			continue
 		}
-		if err := visit(decodeElement(data)); err != nil {
+		e, err := decodeElement(attribute.Data)
+		if err != nil {
+			return err
+		}
+		if err := visit(e); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func decodeElement(message []byte) setElement {
-	var e setElement
-	for kind, data := range attributes(message) {
-		switch kind {
+func decodeElement(message []byte) (element, error) {
+	var e element
+	for attribute, err := range nlattr.All(message) {
+		if err != nil {
+			return element{}, err
+		}
+		switch data := attribute.Data; attribute.Type {
 		case unix.NFTA_SET_ELEM_KEY:
-			e.key = elementValue(data)
+			e.key, err = elementValue(data)
 		case nftaSetElemKeyEnd:
-			e.end = elementValue(data)
+			e.end, err = elementValue(data)
 		case unix.NFTA_SET_ELEM_DATA:
-			e.data, e.chain = elementValue(data), verdictChain(data)
+			if e.data, err = elementValue(data); err == nil {
+				e.chain, err = verdictChain(data)
+			}
 		case unix.NFTA_SET_ELEM_FLAGS:
 			flags, _ := number(data)
 			e.closes = flags&unix.NFT_SET_ELEM_INTERVAL_END != 0
 		}
+		if err != nil {
+			return element{}, err
+		}
 	}
-	return e
+	return e, nil
 }
 
 // elementValue copies a value: the message is much larger than what is kept of it.
-func elementValue(data []byte) []byte {
-	return bytes.Clone(attribute(data, unix.NFTA_DATA_VALUE))
+func elementValue(data []byte) ([]byte, error) {
+	value, err := nlattr.Find(data, unix.NFTA_DATA_VALUE)
+	return bytes.Clone(value), err
 }
 
 // closeRanges gives elements of a set of ranges their ends. The kernel keeps the ends of ranges
 // as elements of their own (net/netfilter/nft_set_rbtree.c).
-func closeRanges(elements []setElement) []setElement {
-	if !slices.ContainsFunc(elements, func(e setElement) bool { return e.closes }) {
+func closeRanges(elements []element) []element {
+	if !slices.ContainsFunc(elements, func(e element) bool { return e.closes }) {
 		return elements
 	}
-	slices.SortStableFunc(elements, func(a, b setElement) int { return bytes.Compare(a.key, b.key) })
-	var ranges []setElement
+	slices.SortStableFunc(elements, func(a, b element) int { return bytes.Compare(a.key, b.key) })
+	var ranges []element
 	for i, e := range elements {
 		if e.closes {
 			continue
@@ -88,7 +98,7 @@ func closeRanges(elements []setElement) []setElement {
 }
 
 // match returns what the element asks of the parts of its key, and whether anything can pass.
-func (e *setElement) match(key []part) (match, bool) {
+func (e *element) match(key []part) (match, bool) {
 	m := anyPacket()
 	end := e.end
 	if end == nil {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/nftables/xt"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/nlattr"
 )
 
 // xtExtension is a match or a target of iptables, be it inside of a rule of nf_tables
@@ -19,19 +21,22 @@ type xtExtension struct {
 
 // decodeXT decodes an extension. The attributes of matches and of targets have the same
 // numbers.
-func decodeXT(data []byte) xtExtension {
+func decodeXT(data []byte) (xtExtension, error) {
 	var x xtExtension
-	for kind, data := range attributes(data) {
-		switch kind {
+	for attribute, err := range nlattr.All(data) {
+		if err != nil {
+			return xtExtension{}, err
+		}
+		switch attribute.Type {
 		case unix.NFTA_MATCH_NAME:
-			x.name = cString(data)
+			x.name = cString(attribute.Data)
 		case unix.NFTA_MATCH_REV:
-			x.revision, _ = number(data)
+			x.revision, _ = number(attribute.Data)
 		case unix.NFTA_MATCH_INFO:
-			x.info = data
+			x.info = attribute.Data
 		}
 	}
-	return x
+	return x, nil
 }
 
 // xtMatch narrows the match by the extensions that tell ports, and keeps the comment.
@@ -109,20 +114,20 @@ func (d *ruleDecoder) xtMultiport(x xtExtension) {
 	if x.revision != 1 || len(info) < xtMultiportSize || info[0] == xtMultiportSource || info[xtMultiportInvert] != 0 {
 		return
 	}
-	lookup := nftLookup{key: []part{{portField, 0, 2, 2}}}
+	ports := lookup{key: []part{{portField, 0, 2, 2}}}
 	port := func(i int) []byte {
 		return binary.BigEndian.AppendUint16(nil, binary.NativeEndian.Uint16(info[xtMultiportPorts+2*i:]))
 	}
 	count := min(int(info[1]), xtMultiportMax)
 	for i := 0; i < count; i++ {
-		element := setElement{key: port(i)}
+		e := element{key: port(i)}
 		if info[xtMultiportRanges+i] != 0 && i+1 < count {
 			i++
-			element.end = port(i)
+			e.end = port(i)
 		}
-		lookup.inline = append(lookup.inline, element)
+		ports.inline = append(ports.inline, e)
 	}
-	d.rule.lookups = append(d.rule.lookups, lookup)
+	d.rule.lookups = append(d.rule.lookups, ports)
 }
 
 // xtTarget takes in the target DNAT. Others, such as REDIRECT, lead to no other address.

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/nsaudit/nsaudit/nsinspect"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // maxRows caps one table below /proc/PID/net. The kernel takes about a second to write it.

@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
-	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 	"net/netip"
 	"strconv"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 )
 
 // socketRow is what is used of a row of /proc/PID/net/tcp, udp, udplite or raw, or of the

@@ -6,9 +6,10 @@ import (
 	"fmt"
 
 	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/internal/hostlink"
-	"golang.org/x/sys/unix"
 )
 
 // States of a socket, from include/net/tcp_states.h. The other protocols use them too.

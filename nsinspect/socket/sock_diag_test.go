@@ -7,8 +7,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/nsaudit/nsaudit/nsinspect"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // ownSockDiag asks about this process's own network, for which it takes no right.

@@ -5,9 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/nsaudit/nsaudit/nsinspect"
 	"net/netip"
 	"slices"
+
+	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // Protocol is a transport protocol by the name that Kubernetes gives it, or Raw.

@@ -2,9 +2,10 @@
 package fakehost
 
 import (
+	"testing"
+
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
-	"testing"
 )
 
 // Open makes process 5 of a fake procfs the host reference, for the time of the test.

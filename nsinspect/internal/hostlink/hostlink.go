@@ -7,8 +7,9 @@ import (
 	"fmt"
 
 	"github.com/mdlayher/netlink"
-	"github.com/nsaudit/nsaudit/nsinspect"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // dumpBuffer is the size of the buffer for each part of a dump. The kernel fills parts as large

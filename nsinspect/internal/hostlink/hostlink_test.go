@@ -7,9 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
-	"golang.org/x/sys/unix"
 )
 
 func TestDialHost(t *testing.T) {

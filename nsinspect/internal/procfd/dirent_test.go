@@ -5,8 +5,9 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
 	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/fakeproc"
 )
 
 func TestReadNumbersIsCapped(t *testing.T) {

@@ -1,0 +1,80 @@
+package netfilter
+
+import "context"
+
+// ruleSource gives the rules of a packet filter, decoded. Each method calls visit with one
+// thing after another until that returns an error, so that the caller can end it at a cap.
+type ruleSource interface {
+	// chains visits all chains. enters marks those in which packets for the host, or of the
+	// host itself, begin their way through the rules for NAT.
+	chains(ctx context.Context, visit func(chain object, enters bool) error) error
+	// rules visits the rules of a chain.
+	rules(ctx context.Context, chain object, visit func(rule) error) error
+	// elements visits the elements of a set or map, in no order.
+	elements(ctx context.Context, set object, visit func(element) error) error
+}
+
+// object names a chain or a set of a table.
+type object struct {
+	family byte
+	table  string
+	name   string
+}
+
+// rule is a rule, as far as it sends packets elsewhere: to another chain or another address.
+type rule struct {
+	// match is what it asks by itself, and lookups is what sets and maps ask and give.
+	match   match
+	lookups []lookup
+	comment string
+	// jump is the chain that it leads to; jumpBy is the number of the lookup that tells it.
+	jump   string
+	jumpBy int
+	target *natTarget
+	// unknown says that it rewrites the destination in a form that is not known.
+	unknown bool
+	backend Backend
+
+	// forwards and ignored say what became of it.
+	forwards, ignored bool
+}
+
+// leads reports whether the rule sends packets elsewhere.
+func (r *rule) leads() bool {
+	return r.jump != "" || r.jumpBy != 0 || r.target != nil || r.unknown
+}
+
+// lookup looks a value up in a set or map.
+type lookup struct {
+	set string
+	key []part
+	// inline are the elements where there is no set: the ports of xt_multiport.
+	inline []element
+}
+
+// element is an element of a set or map.
+type element struct {
+	// key is the value, or the first of a range up to end. A map's element for everything
+	// else has none.
+	key, end []byte
+	// data is what a map gives for it, and chain where a verdict map leads.
+	data  []byte
+	chain string
+	// closes says that it is the first value behind a range.
+	closes bool
+}
+
+// natTarget is where DNAT leads.
+type natTarget struct {
+	family     byte
+	host, port natSource
+	// base is the port for which port is the first of a range; 0 where there is none.
+	base uint16
+}
+
+// natSource is known bytes, or the bytes at an offset of what a lookup gives.
+type natSource struct {
+	data   []byte
+	lookup int
+	at     int
+}

@@ -1,0 +1,174 @@
+package netfilter
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+// limits caps what one reading takes in.
+type limits struct {
+	// chains are counted as they are listed, rules as they are decoded, elements as they are
+	// read, and steps are rules and elements tried on the way to a forward.
+	chains, rules, elements, steps, forwards int
+}
+
+// defaultLimits are far beyond any node's: the largest clusters have some 100,000
+// chains, nearly all for Services, of which no rules are read.
+func defaultLimits() limits {
+	return limits{chains: 500_000, rules: 50_000, elements: 50_000, steps: 500_000, forwards: 16_384}
+}
+
+// errCapped ends at a cap what goes on.
+var errCapped = errors.New("a cap was reached")
+
+// arrival is a chain with what is known of the packets that reach it.
+type arrival struct {
+	chain object
+	match match
+}
+
+// tracer follows packets through the chains for NAT from where they enter. The rules of a chain
+// are read when something leads to it, so that those for Services, tens of thousands on some
+// nodes, never leave the kernel.
+type tracer struct {
+	source ruleSource
+	names  Names
+	limits limits
+	table  Table
+	capped bool
+	// rules and sets are what was read already.
+	rules map[object][]rule
+	sets  map[object][]element
+	// seen and queue are arrivals that were followed and that are to be.
+	seen     map[arrival]bool
+	queue    []arrival
+	forwards map[Forward]bool
+	// chains, elements and steps are counted against the limits.
+	chains, elements, steps int
+}
+
+func newTracer(source ruleSource, names Names, caps limits) *tracer {
+	return &tracer{
+		source:   source,
+		names:    names,
+		limits:   caps,
+		rules:    make(map[object][]rule),
+		sets:     make(map[object][]element),
+		seen:     make(map[arrival]bool),
+		forwards: make(map[Forward]bool),
+	}
+}
+
+// count adds one to what is counted against a limit, and ends the reading at it.
+func (t *tracer) count(n *int, limit int, what string) error {
+	if *n >= limit {
+		t.capped = true
+		t.table.unread("the packet filter has more than %d %s: the rest was not read", limit, what)
+		return errCapped
+	}
+	*n++
+	return nil
+}
+
+// read reads all forwards.
+func (t *tracer) read(ctx context.Context) error {
+	err := t.enter(ctx)
+	for err == nil && len(t.queue) > 0 {
+		next := t.queue[0]
+		t.queue = t.queue[1:]
+		err = t.follow(ctx, next)
+	}
+	return ignoreCap(err)
+}
+
+// enter finds the chains in which packets begin their way.
+func (t *tracer) enter(ctx context.Context) error {
+	err := t.source.chains(ctx, func(chain object, enters bool) error {
+		if err := t.count(&t.chains, t.limits.chains, "chains"); err != nil {
+			return err
+		}
+		if enters && !t.names.isService(chain) {
+			t.queue = append(t.queue, arrival{chain, anyPacket()})
+		}
+		return nil
+	})
+	return ignoreCap(err)
+}
+
+// ignoreCap lets what was read until a cap be followed.
+func ignoreCap(err error) error {
+	if errors.Is(err, errCapped) {
+		return nil
+	}
+	return err
+}
+
+// result returns what was read, also after an error. Maps have no order, so the forwards get one.
+func (t *tracer) result() Table {
+	slices.SortFunc(t.table.Forwards, compareForwards)
+	t.table.Ignored = 0
+	for _, rules := range t.rules {
+		for i := range rules {
+			if rules[i].ignored && !rules[i].forwards {
+				t.table.Ignored++
+			}
+		}
+	}
+	return t.table
+}
+
+// follow takes packets through a chain.
+func (t *tracer) follow(ctx context.Context, a arrival) error {
+	rules, err := t.rulesOf(ctx, a.chain)
+	if err != nil || len(rules) == 0 || t.seen[a] {
+		return err
+	}
+	t.seen[a] = true
+	for i := range rules {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := t.try(ctx, a, &rules[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rulesOf returns the rules of a chain that send packets elsewhere. After a cap no more are
+// asked for: of what was read until then the forwards are still found.
+func (t *tracer) rulesOf(ctx context.Context, chain object) ([]rule, error) {
+	if rules, ok := t.rules[chain]; ok || t.capped {
+		return rules, nil
+	}
+	var rules []rule
+	err := t.source.rules(ctx, chain, func(decoded rule) error {
+		if err := t.count(&t.table.Rules, t.limits.rules, "rules in the chains for NAT"); err != nil {
+			return err
+		}
+		if decoded.leads() {
+			rules = append(rules, decoded)
+		}
+		return nil
+	})
+	t.rules[chain] = rules
+	return rules, ignoreCap(err)
+}
+
+// elementsOf returns the elements of a set or map, until a cap as rulesOf does.
+func (t *tracer) elementsOf(ctx context.Context, set object) ([]element, error) {
+	if elements, ok := t.sets[set]; ok || t.capped {
+		return elements, nil
+	}
+	var elements []element
+	err := t.source.elements(ctx, set, func(e element) error {
+		if err := t.count(&t.elements, t.limits.elements, "elements in the maps for NAT"); err != nil {
+			return err
+		}
+		elements = append(elements, e)
+		return nil
+	})
+	t.sets[set] = closeRanges(elements)
+	return t.sets[set], ignoreCap(err)
+}
