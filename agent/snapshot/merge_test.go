@@ -90,7 +90,9 @@ func TestMergeFullWithoutHostSaysSo(t *testing.T) {
 
 func TestMergeTargeted(t *testing.T) {
 	t.Parallel()
-	key := func(id string) inventory.Key { return inventory.Key{RuntimeName: inventory.Containerd, RuntimeNamespace: "k8s.io", ID: id} }
+	key := func(id string) inventory.Key {
+		return inventory.Key{RuntimeName: inventory.Containerd, RuntimeNamespace: "k8s.io", ID: id}
+	}
 	byCgroup := seen("x", []int{9})
 	byCgroup.RuntimeName, byCgroup.RuntimeNamespace = "", ""
 	before := nodeWith(nsinspect.ByPID1, seen("a", []int{1}), seen("b", []int{2}), byCgroup)

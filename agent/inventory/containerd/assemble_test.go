@@ -5,8 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/containerd/containerd/v2/core/containers"
-	"github.com/containerd/typeurl/v2"
+	containersapi "github.com/containerd/containerd/api/services/containers/v1"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/types/known/anypb"
 
@@ -16,29 +15,38 @@ import (
 )
 
 // stored wraps a document as containerd stores it.
-func stored(text string) typeurl.Any { return &anypb.Any{Value: []byte(text)} }
+func stored(text string) *anypb.Any { return &anypb.Any{Value: []byte(text)} }
+
+// assembled decodes records and joins them.
+func assembled(namespace string, records []*containersapi.Container, tasks map[string]task, stored map[string]sandbox) []inventory.Container {
+	var decoded []inventory.Container
+	for _, record := range records {
+		decoded = append(decoded, decodeRecord(namespace, record))
+	}
+	return assemble(decoded, tasks, stored)
+}
 
 // sandboxRecord is a pause container as containerd 1.6 to 2.4 record it.
-func sandboxRecord(id, options string) containers.Container {
-	return containers.Container{
+func sandboxRecord(id, options string) *containersapi.Container {
+	return &containersapi.Container{
 		ID:     id,
 		Labels: map[string]string{"io.cri-containerd.kind": "sandbox", "app": "web", "io.kubernetes.pod.name": "p"},
 		Spec:   stored(`{"linux":{"cgroupsPath":"/kubepods/podu/` + id + `","namespaces":[{"type":"pid"},{"type":"ipc"}]}}`),
-		Extensions: map[string]typeurl.Any{"io.cri-containerd.sandbox.metadata": stored(
+		Extensions: map[string]*anypb.Any{"io.cri-containerd.sandbox.metadata": stored(
 			`{"Version":"v1","Metadata":{"ID":"` + id + `","Config":{"metadata":{"name":"p","namespace":"default","uid":"u"},` +
 				`"labels":{"app":"web"},"linux":{"security_context":{"namespace_options":` + options + `}}}}}`)},
 	}
 }
 
-func podContainerRecord(id, sandbox string) containers.Container {
-	return containers.Container{
+func podContainerRecord(id, sandbox string) *containersapi.Container {
+	return &containersapi.Container{
 		ID:    id,
 		Image: "docker.io/library/alpine:latest",
 		// A label that came with the image, named as the kubelet's.
 		Labels: map[string]string{"io.cri-containerd.kind": "container", "io.kubernetes.pod.name": "from-the-image"},
 		Spec: stored(`{"annotations":{"io.kubernetes.cri.sandbox-id":"` + sandbox + `"},"linux":{"namespaces":[` +
 			`{"type":"network","path":"/proc/10/ns/net"},{"type":"pid"},{"type":"ipc","path":"/proc/10/ns/ipc"}]}}`),
-		Extensions: map[string]typeurl.Any{"io.cri-containerd.container.metadata": stored(
+		Extensions: map[string]*anypb.Any{"io.cri-containerd.container.metadata": stored(
 			`{"Version":"v1","Metadata":{"ID":"` + id + `","SandboxID":"` + sandbox + `","Config":{"metadata":{"name":"main"}}}}`)},
 	}
 }
@@ -62,7 +70,7 @@ func TestAssemblePods(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tasks := map[string]task{"box": {inventory.Running, 10}, "c": {inventory.Running, 11}}
-			got := assemble("k8s.io", []containers.Container{podContainerRecord("c", "box"), sandboxRecord("box", test.options)}, tasks, nil)
+			got := assembled("k8s.io", []*containersapi.Container{podContainerRecord("c", "box"), sandboxRecord("box", test.options)}, tasks, nil)
 			want := []inventory.Container{
 				{
 					ID: "c", RuntimeName: "containerd", RuntimeNamespace: "k8s.io", Name: "main", Image: "docker.io/library/alpine:latest",
@@ -82,17 +90,17 @@ func TestAssemblePods(t *testing.T) {
 
 func TestAssembleWithoutThePauseContainer(t *testing.T) {
 	t.Parallel()
-	records := []containers.Container{podContainerRecord("c", "box")}
-	got := assemble("k8s.io", records, nil, nil)[0]
+	records := []*containersapi.Container{podContainerRecord("c", "box")}
+	got := assembled("k8s.io", records, nil, nil)[0]
 	if got.Declared.By != inventory.ByUnknown || !strings.Contains(got.Declared.Detail, "box") {
 		t.Errorf("declared without a sandbox record: %+v", got.Declared)
 	}
 	inStore := map[string]sandbox{"box": {&inventory.Pod{Name: "vm"}, inventory.Declaration{By: inventory.ByPod}}}
-	got = assemble("k8s.io", records, nil, inStore)[0]
+	got = assembled("k8s.io", records, nil, inStore)[0]
 	if got.Pod.Name != "vm" || got.Declared.By != inventory.ByPod {
 		t.Errorf("a sandbox of the store was not used: %+v", got)
 	}
-	if !lacksSandbox([]containers.Container{{ID: "c", SandboxID: "box"}}) || lacksSandbox([]containers.Container{{ID: "box", SandboxID: "box"}}) {
+	if !lacksSandbox([]inventory.Container{{ID: "c", SandboxID: "box"}}) || lacksSandbox([]inventory.Container{{ID: "box", SandboxID: "box"}}) {
 		t.Error("lacksSandbox is wrong")
 	}
 }
@@ -103,7 +111,7 @@ func TestForgedSandbox(t *testing.T) {
 	t.Parallel()
 	record := sandboxRecord("box", "{}")
 	record.Extensions = nil
-	got := assemble("k8s.io", []containers.Container{record}, nil, nil)[0]
+	got := assembled("k8s.io", []*containersapi.Container{record}, nil, nil)[0]
 	if got.Sandbox || got.Pod != nil || got.Declared.By != inventory.BySpec {
 		t.Errorf("a container without CRI's record is taken for a pod's: %+v", got)
 	}
@@ -113,13 +121,13 @@ func TestSandboxWithDamagedRecord(t *testing.T) {
 	t.Parallel()
 	record := sandboxRecord("box", "{}")
 	record.Extensions[extensionSandbox] = stored("{")
-	got := assemble("k8s.io", []containers.Container{record}, nil, nil)[0]
+	got := assembled("k8s.io", []*containersapi.Container{record}, nil, nil)[0]
 	want := inventory.Declaration{By: inventory.ByPod, Host: []nsinspect.Kind{nsinspect.Net}} // Its spec lists no network.
 	if diff := cmp.Diff(want, got.Declared); diff != "" {
 		t.Errorf("declared by the spec (-want +got):\n%s", diff)
 	}
 	record.Spec = nil
-	if got := assemble("k8s.io", []containers.Container{record}, nil, nil)[0]; got.Declared.By != inventory.ByUnknown {
+	if got := assembled("k8s.io", []*containersapi.Container{record}, nil, nil)[0]; got.Declared.By != inventory.ByUnknown {
 		t.Errorf("declared by nothing: %+v", got.Declared)
 	}
 }
@@ -159,8 +167,8 @@ func TestAssembleWithoutPod(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			record := containers.Container{ID: "c", Spec: stored(test.spec), Labels: map[string]string{"io.cri-containerd.kind": "container"}}
-			got := assemble(test.namespace, []containers.Container{record}, nil, nil)[0]
+			record := &containersapi.Container{ID: "c", Spec: stored(test.spec), Labels: map[string]string{"io.cri-containerd.kind": "container"}}
+			got := assembled(test.namespace, []*containersapi.Container{record}, nil, nil)[0]
 			if diff := cmp.Diff(test.want, got.Declared); diff != "" {
 				t.Errorf("declared (-want +got):\n%s", diff)
 			}
@@ -177,13 +185,13 @@ func TestHostileRecords(t *testing.T) {
 	record := sandboxRecord("box", "{}")
 	record.Image = huge
 	record.Extensions["io.cri-containerd.sandbox.metadata"] = stored(`{"Metadata":{"Config":{"metadata":{"name":"` + huge + `"},"labels":{"` + huge + `":"` + huge + `"}}}}`)
-	got := assemble("k8s.io", []containers.Container{record}, nil, nil)[0]
+	got := assembled("k8s.io", []*containersapi.Container{record}, nil, nil)[0]
 	if n := len(fmt.Sprint(got, got.Pod)); n > 10*maxText {
 		t.Errorf("a container with huge texts has %d bytes", n)
 	}
 	record.Spec = stored(`{"annotations":{"a":"` + strings.Repeat("x", maxDocument) + `"}}`)
 	record.Labels = nil
-	got = assemble("default", []containers.Container{record}, nil, nil)[0]
+	got = assembled("default", []*containersapi.Container{record}, nil, nil)[0]
 	if got.Declared.By != inventory.ByUnknown || !strings.Contains(got.Declared.Detail, "cap") {
 		t.Errorf("a spec above the cap: %+v", got.Declared)
 	}
@@ -203,11 +211,11 @@ func FuzzAssemble(f *testing.F) {
 	f.Add("k8s.io", "container", ctr.Spec.GetValue(), ctr.Extensions[extensionCtr].GetValue())
 	f.Add("moby", "", []byte(`{"linux":{"namespaces":[{"type":"network","path":"/x"}]}}`), []byte(nil))
 	f.Fuzz(func(t *testing.T, namespace, kind string, spec, metadata []byte) {
-		record := containers.Container{
+		record := &containersapi.Container{
 			ID: "c", Labels: map[string]string{labelKind: kind}, Spec: stored(string(spec)),
-			Extensions: map[string]typeurl.Any{extensionSandbox: stored(string(metadata)), extensionCtr: stored(string(metadata))},
+			Extensions: map[string]*anypb.Any{extensionSandbox: stored(string(metadata)), extensionCtr: stored(string(metadata))},
 		}
-		for _, c := range assemble(namespace, []containers.Container{record}, nil, nil) {
+		for _, c := range assembled(namespace, []*containersapi.Container{record}, nil, nil) {
 			if c.Declared.By == "" || c.Declared.By == inventory.ByNobody {
 				t.Errorf("declared by %q", c.Declared.By)
 			}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/containerd/containerd/v2/core/containers"
+	containersapi "github.com/containerd/containerd/api/services/containers/v1"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -15,7 +15,7 @@ import (
 )
 
 // withPorts is a pod's container with what the kubelet keeps of its ports.
-func withPorts(id, document string) containers.Container {
+func withPorts(id, document string) *containersapi.Container {
 	record := podContainerRecord(id, "box")
 	record.Extensions[extensionCtr] = stored(fmt.Sprintf(
 		`{"Metadata":{"ID":%q,"SandboxID":"box","Config":{"metadata":{"name":"main"},"annotations":{%q:%q}}}}`, id, annotationPorts, document))
@@ -48,8 +48,8 @@ func TestPortsOfPods(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			records := []containers.Container{withPorts("c", test.document), sandboxRecord("box", test.options)}
-			got := assemble("k8s.io", records, nil, nil)[0].Declared
+			records := []*containersapi.Container{withPorts("c", test.document), sandboxRecord("box", test.options)}
+			got := assembled("k8s.io", records, nil, nil)[0].Declared
 			if diff := cmp.Diff(test.want, got.Ports, cmpopts.EquateComparable(netip.Addr{})); diff != "" || got.PortsDetail != test.reason {
 				t.Errorf("reason %q, ports (-want +got):\n%s", got.PortsDetail, diff)
 			}
@@ -64,7 +64,7 @@ func TestPortMappings(t *testing.T) {
 	record.Extensions[extensionSandbox] = stored(`{"Metadata":{"Config":{"metadata":{"name":"p"},"port_mappings":[` +
 		`{"container_port":80},{"container_port":8080,"host_port":31080},{"protocol":1,"container_port":53,"host_port":31053,"host_ip":"127.0.0.1"},` +
 		`{"protocol":9,"host_port":1}]}}}`)
-	got := assemble("k8s.io", []containers.Container{record}, nil, nil)[0].Declared.Ports
+	got := assembled("k8s.io", []*containersapi.Container{record}, nil, nil)[0].Declared.Ports
 	want := []inventory.Port{
 		{Protocol: socket.TCP, HostPort: 31080, ContainerPort: 8080},
 		{Protocol: socket.UDP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 31053, ContainerPort: 53},
@@ -78,16 +78,16 @@ func TestPortMappings(t *testing.T) {
 // nothing where it can't be from nerdctl.
 func TestPortsWithoutPod(t *testing.T) {
 	t.Parallel()
-	record := containers.Container{
+	record := &containersapi.Container{
 		ID:     "c",
 		Labels: map[string]string{labelNerdctlPorts: `[{"HostPort":8080,"ContainerPort":80,"Protocol":"tcp","HostIP":"0.0.0.0"}]`},
 		Spec:   stored(`{"linux":{"namespaces":[{"type":"network"},{"type":"pid"},{"type":"ipc"}]}}`),
 	}
-	got := assemble("default", []containers.Container{record}, nil, nil)[0].Declared
+	got := assembled("default", []*containersapi.Container{record}, nil, nil)[0].Declared
 	if diff := cmp.Diff([]inventory.Port{{Protocol: socket.TCP, HostPort: 8080, ContainerPort: 80}}, got.Ports, cmpopts.EquateComparable(netip.Addr{})); diff != "" || got.PortsDetail != "" {
 		t.Errorf("nerdctl: reason %q, ports (-want +got):\n%s", got.PortsDetail, diff)
 	}
-	got = assemble("moby", []containers.Container{record}, nil, nil)[0].Declared
+	got = assembled("moby", []*containersapi.Container{record}, nil, nil)[0].Declared
 	if got.Ports != nil || got.PortsDetail == "" {
 		t.Errorf("Docker: %+v", got)
 	}
@@ -108,7 +108,7 @@ func FuzzPorts(f *testing.F) {
 	f.Add(`[{"HostPort":-1}]`)
 	f.Fuzz(func(t *testing.T, document string) {
 		record := withPorts("c", document)
-		for _, port := range assemble("k8s.io", []containers.Container{record, sandboxRecord("box", `{"network":2}`)}, nil, nil)[0].Declared.Ports {
+		for _, port := range assembled("k8s.io", []*containersapi.Container{record, sandboxRecord("box", `{"network":2}`)}, nil, nil)[0].Declared.Ports {
 			if port.HostPort == 0 || port.Protocol == "" || port.HostAddress.IsUnspecified() {
 				t.Errorf("%q gives %+v", document, port)
 			}

@@ -1,68 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package containerd
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
-	eventsapi "github.com/containerd/containerd/api/events"
-	"github.com/containerd/containerd/v2/core/events"
+	eventtypes "github.com/containerd/containerd/api/events"
+	eventsapi "github.com/containerd/containerd/api/services/events/v1"
+	"github.com/containerd/containerd/api/types"
 	"github.com/containerd/errdefs/pkg/errgrpc"
-	"github.com/containerd/typeurl/v2"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 )
 
 // taskChanges are the topics of tasks that start and end. One subscription sees all of
 // containerd's namespaces.
 const taskChanges = `topic~="^/tasks/(start|exit|delete)$"`
 
-// errStreamEnded is the end of a stream that containerd gave no reason for.
+// errStreamEnded is the end of a stream that containerd gave no cause for.
 var errStreamEnded = errors.New("containerd ended its event stream")
 
 // Watch calls changed for each container whose task started or ended, until the stream
-// breaks, as it does when containerd restarts, or the context ends. Nothing is told of what
+// breaks, as it does when containerd restarts, or the context ends. It does not report what
 // happened before: look at all containers once subscribed was called.
 func (c *Client) Watch(ctx context.Context, subscribed func(), changed func(inventory.Key)) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stream, errs := c.client.EventService().Subscribe(ctx, taskChanges)
-	// The first answer of another call shows that containerd is there: a subscription
-	// itself is not answered before something happens.
-	if _, err := c.version(ctx); err != nil {
+	defer cancel() // It ends the stream.
+	stream, err := c.events.Subscribe(ctx, &eventsapi.SubscribeRequest{Filters: []string{taskChanges}})
+	if err != nil {
+		return fmt.Errorf("subscribe to containerd's events: %w", errgrpc.ToNative(err))
+	}
+	// The first answer of another call shows that containerd is there: a subscription itself
+	// is not answered before something happens.
+	if _, err := c.askVersion(ctx); err != nil {
 		return fmt.Errorf("subscribe to containerd's events: %w", err)
 	}
 	subscribed()
 	for {
-		select {
-		case envelope := <-stream:
-			if id, ok := containerOf(envelope); ok {
-				changed(inventory.Key{RuntimeName: inventory.Containerd, RuntimeNamespace: envelope.Namespace, ID: id})
-			}
-		case err := <-errs:
-			if err == nil {
-				err = errStreamEnded
-			}
+		envelope, err := stream.Recv()
+		switch {
+		case errors.Is(err, io.EOF):
+			return errStreamEnded
+		case err != nil:
 			return fmt.Errorf("watch containerd's events: %w", errgrpc.ToNative(err))
-		case <-ctx.Done():
-			return ctx.Err()
+		}
+		if id, ok := containerOf(envelope); ok {
+			changed(inventory.Key{RuntimeName: runtimes.Containerd, RuntimeNamespace: envelope.GetNamespace(), ID: id})
 		}
 	}
 }
 
 // containerOf returns the container whose task an event is about. The end of a process that
 // was started in a container later is reported like that of its init process.
-func containerOf(envelope *events.Envelope) (id string, ok bool) {
-	event, err := typeurl.UnmarshalAny(envelope.Event)
+func containerOf(envelope *types.Envelope) (id string, ok bool) {
+	event, err := envelope.GetEvent().UnmarshalNew()
 	if err != nil {
 		return "", false // A form that this nsaudit does not know: the next full scan sees what it did.
 	}
 	switch event := event.(type) {
-	case *eventsapi.TaskStart:
+	case *eventtypes.TaskStart:
 		return event.GetContainerID(), true
-	case *eventsapi.TaskExit:
+	case *eventtypes.TaskExit:
 		return event.GetContainerID(), event.GetID() == event.GetContainerID()
-	case *eventsapi.TaskDelete:
+	case *eventtypes.TaskDelete:
 		return event.GetContainerID(), event.GetID() == event.GetContainerID() || event.GetID() == ""
 	}
 	return "", false
