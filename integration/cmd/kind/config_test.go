@@ -91,6 +91,7 @@ func TestPodmanSettings(t *testing.T) {
 	const want = `# Written by integration/cmd/kind.
 [containers]
 default_ulimits = ["nofile=20000:20000", "nproc=10000:10000"]
+pids_limit = 0
 
 [engine]
 runtime = "runc"

@@ -35,11 +35,13 @@ func writePodmanSettings(dir string) (file string, err error) {
 }
 
 // podmanSettings asks for runc, for crun refuses a mix of cgroup v1 and v2, and for limits no higher than what this
-// process may give without CAP_SYS_RESOURCE.
+// process may give without CAP_SYS_RESOURCE. podman's own limit of 2048 processes and threads in a container is too low
+// for a node: each pod has a shim and a pause process, and containerd crashes when it can start no thread.
 func podmanSettings(files, processes uint64) string {
 	const shape = `# Written by integration/cmd/kind.
 [containers]
 default_ulimits = ["nofile=%[1]d:%[1]d", "nproc=%[2]d:%[2]d"]
+pids_limit = 0
 
 [engine]
 runtime = "runc"
