@@ -18,6 +18,7 @@ pinned = $(shell awk '$$1 == "$(2)" { print substr($$2, 2); exit }' integration/
 containerd_2_4 := $(cache)/containerd-$(call pinned,containerd,github.com/containerd/containerd/v2)
 containerd_1_6 := $(cache)/containerd-1.6
 portmap := $(cache)/portmap-$(call pinned,containerd,github.com/containernetworking/plugins)
+exporters := $(cache)/exporters
 golangci_lint := $(cache)/golangci-lint-$(call pinned,lint,github.com/golangci/golangci-lint/v2)
 
 # GOFLAGS of some machines turn VCS stamping off; the version that nsaudit prints comes from it.
@@ -32,6 +33,10 @@ ARGS ?=
 
 # One package after another: each starts a containerd of its own.
 containerd_test = CGO_ENABLED=0 go test -tags integration -count=1 -p 1 -timeout 15m $(ARGS) ./integration/internal/runtimetest ./integration/containerd
+
+# Tests in the cluster that make cluster brings up.
+cluster_test = NSAUDIT_KUBECONFIG=$(cache)/kind/cluster-nsaudit/kubeconfig NSAUDIT_KUBECTL=$(cache)/kind/cluster-nsaudit/kubectl \
+	go test -tags integration -count=1 -v
 
 say = @printf '\n==> %s\n' "$(1)"
 
@@ -129,6 +134,11 @@ bench: need-root ## What a scan of 100, 1,000 and 10,000 processes costs, and of
 	@$(setup)/packages strace:strace lsns:util-linux ss:iproute2 nft:nftables iptables:iptables
 	go test -tags integration -timeout 30m -run '^$$' -bench . $(ARGS) ./integration/bench
 
+.PHONY: bench-agent
+bench-agent: cluster-image $(exporters) ## What the agent costs a node with 90 pods, beside two exporters, in 5 minutes (root)
+	$(call say,the cost of the agent)
+	NSAUDIT_EXPORTERS_DIR=$(exporters) $(cluster_test) -timeout 15m $(ARGS) ./integration/benchagent
+
 .PHONY: coverage
 coverage: ## What the unit tests cover, by function; the profile is bin/coverage.out
 	@mkdir -p bin
@@ -142,13 +152,15 @@ cluster: need-root deps-cluster ## Bring up a Kubernetes cluster of two nodes in
 	$(call say,cluster)
 	go run ./integration/cmd/kind -cache $(cache) up
 
-.PHONY: e2e
-e2e: cluster build ## The DaemonSet in a real cluster: Events, metrics, and what may go wrong (root)
-	$(call say,tests of the agent in a cluster)
+.PHONY: cluster-image
+cluster-image: cluster build
 	go run ./integration/cmd/kind image localhost/nsaudit:dev bin/nsaudit $(cache)/kind/nsaudit.tar
 	go run ./integration/cmd/kind -cache $(cache) load $(cache)/kind/nsaudit.tar
-	NSAUDIT_KUBECONFIG=$(cache)/kind/cluster-nsaudit/kubeconfig NSAUDIT_KUBECTL=$(cache)/kind/cluster-nsaudit/kubectl \
-		go test -tags integration -count=1 -v -timeout 20m $(ARGS) ./integration/e2e
+
+.PHONY: e2e
+e2e: cluster-image ## The DaemonSet in a real cluster: Events, metrics, and what may go wrong (root)
+	$(call say,tests of the agent in a cluster)
+	$(cluster_test) -timeout 20m $(ARGS) ./integration/e2e
 
 .PHONY: clean-cluster
 clean-cluster: ## Remove the cluster; what it was made of stays cached
@@ -168,7 +180,7 @@ clean: ## Remove what was built in the tree
 # Named one by one: NSAUDIT_CACHE may be a directory that others keep things in.
 clean-cache: ## Remove the cluster and the cached tools, containerds and VMs from NSAUDIT_CACHE
 	@test ! -e $(cache)/kind || go run ./integration/cmd/kind -cache $(cache) purge
-	rm -rf $(cache)/containerd-* $(cache)/portmap-* $(cache)/golangci-lint-* $(cache)/vm
+	rm -rf $(cache)/containerd-* $(cache)/portmap-* $(cache)/exporters $(cache)/golangci-lint-* $(cache)/vm
 
 ##@ Prepare
 
@@ -179,7 +191,7 @@ need-root:
 		echo '  sudo env "PATH=$$PATH" make $(MAKECMDGOALS)' >&2; exit 1; }
 
 # The scripts know by themselves whether a cached directory is still what the pins ask for.
-.PHONY: $(containerd_2_4) $(containerd_1_6) $(portmap) $(golangci_lint)
+.PHONY: $(containerd_2_4) $(containerd_1_6) $(portmap) $(exporters) $(golangci_lint)
 
 $(containerd_2_4): deps-integration
 	@$(setup)/containerd-2.4 $@
@@ -189,6 +201,9 @@ $(containerd_1_6): deps-integration
 
 $(portmap):
 	@$(setup)/portmap $@
+
+$(exporters):
+	@$(setup)/exporters $@
 
 $(golangci_lint):
 	@$(setup)/golangci-lint $@

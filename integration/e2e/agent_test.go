@@ -26,9 +26,7 @@ func TestAgent(t *testing.T) {
 	c := kindtest.Open(t)
 	// The chapter's pods of the demo have the host port that these tests want.
 	kindtest.Do(t, "delete", "namespace", "nsaudit-demo", "--ignore-not-found", "--timeout=50s")
-	kindtest.Do(t, "delete", "daemonset", "-n", "nsaudit", "nsaudit", "--ignore-not-found", "--timeout=50s")
-	kindtest.Do(t, "apply", "-k", manifestsDir+"/overlays/kind")
-	kindtest.Do(t, "rollout", "status", "-n", "nsaudit", "daemonset/nsaudit", "--timeout=50s")
+	kindtest.DeployAgent(t)
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, kindtest.Cluster)

@@ -80,3 +80,12 @@ func Ready(t testing.TB, namespace string) {
 	}
 	t.Fatalf("the pods of %s after %s: %s\n%s", namespace, PodStart, complaints, Do(t, "get", "pods", "-n", namespace, "-o", "wide"))
 }
+
+// DeployAgent deploys the agent of the image that is loaded into the nodes, also if that has changed. The working
+// directory is that of a package right below integration.
+func DeployAgent(t testing.TB) {
+	t.Helper()
+	Do(t, "delete", "daemonset", "-n", "nsaudit", "nsaudit", "--ignore-not-found", "--timeout=50s")
+	Do(t, "apply", "-k", "../../deploy/kustomize/overlays/kind")
+	Do(t, "rollout", "status", "-n", "nsaudit", "daemonset/nsaudit", "--timeout=50s")
+}
