@@ -2,8 +2,9 @@ package nsinspect
 
 import (
 	"fmt"
+	"strings"
 
-	"github.com/prometheus/procfs"
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,19 +25,27 @@ func CanPtrace() (bool, error) {
 // (proc(5)). Such a procfs does not list other users' processes to a reader without
 // CAP_SYS_PTRACE. "" means that all are listed.
 func (fs *FS) HidesProcesses() (string, error) {
-	mounts, err := procfs.GetMounts()
+	mounts, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("proc"))
 	if err != nil {
 		return "", fmt.Errorf("read mount options of %s: %w", fs.root, err)
 	}
 	hidepid := ""
 	for _, mount := range mounts {
 		// The last mount on a path is the one that is seen.
-		if mount.MountPoint == fs.path() && mount.FSType == "proc" {
-			hidepid = mount.SuperOptions["hidepid"]
+		if mount.Mountpoint == fs.path() {
+			hidepid = hidepidOf(mount.VFSOptions)
 		}
 	}
-	if hidepid == "0" || hidepid == "off" {
-		return "", nil
-	}
 	return hidepid, nil
+}
+
+// hidepidOf returns the option among those of a procfs, or "" if it hides nothing.
+func hidepidOf(options string) string {
+	for option := range strings.SplitSeq(options, ",") {
+		value, ok := strings.CutPrefix(option, "hidepid=")
+		if ok && value != "0" && value != "off" {
+			return value
+		}
+	}
+	return ""
 }

@@ -40,3 +40,20 @@ func TestHidesProcessesIsNotForOtherFileSystems(t *testing.T) {
 		t.Errorf("HidesProcesses() = %q, %v of a directory", option, err)
 	}
 }
+
+func TestHidepidOf(t *testing.T) {
+	for options, want := range map[string]string{
+		"rw":                      "",
+		"rw,hidepid=invisible":    "invisible",
+		"rw,hidepid=2,gid=5":      "2",
+		"rw,hidepid=0":            "",
+		"rw,gid=5,hidepid=off":    "",
+		"rw,xhidepid=2":           "",
+		"rw,hidepid=ptraceable,x": "ptraceable",
+		"":                        "",
+	} {
+		if got := hidepidOf(options); got != want {
+			t.Errorf("hidepidOf(%q) = %q, want %q", options, got, want)
+		}
+	}
+}

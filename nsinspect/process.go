@@ -17,8 +17,9 @@ import (
 // process, so once it is gone every method answers [ErrVanished], also when its pid
 // belongs to another process by then.
 type Process struct {
-	pid int
-	fd  int
+	pid     int
+	fd      int
+	buffers *procfd.Buffers
 }
 
 // PID returns the process id, as the procfs numbers it.
@@ -125,7 +126,9 @@ func (p *Process) Threads(ctx context.Context) ([]int, error) {
 		return nil, procfd.Classify(fmt.Sprintf("list threads of process %d", p.pid), err)
 	}
 	defer procfd.Close(dir)
-	tids, err := procfd.ReadNumbers(ctx, dir, maxProcesses)
+	buffer := p.buffers.Borrow()
+	defer p.buffers.Return(buffer)
+	tids, err := procfd.ReadNumbers(ctx, dir, buffer, maxProcesses)
 	return tids, procfd.Classify(fmt.Sprintf("list threads of process %d", p.pid), err)
 }
 

@@ -9,14 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DirBufSize holds about 1,300 entries of 24 bytes: one getdents64(2) for most nodes.
-const DirBufSize = 32 << 10
-
 // ReadNumbers returns the entries of a directory whose names are positive decimal
 // numbers.
-func ReadNumbers(ctx context.Context, fd, limit int) ([]int, error) {
+func ReadNumbers(ctx context.Context, fd int, buffer *Buffer, limit int) ([]int, error) {
 	var numbers []int
-	err := eachBatch(ctx, fd, make([]byte, DirBufSize), func(batch []byte) error {
+	err := eachBatch(ctx, fd, buffer, func(batch []byte) error {
 		if numbers = appendNumbers(numbers, batch); len(numbers) > limit {
 			return fmt.Errorf("more than %d entries: %w", limit, ErrTooLarge)
 		}
@@ -30,24 +27,24 @@ func ReadNumbers(ctx context.Context, fd, limit int) ([]int, error) {
 
 // eachBatch reads a directory and calls visit with the linux_dirent64 records (getdents64(2))
 // of each read.
-func eachBatch(ctx context.Context, fd int, buf []byte, visit func(batch []byte) error) error {
+func eachBatch(ctx context.Context, fd int, buffer *Buffer, visit func(batch []byte) error) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n, err := Retry(func() (int, error) { return unix.ReadDirent(fd, buf) })
+		n, err := Retry(func() (int, error) { return unix.ReadDirent(fd, buffer[:]) })
 		if err != nil || n == 0 {
 			return err
 		}
-		if err := visit(buf[:n]); err != nil {
+		if err := visit(buffer[:n]); err != nil {
 			return err
 		}
 	}
 }
 
 // EachEntry reads a directory and calls visit with each entry but "." and "..".
-func EachEntry(ctx context.Context, fd int, buf []byte, visit func(entry Dirent) error) error {
-	return eachBatch(ctx, fd, buf, func(batch []byte) error {
+func EachEntry(ctx context.Context, fd int, buffer *Buffer, visit func(entry Dirent) error) error {
+	return eachBatch(ctx, fd, buffer, func(batch []byte) error {
 		for {
 			entry, rest, ok := cutDirent(batch)
 			if !ok {

@@ -20,7 +20,7 @@ func TestReadNumbersIsCapped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		numbers, err := ReadNumbers(t.Context(), dir, limit)
+		numbers, err := ReadNumbers(t.Context(), dir, new(Buffer), limit)
 		Close(dir)
 		if tooLarge := errors.Is(err, ErrTooLarge); tooLarge != (limit < 3) {
 			t.Errorf("limit %d: %v, %v", limit, numbers, err)

@@ -159,7 +159,7 @@ func TestOwnSocketInodes(t *testing.T) {
 		t.Errorf("socket %d is not among %v of %d descriptors, %v", stat.Ino, inodes, seen, err)
 	}
 	var inodes []uint64
-	d := descriptors{visit: func(inode uint64) { inodes = append(inodes, inode) }, limit: 1000}
+	d := descriptors{buffer: new(procfd.Buffer), visit: func(inode uint64) { inodes = append(inodes, inode) }, limit: 1000}
 	if d.dir, err = procfd.OpenDir(process.fd, "fdinfo"); err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,8 @@ func (p *Process) SocketInodes(ctx context.Context, visit func(inode uint64), li
 
 // socketInodesAt looks at the descriptors of the thread with this directory.
 func (p *Process) socketInodesAt(ctx context.Context, dir string, visit func(inode uint64), limit int) (int, error) {
-	d := descriptors{visit: visit, limit: limit}
+	d := descriptors{buffer: p.buffers.Borrow(), visit: visit, limit: limit}
+	defer p.buffers.Return(d.buffer)
 	var err error
 	if d.dir, err = procfd.OpenDir(p.fd, dir+"fd"); err == nil {
 		err = d.each(ctx, d.link)
@@ -59,10 +60,11 @@ func (p *Process) socketInodesAt(ctx context.Context, dir string, visit func(ino
 
 // descriptors is a listing of one of the two directories.
 type descriptors struct {
-	dir   int
-	visit func(inode uint64)
-	limit int
-	seen  int
+	dir    int
+	buffer *procfd.Buffer
+	visit  func(inode uint64)
+	limit  int
+	seen   int
 	// mount is the id of the mount that all sockets are on, which is the kernel's own.
 	mount uint64
 }
@@ -71,7 +73,7 @@ type descriptors struct {
 // that was closed meanwhile is none.
 func (d *descriptors) each(ctx context.Context, look func(name string) error) error {
 	defer procfd.Close(d.dir)
-	return procfd.EachEntry(ctx, d.dir, make([]byte, procfd.DirBufSize), func(entry procfd.Dirent) error {
+	return procfd.EachEntry(ctx, d.dir, d.buffer, func(entry procfd.Dirent) error {
 		if d.seen == d.limit {
 			return fmt.Errorf("more than %d descriptors: %w", d.limit, ErrTooLarge)
 		}

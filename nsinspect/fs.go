@@ -25,6 +25,8 @@ const maxProcesses = 4 << 20
 type FS struct {
 	root string
 	dir  *os.File
+	// buffers are for all listings below, also after it was closed.
+	buffers *procfd.Buffers
 }
 
 // NewFS opens the procfs mounted at root, such as /proc or a container's /host/proc.
@@ -35,7 +37,7 @@ func NewFS(root string) (*FS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoProcfs, err)
 	}
-	fs := &FS{root: root, dir: dir}
+	fs := &FS{root: root, dir: dir, buffers: new(procfd.Buffers)}
 	pids, err := fs.PIDs(context.Background())
 	if err == nil && len(pids) == 0 {
 		err = errors.New("it lists no process")
@@ -62,7 +64,9 @@ func (fs *FS) PIDs(ctx context.Context) ([]int, error) {
 		return nil, fmt.Errorf("list processes in %s: %w", fs.root, err)
 	}
 	defer procfd.Close(dir)
-	pids, err := procfd.ReadNumbers(ctx, dir, maxProcesses)
+	buffer := fs.buffers.Borrow()
+	defer fs.buffers.Return(buffer)
+	pids, err := procfd.ReadNumbers(ctx, dir, buffer, maxProcesses)
 	if err != nil {
 		return nil, fmt.Errorf("list processes in %s: %w", fs.root, err)
 	}
@@ -77,7 +81,7 @@ func (fs *FS) Open(pid int) (*Process, error) {
 	if err != nil {
 		return nil, procfd.Classify("open process "+name, err)
 	}
-	return &Process{pid: pid, fd: fd}, nil
+	return &Process{pid: pid, fd: fd, buffers: fs.buffers}, nil
 }
 
 // fd stays valid for as long as the FS is open, which its methods presume.

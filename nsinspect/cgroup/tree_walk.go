@@ -59,9 +59,9 @@ func (w *walk) run(ctx context.Context) error {
 	w.nodes = append(w.nodes, directory{parent: -1})
 	w.note(stat.Ino, 0)
 	var failures []error
-	buf := make([]byte, procfd.DirBufSize)
+	buffer := new(procfd.Buffer)
 	for i := 0; i < len(w.nodes) && len(w.wanted) > 0; i++ {
-		err := w.list(ctx, i, buf)
+		err := w.list(ctx, i, buffer)
 		if errors.Is(err, nsinspect.ErrTooLarge) || ctx.Err() != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func (w *walk) run(ctx context.Context) error {
 }
 
 // list adds the directories in a directory.
-func (w *walk) list(ctx context.Context, node int, buf []byte) error {
+func (w *walk) list(ctx context.Context, node int, buffer *procfd.Buffer) error {
 	path := "." + w.path(node)
 	// As in most file systems, a cgroup's directory has a link from each directory in it
 	// besides its own two: most have none, and listing them costs the most.
@@ -90,7 +90,7 @@ func (w *walk) list(ctx context.Context, node int, buf []byte) error {
 		fd, err = procfd.OpenDir(w.dir, path)
 	}
 	if err == nil {
-		err = w.listOpen(ctx, node, fd, buf)
+		err = w.listOpen(ctx, node, fd, buffer)
 		procfd.Close(fd)
 	}
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) {
@@ -99,8 +99,8 @@ func (w *walk) list(ctx context.Context, node int, buf []byte) error {
 	return procfd.Classify(fmt.Sprintf("list cgroup %.200q", path), err)
 }
 
-func (w *walk) listOpen(ctx context.Context, node, fd int, buf []byte) error {
-	return procfd.EachEntry(ctx, fd, buf, func(entry procfd.Dirent) error {
+func (w *walk) listOpen(ctx context.Context, node, fd int, buffer *procfd.Buffer) error {
+	return procfd.EachEntry(ctx, fd, buffer, func(entry procfd.Dirent) error {
 		if entry.Kind != unix.DT_DIR {
 			return nil
 		}
