@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 
-	eventsv1 "k8s.io/client-go/kubernetes/typed/events/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/nsaudit/nsaudit/agent/report/events"
 )
 
 // Client-side limits: a node that was just begun to be watched has some hundred findings
@@ -18,14 +19,14 @@ const (
 
 // cluster returns a client for Events: of the kubeconfig that is named, else of the
 // cluster whose pod this is, else nil.
-func cluster(kubeconfig, userAgent string) (eventsv1.EventsV1Interface, error) {
+func cluster(kubeconfig, userAgent string) (rest.Interface, error) {
 	config, err := clusterConfig(kubeconfig)
 	if err != nil || config == nil {
 		return nil, err
 	}
 	config.UserAgent = userAgent
 	config.QPS, config.Burst = clientQPS, clientBurst
-	client, err := eventsv1.NewForConfig(config)
+	client, err := events.NewClient(config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)
 	}

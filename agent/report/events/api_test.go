@@ -16,11 +16,9 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	eventsv1client "k8s.io/client-go/kubernetes/typed/events/v1"
 	"k8s.io/client-go/rest"
 )
 
@@ -240,12 +238,9 @@ func validate(event *eventsv1.Event) error {
 }
 
 // clientTo is the real client of an API server.
-func clientTo(t *testing.T, host string, transport http.RoundTripper) eventsv1client.EventsGetter {
+func clientTo(t *testing.T, host string, transport http.RoundTripper) rest.Interface {
 	t.Helper()
-	client, err := eventsv1client.NewForConfig(&rest.Config{
-		Host: host, Transport: transport, QPS: -1,
-		ContentConfig: rest.ContentConfig{ContentType: runtime.ContentTypeJSON},
-	})
+	client, err := NewClient(&rest.Config{Host: host, Transport: transport, QPS: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

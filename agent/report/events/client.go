@@ -10,7 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	eventsv1client "k8s.io/client-go/kubernetes/typed/events/v1"
+	"k8s.io/client-go/rest"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 )
@@ -34,7 +34,7 @@ type delivery struct {
 
 // client makes the API server know Events, with the verbs create and patch alone.
 type client struct {
-	events eventsv1client.EventsGetter
+	rest rest.Interface
 }
 
 // deliver tells of an occurrence, and returns how often the API server was told then.
@@ -78,7 +78,7 @@ func (c client) introduce(ctx context.Context, d delivery) (int32, Result, error
 func (c client) create(ctx context.Context, event *eventsv1.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	if _, err := c.events.Events(event.Namespace).Create(ctx, event, metav1.CreateOptions{}); err != nil {
+	if err := c.rest.Post().Namespace(event.Namespace).Resource(resource).Body(event).Do(ctx).Error(); err != nil {
 		return &deliveryError{verb: "create", namespace: event.Namespace, err: err}
 	}
 	return nil
@@ -109,7 +109,8 @@ func (c client) patch(ctx context.Context, event *eventsv1.Event, patch any) (*e
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	patched, err := c.events.Events(event.Namespace).Patch(ctx, event.Name, types.MergePatchType, data, metav1.PatchOptions{})
+	patched := new(eventsv1.Event)
+	err = c.rest.Patch(types.MergePatchType).Namespace(event.Namespace).Resource(resource).Name(event.Name).Body(data).Do(ctx).Into(patched)
 	if err == nil && !isSame(patched, event) {
 		err = errForeign
 	}

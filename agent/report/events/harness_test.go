@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	eventsv1client "k8s.io/client-go/kubernetes/typed/events/v1"
+	"k8s.io/client-go/rest"
 )
 
 // agent is a reporter, with what it says of itself.
@@ -24,7 +24,7 @@ type agent struct {
 	log     bytes.Buffer
 }
 
-func newAgent(t *testing.T, client eventsv1client.EventsGetter) *agent {
+func newAgent(t *testing.T, client rest.Interface) *agent {
 	t.Helper()
 	a := &agent{results: make(map[Result]int)}
 	reporter, err := New(Config{
@@ -92,7 +92,7 @@ func (a *agent) run(t *testing.T) (stop func()) {
 }
 
 // serve returns an API server and a client that speaks to it over the network.
-func serve(t *testing.T) (*apiServer, eventsv1client.EventsGetter) {
+func serve(t *testing.T) (*apiServer, rest.Interface) {
 	t.Helper()
 	api := newAPIServer()
 	server := httptest.NewServer(api)

@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
-	eventsv1client "k8s.io/client-go/kubernetes/typed/events/v1"
+	"k8s.io/client-go/rest"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 )
@@ -57,9 +57,9 @@ const (
 
 // Config is what a [Reporter] is made of.
 type Config struct {
-	// Client creates and patches Events; it needs no other right. Its rate limit bounds how
-	// fast Events are sent.
-	Client eventsv1client.EventsGetter
+	// Client, of NewClient, creates and patches Events; it needs no other right. Its rate
+	// limit bounds how fast Events are sent.
+	Client rest.Interface
 	// Node is the name of the Node object.
 	Node string
 	// TTL is how long the API server keeps an Event (its --event-ttl), at least a minute.
@@ -115,7 +115,7 @@ func New(config Config) (*Reporter, error) {
 		config.Sent = func(Result) {}
 	}
 	return &Reporter{
-		client:   client{events: config.Client},
+		client:   client{rest: config.Client},
 		node:     config.Node,
 		ttl:      config.TTL,
 		limit:    maxEvents,
