@@ -203,7 +203,7 @@ func checkPort(t *testing.T, objects []runtime.Object) {
 		}
 	}
 	if got := template.Annotations["prometheus.io/port"]; got != fmt.Sprint(metrics.ContainerPort) {
-		t.Errorf("Prometheus is told port %s", got)
+		t.Errorf("the annotation gives Prometheus port %s", got)
 	}
 }
 

@@ -96,7 +96,7 @@ func bareListeners() (int, error) {
 	return seen, nil
 }
 
-// libraryListeners is what a program would do with the procfs library. It is told whose network to look at; by itself it looks
+// libraryListeners is what a program would do with the procfs library. It is given the network to look at; by itself it looks
 // at the reader's.
 func libraryListeners(pid int) (int, error) {
 	fs, err := procfs.NewFS(fmt.Sprintf("%s/%d", nsinspect.DefaultRoot, pid))

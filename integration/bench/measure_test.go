@@ -44,8 +44,8 @@ func measure(b *testing.B, all []way, count int) []result {
 	rounds, order := 0, rand.New(rand.NewPCG(1, 2))
 	for b.Loop() {
 		for range minRounds {
-			// Each leaves something to the next: lsns is a process to bury, and has the caches to itself. So nobody
-			// always has the same one before it; the seed makes it the same for every run.
+			// Each affects the next: lsns is a process to reap, and has had the caches to itself. So the order changes
+			// from round to round; the seed makes it the same for every run.
 			for _, i := range order.Perm(len(all)) {
 				samples[i] = append(samples[i], look(b, all[i], count))
 			}

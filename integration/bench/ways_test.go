@@ -107,7 +107,7 @@ func scanner(cache *scan.HolderCache) func(context.Context) (int, error) {
 	}
 }
 
-// bare makes the system calls that tell the same, and keeps nothing. What a call costs is the kernel's affair; what nsaudit
+// bare makes the system calls with the same information, and keeps nothing. What a call costs is up to the kernel; what nsaudit
 // takes on top is its own.
 func bare(context.Context) (int, error) {
 	proc, err := unix.Open(nsinspect.DefaultRoot, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -176,7 +176,7 @@ func library(context.Context) (int, error) {
 	})
 }
 
-// libraryWithCgroups also learns which container the process belongs to, without which the namespaces accuse nobody.
+// libraryWithCgroups also learns which container the process belongs to, without which there is no finding.
 func libraryWithCgroups(context.Context) (int, error) {
 	return eachProc(func(process procfs.Proc) error {
 		_, err := process.Namespaces()

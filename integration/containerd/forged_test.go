@@ -32,7 +32,7 @@ func TestForgedCgroups(t *testing.T) {
 	wantFindings(t, scan, "default/attacker main HostNetwork nobody")
 	wantAllSeen(t, scan)
 
-	// Outside of it nobody can tell whose it is: not clean, and not a finding of the innocent.
+	// Outside of it, its container can't be determined: neither clean nor a finding about another container.
 	enter(t, escapee, func(path string) string {
 		return filepath.Join(filepath.Dir(filepath.Dir(path)), forged)
 	})

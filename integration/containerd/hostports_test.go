@@ -77,7 +77,7 @@ func freePort(t *testing.T) int {
 }
 
 // listen returns a port of loopback that was free, and the socket that listens there as long
-// as somebody has the file open.
+// as a process has the file open.
 func listen(t *testing.T) (port int, socket *os.File) {
 	t.Helper()
 	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})

@@ -79,7 +79,7 @@ func wantNoForwards(t *testing.T, scan *text.Scan, reason string) {
 	}
 }
 
-// wantBlind checks that nothing was called clean, and that the reason was given.
+// wantBlind checks that nothing was called clean, and that the cause was given.
 func wantBlind(t *testing.T, got output, reason string) {
 	t.Helper()
 	if got.code != 1 || !strings.Contains(got.out, reason) {
@@ -142,7 +142,7 @@ func wait(t *testing.T, c *runtimetest.Containerd, namespace, id string) int {
 	return int(status.ExitCode())
 }
 
-// appArmor says whether this kernel enforces it.
+// appArmor reports whether this kernel enforces AppArmor.
 func appArmor() bool {
 	enabled, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
 	return err == nil && strings.HasPrefix(string(enabled), "Y")

@@ -81,7 +81,7 @@ func TestRestart(t *testing.T) {
 	wantFindings(t, command.scan(t), hostNetworkFinding)
 }
 
-// TestSocketThatHangs: somebody listens and never answers.
+// TestSocketThatHangs: a process listens and never answers.
 func TestSocketThatHangs(t *testing.T) {
 	c := runtimetest.Start(t)
 	command := build(t, c)

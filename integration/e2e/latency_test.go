@@ -28,7 +28,7 @@ import (
 // timedPods are enough for a percentile, and take a minute.
 const timedPods = 20
 
-// moments are when something was first heard of the container of each pod. All clocks are
+// moments are the times of the first event about the container of each pod. All clocks are
 // those of the one machine.
 type moments struct {
 	mu                        sync.Mutex
@@ -77,7 +77,7 @@ func followStarts(t *testing.T, c kindtest.Cluster, m *moments) {
 				if pod := podOf(t.Context(), containerd, envelope.Event); pod != "" {
 					m.note(m.started, pod, envelope.Timestamp)
 				}
-			case <-errs: // The test has ended, or waits in vain.
+			case <-errs: // The test has ended, or times out.
 				return
 			}
 		}

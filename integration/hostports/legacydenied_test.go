@@ -116,7 +116,7 @@ func refuse(call uint32, argument int, value uint32, errno unix.Errno) func(*exe
 	}
 }
 
-// What can't be read of either is said, and hides nothing of the other.
+// What can't be read of either is reported, and hides nothing of the other.
 func TestLegacyDenied(t *testing.T) {
 	all := []netfilter.Backend{netfilter.IptablesLegacy, netfilter.IptablesLegacy, netfilter.IptablesNft}
 	legacy, native := all[:2], all[2:]

@@ -75,10 +75,10 @@ func (h *host) holdUp() (end func()) {
 			return family.ask(fd, getEntries, buffer)
 		})
 	}()
-	// A message tells that somebody waits for the memory.
+	// A message reports that a process waits for the memory.
 	waits := []unix.PollFd{{Fd: int32(absent.Fd()), Events: unix.POLLIN}}
 	if n, err := unix.Poll(waits, 10_000); n != 1 || waits[0].Revents != unix.POLLIN {
-		h.t.Fatalf("nobody waits for the memory: %v, events %#x", err, waits[0].Revents)
+		h.t.Fatalf("no process waits for the memory: %v, events %#x", err, waits[0].Revents)
 	}
 	return func() {
 		h.t.Helper()

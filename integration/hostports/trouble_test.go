@@ -106,7 +106,7 @@ const (
 	mostTime = 10 * time.Second
 )
 
-// With more rules than a cap, reading ends soon and says so.
+// With more rules than a cap, reading ends soon, with an error.
 func TestTooManyRules(t *testing.T) {
 	const rules, most = 60_000, 50_000
 	tests := map[string]struct {
@@ -286,10 +286,10 @@ func TestHostEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended, hostErr := fs.Host(nil, nsinspect.HostCandidate{Reference: nsinspect.ByHostPID, PID: keeper.Process.Pid})
-	defer ended.Close()
 	if err := errors.Join(hostErr, in.Close(), keeper.Wait()); err != nil {
 		t.Fatal(err)
 	}
+	defer ended.Close()
 	if table, err := scan.NewForwardReader().Forwards(t.Context(), ended); !errors.Is(err, nsinspect.ErrVanished) {
 		t.Errorf("Forwards = %+v, %v, want %v", table, err, nsinspect.ErrVanished)
 	}

@@ -90,7 +90,7 @@ func (h hierarchy) makeDir(t *testing.T, dir string) {
 	t.Cleanup(func() {
 		err := eventually.Holds(kernelLimit, "the removal of "+dir, func() bool {
 			err := unix.Rmdir(dir)
-			// Somebody else's container may have come into a directory like docker.
+			// Another container may have been created in a directory like docker.
 			return err == nil || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTEMPTY)
 		})
 		if err != nil {

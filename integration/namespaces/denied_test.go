@@ -17,7 +17,7 @@ import (
 // nobody is a user without any right.
 const nobody = 65534
 
-// mentions says whether any of the texts holds all of the parts.
+// mentions reports whether any of the texts holds all of the parts.
 func mentions(gaps []snapshot.Gap, parts ...string) bool {
 	return slices.ContainsFunc(gaps, func(gap snapshot.Gap) bool {
 		return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(gap.Detail, part) })
@@ -54,7 +54,7 @@ func TestWithoutRights(t *testing.T) {
 	}
 }
 
-// A procfs can hide processes from whoever may not trace them.
+// A procfs can hide processes from users who may not trace them.
 func TestHiddenProcesses(t *testing.T) {
 	openProcfs(t)
 	id, dir := hierarchies(t)[0].container(t)

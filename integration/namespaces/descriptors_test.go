@@ -17,7 +17,7 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
-// A socket stays in the network in which it was made, whoever holds it.
+// A socket stays in the network in which it was made, whichever process holds it.
 func TestSocketHeldOutside(t *testing.T) {
 	fs := openProcfs(t)
 	handed := func(t *testing.T) (reference, holder int, inode uint64) {
@@ -107,7 +107,7 @@ type descriptorList struct {
 	Err    string
 }
 
-// printDescriptors prints the sockets that process PID holds, as whoever this process is.
+// printDescriptors prints the sockets that process PID holds, with the rights of this process.
 func printDescriptors(r role) error {
 	fs, err := nsinspect.NewFS(nsinspect.DefaultRoot)
 	if err != nil {

@@ -30,7 +30,7 @@ func holdSockets(role) error {
 			}
 			fd, err := spec.open()
 			if spec.number != 0 && errors.Is(err, unix.EPROTONOSUPPORT) {
-				continue // Where a kernel lacks the protocol, nobody has such a socket.
+				continue // Where a kernel lacks the protocol, there is no such socket.
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)

@@ -37,7 +37,7 @@ func endLeader(role) error {
 		}
 		os.Exit(0)
 	}()
-	// Not RawSyscall: the scheduler has to hear that this thread won't come back.
+	// Not RawSyscall: the scheduler has to be told that this thread won't come back.
 	_, _, errno := syscall.Syscall(unix.SYS_EXIT, 0, 0, 0)
 	return errno
 }
@@ -96,7 +96,7 @@ func exitLate(role) error {
 	return err
 }
 
-// scanAndPrint takes a snapshot, as whoever the process is, and prints it.
+// scanAndPrint takes a snapshot with the rights of this process, and prints it.
 func scanAndPrint(role) error {
 	fs, err := nsinspect.NewFS(nsinspect.DefaultRoot)
 	if err != nil {

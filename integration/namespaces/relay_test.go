@@ -14,8 +14,8 @@ import (
 	"github.com/nsaudit/nsaudit/agent/scan"
 )
 
-// TestRelay has a container of which somebody is always in the host's network, but nobody
-// for as long as a second look takes: it may not come out clean.
+// TestRelay has a container of which one process or another is always in the host's network,
+// but none for as long as a second look takes: it may not come out clean.
 func TestRelay(t *testing.T) {
 	fs := openProcfs(t)
 	hostNamespaces(t, fs)

@@ -15,7 +15,7 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
 )
 
-// An open process stays the one that it was, whoever has its number by then.
+// An open process stays the one that it was, whichever process has its number by then.
 func TestReusedPID(t *testing.T) {
 	openProcfs(t)
 	launch(t, launchOptions{

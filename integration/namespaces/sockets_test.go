@@ -84,7 +84,7 @@ func threadsElsewhere(own string) []string {
 	return elsewhere
 }
 
-// listAndPrint lists the sockets of process PID, as whoever this process is.
+// listAndPrint lists the sockets of process PID, with the rights of this process.
 func listAndPrint(r role) error {
 	l, err := listSockets(context.Background(), r.PID)
 	if err != nil {
@@ -126,7 +126,7 @@ func TestSockets(t *testing.T) {
 	openProcfs(t)
 	holder := launch(t, launchOptions{role: role{Do: "hold"}, flags: unix.CLONE_NEWNET})
 	all := decode[[]socket.Socket](t, holder.ready())
-	// From procfs nobody knows whether IPv4 is taken in as well.
+	// procfs does not show whether IPv4 is accepted as well.
 	undual := slices.Clone(all)
 	for i := range undual {
 		undual[i].DualStack = false
@@ -168,7 +168,7 @@ func TestSockets(t *testing.T) {
 	}
 }
 
-// Who may not look at the reference knows nothing, which is not that nobody listens.
+// Without access to the reference the listeners are unknown, which is not the same as none.
 func TestSocketsWithoutRights(t *testing.T) {
 	openProcfs(t)
 	holder := launch(t, launchOptions{role: role{Do: "hold"}, flags: unix.CLONE_NEWNET})

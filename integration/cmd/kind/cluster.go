@@ -116,7 +116,7 @@ func (c *cluster) up(ctx context.Context, source string) error {
 	return c.status(ctx)
 }
 
-// check fails if a node is not running or not ready. The API server takes a minute to hear of a node that has died.
+// check fails if a node is not running or not ready. The API server notices only after a minute that a node has died.
 func (c *cluster) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()

@@ -83,7 +83,7 @@ func (e engine) list(ctx context.Context, args ...string) ([]string, error) {
 	return strings.Fields(output), err
 }
 
-// has says whether the engine has an image.
+// has reports whether the engine has an image.
 func (e engine) has(ctx context.Context, image string) bool {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()

@@ -15,7 +15,7 @@ import (
 // lockLimit is longer than the first bring-up of a cluster takes.
 const lockLimit = 90 * time.Minute
 
-// lock waits until no other run is at work: there is one cluster of a name, and each thing is to be made once.
+// lock waits until no other run holds the cache: there is one cluster of a name, and each artifact is built once.
 func lock(ctx context.Context, store buildcache.Cache) (release func(), err error) {
 	if err := os.MkdirAll(store.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make cache: %w", err)
@@ -42,7 +42,7 @@ func tryLock(file *os.File) error {
 	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 }
 
-// awaitLock asks again and again: an flock that blocks can't be cancelled.
+// awaitLock retries periodically: an flock that blocks can't be cancelled.
 func awaitLock(ctx context.Context, file *os.File) error {
 	for {
 		if err := tryLock(file); !errors.Is(err, syscall.EWOULDBLOCK) {

@@ -3,7 +3,7 @@
 // modules, which takes a quarter of an hour once.
 //
 //	go run ./integration/cmd/kind -cache DIR up                bring the cluster up, or find it up
-//	go run ./integration/cmd/kind -cache DIR status            say what there is of it
+//	go run ./integration/cmd/kind -cache DIR status            show its nodes
 //	go run ./integration/cmd/kind -cache DIR load FILE...      give image archives to every node
 //	go run ./integration/cmd/kind -cache DIR down              remove the cluster, and keep what it was made of
 //	go run ./integration/cmd/kind -cache DIR purge             remove that as well
@@ -51,7 +51,7 @@ type options struct {
 func parseOptions(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("kind", flag.ContinueOnError)
-	flags.StringVar(&o.cache, "cache", "", "directory for what is made once, and for the cluster's kubeconfig")
+	flags.StringVar(&o.cache, "cache", "", "directory for built artifacts, and for the cluster's kubeconfig")
 	flags.StringVar(&o.name, "name", "nsaudit", "name of the cluster")
 	flags.StringVar(&o.node, "node", nodeAuto, "node image: stock (kind's, from a registry), built (made here) or auto")
 	flags.StringVar(&o.engine, "engine", "", "container engine, docker or podman; by default the first that works")
@@ -92,14 +92,14 @@ func (o options) checkArguments() error {
 		}
 	case "load":
 		if len(o.args) == 0 {
-			return errors.New("load which image archives?")
+			return errors.New("load takes at least one image archive")
 		}
 	case "image":
 		if len(o.args) != 3 {
 			return errors.New("image takes three arguments: the image's name, nsaudit's binary, and the archive to write")
 		}
 	default:
-		return errors.New("say what to do: up, status, load FILE..., down, purge or image NAME PROGRAM FILE")
+		return errors.New("no command; want up, status, load FILE..., down, purge or image NAME PROGRAM FILE")
 	}
 	return nil
 }

@@ -41,10 +41,10 @@ func TestParseOptions(t *testing.T) {
 		},
 		"no command": {
 			args:    []string{"-cache", "/c"},
-			wantErr: "say what to do: up, status, load FILE..., down, purge or image NAME PROGRAM FILE",
+			wantErr: "no command; want up, status, load FILE..., down, purge or image NAME PROGRAM FILE",
 		},
 		"too much":   {args: []string{"-cache", "/c", "down", "now"}, wantErr: "down takes no arguments"},
-		"no archive": {args: []string{"-cache", "/c", "load"}, wantErr: "load which image archives?"},
+		"no archive": {args: []string{"-cache", "/c", "load"}, wantErr: "load takes at least one image archive"},
 		"half an image": {
 			args:    []string{"image", "nsaudit:dev"},
 			wantErr: "image takes three arguments: the image's name, nsaudit's binary, and the archive to write",

@@ -27,7 +27,7 @@ func findNodeImages(ctx context.Context) (nodeImages, error) {
 	return nodeImages{stock: stock, built: built}, err
 }
 
-// offer says whether an image is one that nodes would be made of now.
+// offer reports whether nodes would be made of the image now.
 func (i nodeImages) offer(image, source string) bool {
 	return (image == i.stock && source != nodeBuilt) || (image == i.built && source != nodeStock)
 }

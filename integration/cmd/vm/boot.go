@@ -17,23 +17,23 @@ import (
 )
 
 const (
-	// bootLimit is how long a VM may take to say its first word. About 10 s are
+	// bootLimit is how long a VM may take until its first message. About 10 s are
 	// usual; a busy machine needs several times that.
 	bootLimit = 4 * time.Minute
-	// offLimit is how long a VM may take to switch off after its last word.
+	// offLimit is how long a VM may take to switch off after its last message.
 	offLimit = 20 * time.Second
 	// consoleTail is how much of the console is shown of a VM that failed.
 	consoleTail = 40
 )
 
-// boot runs the tests under the kernel and returns what came of it.
+// boot runs the tests under the kernel and returns the result.
 func (m machine) boot(ctx context.Context, k kernel) result {
 	res := result{suite: k.suite, release: k.release}
 	initrd := filepath.Join(m.work, "initrd-"+k.suite)
 	if res.err = makeInitrd(initrd, m.guest, filepath.Join(k.dir, vmwire.EarlyModules)); res.err != nil {
 		return res
 	}
-	// Nobody must be able to take the console of an earlier run for this one's.
+	// The console of an earlier run must not be mistaken for this one's.
 	if err := os.Remove(m.console); err != nil && !errors.Is(err, os.ErrNotExist) {
 		res.err = fmt.Errorf("remove old console log: %w", err)
 		return res
@@ -48,7 +48,7 @@ func (m machine) boot(ctx context.Context, k kernel) result {
 }
 
 // follow starts the VM and listens until it is off. There is an error unless the
-// guest said how the tests ended.
+// guest reported how the tests ended.
 func (m machine) follow(ctx context.Context, k kernel, initrd string, res *result) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -91,7 +91,7 @@ func (m machine) follow(ctx context.Context, k kernel, initrd string, res *resul
 	}
 }
 
-// listener follows what the guest says.
+// listener follows the guest's messages.
 type listener struct {
 	*result
 	out    io.Writer
@@ -100,7 +100,7 @@ type listener struct {
 	ended  func() // called when they have ended and the VM switches off
 }
 
-// listen returns when the guest is silent for good.
+// listen returns when the guest has closed its port.
 func (l *listener) listen(from io.Reader) error {
 	lines := bufio.NewReader(from)
 	for {

@@ -28,7 +28,7 @@ func main() { os.Exit(cli.Main("vm", run)) }
 // keptPrefix is that of directories that were kept on request.
 const keptPrefix = "kept-"
 
-// staleAfter is the age at which no other run can still be using a temporary directory: whoever made it was killed.
+// staleAfter is the age at which no other run can still be using a temporary directory: the run that made it was killed.
 const staleAfter = 24 * time.Hour
 
 // options is the command line.
@@ -45,7 +45,7 @@ type options struct {
 func parseOptions(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("vm", flag.ContinueOnError)
-	flags.StringVar(&o.cache, "cache", "", "directory for what is made once: root file system and kernels")
+	flags.StringVar(&o.cache, "cache", "", "directory for built artifacts: root file system and kernels")
 	flags.StringVar(&o.containerdDir, "containerd-dir", "", "directory with containerd, ctr, containerd-shim-runc-v2, runc and cni/")
 	flags.StringVar(&o.testPackage, "package", "./integration/containerd", "package whose tests, with the tag integration, are run")
 	flags.StringVar(&o.testRun, "run", "", "run only the tests that match, like go test -run")

@@ -8,12 +8,12 @@ import (
 	"github.com/nsaudit/nsaudit/integration/internal/vmwire"
 )
 
-// result is what came of the tests under one kernel.
+// result is the outcome of the tests under one kernel.
 type result struct {
 	suite, release string
 
 	facts *vmwire.Facts // nil: the guest did not come up
-	exit  *vmwire.Exit  // nil: the guest did not say how the tests ended
+	exit  *vmwire.Exit  // nil: the guest did not report how the tests ended
 	err   error         // why there is no exit
 
 	bootTime, testTime time.Duration

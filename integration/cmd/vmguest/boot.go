@@ -29,7 +29,7 @@ type mount struct {
 }
 
 // boot turns the initramfs into the running system. It returns only on failure,
-// and then the kernel panics, which ends the VM with the reason on the console.
+// and then the kernel panics, which ends the VM with the error on the console.
 func boot() error {
 	if err := mountAll(
 		mount{"proc", "/proc", "proc", 0, ""},

@@ -21,7 +21,7 @@ import (
 const pipeGrace = 3 * time.Second
 
 // run runs the test binary, tells the host all about it and switches the VM
-// off. An error on the way is told to the host too, as the exit.
+// off. An error on the way is reported to the host too, as the exit.
 func run() error {
 	port, err := openPort()
 	if err != nil {

@@ -102,7 +102,7 @@ func (a *archive) addLayer(file string) (ocispec.Descriptor, error) {
 		return ocispec.Descriptor{}, err
 	}
 	layer := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayer, Digest: sum, Size: size}
-	if a.has(sum) {
+	if !a.record(sum) {
 		return layer, nil
 	}
 	return layer, Entry{Header: tar.Header{Name: blobName(sum), Mode: 0o644, Size: size}, File: file}.write(a.tar)
@@ -115,19 +115,19 @@ func (a *archive) addBlob(mediaType string, content any) (ocispec.Descriptor, er
 		return ocispec.Descriptor{}, err
 	}
 	blob := ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(text), Size: int64(len(text))}
-	if a.has(blob.Digest) {
+	if !a.record(blob.Digest) {
 		return blob, nil
 	}
 	return blob, a.addJSON(blobName(blob.Digest), json.RawMessage(text))
 }
 
-// has says whether a blob is in the archive, and takes it for being there from now on.
-func (a *archive) has(blob digest.Digest) bool {
+// record records a blob of the archive, and reports whether it is new.
+func (a *archive) record(blob digest.Digest) bool {
 	if slices.Contains(a.blobs, blob) {
-		return true
+		return false
 	}
 	a.blobs = append(a.blobs, blob)
-	return false
+	return true
 }
 
 func (a *archive) addJSON(name string, content any) error {

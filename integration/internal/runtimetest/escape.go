@@ -50,7 +50,7 @@ func (c *Containerd) join(t testing.TB, initPID int, files []*os.File, kinds ...
 	}
 	// The joiner stays behind in the host's namespaces and in our cgroups, as the parent of the one that joined.
 	cmd := reexec.Command(roleJoin, append([]string{strconv.Itoa(initPID)}, kinds...)...)
-	cmd.ExtraFiles = files // Its child inherits them: nobody closes them on the way.
+	cmd.ExtraFiles = files // Its child inherits them: they are not closed on the way.
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -46,7 +46,7 @@ func Images() []Image {
 }
 
 // ImportImage makes images and imports them into a containerd namespace. Pods can use those in CRINamespace
-// as soon as CRI has heard of them, which is what this waits for.
+// as soon as CRI knows them, which is what this waits for.
 func (c *Containerd) ImportImage(t testing.TB, namespace string, images ...Image) {
 	t.Helper()
 	ctx, cancel := within(t, namespace)

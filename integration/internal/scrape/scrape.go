@@ -1,5 +1,4 @@
-// Package scrape reads the agent's metrics as Prometheus does, for the tests that run an
-// agent.
+// Package scrape reads the agent's metrics as Prometheus does, for the tests that run an agent.
 package scrape
 
 import (

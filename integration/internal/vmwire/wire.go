@@ -1,6 +1,6 @@
-// Package vmwire holds what the guest tells the host over the virtio-serial port:
+// Package vmwire defines the guest's messages to the host over the virtio-serial port:
 // one JSON object a line. The test's own output travels quoted inside such an
-// object, so nothing a test prints can be mistaken for a statement of the guest.
+// object, so nothing a test prints can be mistaken for a message of the guest.
 package vmwire
 
 // PortName names the virtio-serial port that connects guest and host.
@@ -51,15 +51,15 @@ type Facts struct {
 	Release string `json:"release"`
 	// Cgroup is the file system type of /sys/fs/cgroup, as stat -f names it.
 	Cgroup string `json:"cgroup"`
-	// AppArmor tells whether the kernel has it switched on.
+	// AppArmor reports whether the kernel has it switched on.
 	AppArmor bool `json:"apparmor"`
 	// AppArmorMode is the kernel-wide mode, "enforce" by default.
 	AppArmorMode string `json:"apparmorMode"`
-	// AppArmorParser tells whether containerd can load its default profile.
+	// AppArmorParser reports whether containerd can load its default profile.
 	AppArmorParser bool `json:"apparmorParser"`
 }
 
-// Exit is the guest's last word: how the test binary ended.
+// Exit is the guest's last message: how the test binary ended.
 type Exit struct {
 	// Code is its exit code, -1 if it was killed or never started.
 	Code int `json:"code"`
