@@ -12,7 +12,6 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/scan"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/agent/watch"
@@ -28,6 +27,12 @@ const (
 
 // Stages returns the stages that an Observer is told of.
 func Stages() []string { return []string{StageHost, StageContainerd, StageScan} }
+
+// Sink reports a node's state. Publish must not block; a sink may keep the result, and changes
+// nothing in it.
+type Sink interface {
+	Publish(result *audit.Result)
+}
 
 // The kinds of scans, by how much they look at.
 const (
@@ -59,7 +64,7 @@ type Config struct {
 	// Timeout is the time that one scan may take.
 	Timeout time.Duration
 	// Sinks are given the result of every scan, one after another.
-	Sinks    []report.Sink
+	Sinks    []Sink
 	Observer Observer
 	Logger   *slog.Logger
 }

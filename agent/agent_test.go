@@ -16,7 +16,6 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/scan"
 	"github.com/nsaudit/nsaudit/agent/scan/scantest"
 	"github.com/nsaudit/nsaudit/agent/watch"
@@ -153,7 +152,7 @@ func watching(t *testing.T, d *daemon, procfs *nsinspect.FS) *observed {
 			return []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}
 		},
 		Interval: 30 * time.Second, Timeout: time.Minute,
-		Sinks: []report.Sink{w}, Observer: w, Logger: slog.New(slog.DiscardHandler),
+		Sinks: []Sink{w}, Observer: w, Logger: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup

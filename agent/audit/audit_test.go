@@ -55,15 +55,16 @@ func snapshotOf(containers ...snapshot.Container) *snapshot.Snapshot {
 func lines(findings []Finding) []string {
 	var all []string
 	for _, f := range findings {
-		line := fmt.Sprintf("%s %s %s %s:%d", f.Container.ID, f.Reason(), f.DeclaredBy, f.Evidence.Kind, f.Evidence.Namespace.Ino)
-		for _, p := range f.Evidence.Processes {
+		evidence := f.Evidence.(*NamespaceEvidence)
+		line := fmt.Sprintf("%s %s %s %s:%d", f.Container.ID, f.Reason(), f.DeclaredBy, evidence.Kind, evidence.Namespace.Ino)
+		for _, p := range evidence.Processes {
 			line += fmt.Sprintf(" %d/%d%v", p.PID, p.Threads, p.TIDs)
 		}
-		if f.Evidence.MoreProcesses > 0 {
-			line += fmt.Sprintf(" +%d", f.Evidence.MoreProcesses)
+		if evidence.MoreProcesses > 0 {
+			line += fmt.Sprintf(" +%d", evidence.MoreProcesses)
 		}
-		if f.Evidence.JoinedPath != "" {
-			line += " by " + f.Evidence.JoinedPath
+		if evidence.JoinedPath != "" {
+			line += " by " + evidence.JoinedPath
 		}
 		all = append(all, line)
 	}

@@ -7,18 +7,6 @@ import (
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
-// Check is one question about a container, by the name that people script against.
-type Check string
-
-// Checks returns all checks.
-func Checks() []Check {
-	var checks []Check
-	for _, check := range namespaceChecks() {
-		checks = append(checks, check.name)
-	}
-	return append(checks, HostPort)
-}
-
 // Finding is a check that fired for one container.
 type Finding struct {
 	Check    Check
@@ -28,14 +16,15 @@ type Finding struct {
 	DeclaredBy inventory.Declarer
 	// Container has the finding.
 	Container *snapshot.Container
-	Evidence  Evidence
+	// Evidence is of the type that belongs to the check's family.
+	Evidence Evidence
 	// Controls are the controls of public catalogues that the check stands for.
 	Controls []string
 	// Deferred reports whether it is what a pause container's pod declares, which the pod's
-	// containers repeat as soon as they run: it counts and is listed, and is not announced.
+	// containers repeat as soon as they run: it is counted and listed, but not announced.
 	Deferred bool
-	// Anonymous reports whether there was no runtime to ask yet what any container declared
-	// and what its name is.
+	// Anonymous reports whether there was no runtime yet that could be asked for the
+	// container's name and declaration.
 	Anonymous bool
 }
 
@@ -45,9 +34,24 @@ func (f *Finding) Reason() string { return f.Verdict.reason(f.Check) }
 // Undeclared reports whether nobody is known to have asked for it.
 func (f *Finding) Undeclared() bool { return !f.DeclaredBy.Declared() }
 
-// complete sets what follows from the verdict.
-func (f *Finding) complete(snap *snapshot.Snapshot) {
-	f.Severity = severityOf(f.Check, f.Verdict, f.DeclaredBy)
-	f.Deferred = f.Container.Sandbox && f.DeclaredBy.Declared()
-	f.Anonymous = f.DeclaredBy == inventory.ByUnknown && snap.Inventory.Source == inventory.FromCgroups
+// Evidence is what a finding was concluded from. Each family of checks has a type of its own.
+type Evidence interface {
+	// Key is what of it makes the finding another one for people; empty if nothing does. The
+	// names of Events are made of it.
+	Key() string
 }
+
+// ProcessEvidence is a process in the namespace of the evidence, or with a socket open.
+type ProcessEvidence struct {
+	PID int
+	// Command is chosen by the process: escape it before it is shown.
+	Command string
+	// Threads is the number of its threads that are in the namespace; 0 where the evidence is
+	// about ports.
+	Threads int
+	// TIDs are the first of them, where other threads of the process are elsewhere.
+	TIDs []int
+}
+
+// maxEvidence caps the processes, threads and containers that a finding names.
+const maxEvidence = 8

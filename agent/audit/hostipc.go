@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package audit
 
 import "github.com/nsaudit/nsaudit/nsinspect"
@@ -6,10 +8,13 @@ import "github.com/nsaudit/nsaudit/nsinspect"
 // System V shared memory, semaphores and queues of the host's processes.
 const HostIPC Check = "HostIPC"
 
-func hostIPC() namespaceCheck {
-	return namespaceCheck{
-		name:     HostIPC,
-		kind:     nsinspect.IPC,
-		controls: []string{"CIS Kubernetes 5.2.4", "CIS Docker 5.17", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
+func hostIPC() *namespaceCheck {
+	return &namespaceCheck{
+		kind: nsinspect.IPC,
+		traits: traits{
+			name:       HostIPC,
+			severities: map[Verdict]Severity{Undeclared: High, NotInEffect: Medium, Shared: Low},
+			controls:   []string{"CIS Kubernetes 5.2.4", "CIS Docker 5.17", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
+		},
 	}
 }

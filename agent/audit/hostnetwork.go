@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package audit
 
 import "github.com/nsaudit/nsaudit/nsinspect"
@@ -6,10 +8,13 @@ import "github.com/nsaudit/nsaudit/nsinspect"
 // the host's interfaces, may listen on its ports and reaches its abstract UNIX sockets.
 const HostNetwork Check = "HostNetwork"
 
-func hostNetwork() namespaceCheck {
-	return namespaceCheck{
-		name:     HostNetwork,
-		kind:     nsinspect.Net,
-		controls: []string{"CIS Kubernetes 5.2.5", "CIS Docker 5.10", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
+func hostNetwork() *namespaceCheck {
+	return &namespaceCheck{
+		kind: nsinspect.Net,
+		traits: traits{
+			name:       HostNetwork,
+			severities: map[Verdict]Severity{Undeclared: High, NotInEffect: Medium, Shared: Low},
+			controls:   []string{"CIS Kubernetes 5.2.5", "CIS Docker 5.10", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
+		},
 	}
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package audit
 
 import "github.com/nsaudit/nsaudit/nsinspect"
@@ -6,10 +8,13 @@ import "github.com/nsaudit/nsaudit/nsinspect"
 // root may signal and trace, the host's processes.
 const HostPID Check = "HostPID"
 
-func hostPID() namespaceCheck {
-	return namespaceCheck{
-		name:     HostPID,
-		kind:     nsinspect.PID,
-		controls: []string{"CIS Kubernetes 5.2.3", "CIS Docker 5.16", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
+func hostPID() *namespaceCheck {
+	return &namespaceCheck{
+		kind: nsinspect.PID,
+		traits: traits{
+			name:       HostPID,
+			severities: map[Verdict]Severity{Undeclared: Critical, NotInEffect: Medium, Shared: Low},
+			controls:   []string{"CIS Kubernetes 5.2.3", "CIS Docker 5.16", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
+		},
 	}
 }

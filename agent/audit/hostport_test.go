@@ -61,11 +61,13 @@ type verdict struct {
 	Ports     []string
 }
 
+func portsOf(finding Finding) *HostPortEvidence { return finding.Evidence.(*HostPortEvidence) }
+
 func verdictsOf(findings []Finding) []verdict {
 	var verdicts []verdict
 	for _, finding := range findings {
 		v := verdict{finding.Container.ID, finding.DeclaredBy, finding.Verdict, nil}
-		for _, port := range finding.Evidence.Ports {
+		for _, port := range portsOf(finding).Ports {
 			text := fmt.Sprintf("%d %s", port.HostPort, port.Way)
 			if port.HostAddress.IsValid() {
 				text = port.HostAddress.String() + ":" + text
@@ -165,7 +167,7 @@ func TestJudgePorts(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			findings, unknown := judgePorts(lookedAt(test.containers, &test.ports))
+			findings, unknown := hostPort().Judge(lookedAt(test.containers, &test.ports))
 			if diff := cmp.Diff(test.want, verdictsOf(findings)); diff != "" {
 				t.Errorf("verdicts (-want +got):\n%s", diff)
 			}
@@ -184,8 +186,8 @@ func TestJudgePorts(t *testing.T) {
 func TestPortsOfAYoungContainer(t *testing.T) {
 	t.Parallel()
 	containers := podOf(true, nil, nil, tcp(8080))
-	containers[1].Age = Grace - time.Second
-	findings, unknown := judgePorts(lookedAt(containers, &snapshot.PortCoverage{}))
+	containers[1].Age = grace - time.Second
+	findings, unknown := hostPort().Judge(lookedAt(containers, &snapshot.PortCoverage{}))
 	if len(findings)+len(unknown) > 0 {
 		t.Errorf("a container that just started is judged: %v %v", findings, unknown)
 	}
@@ -199,7 +201,7 @@ func TestSharedSocket(t *testing.T) {
 		{Container: inventory.Container{ID: "a", Declared: inventory.Declaration{By: inventory.BySpec}}, Sockets: []snapshot.Socket{listens(8080, 7)}},
 		{Container: inventory.Container{ID: "b", Declared: inventory.Declaration{By: inventory.BySpec, PortsDetail: "Docker"}}, Sockets: []snapshot.Socket{listens(8080, 8)}},
 	}
-	findings, _ := judgePorts(lookedAt(containers, &snapshot.PortCoverage{}))
+	findings, _ := hostPort().Judge(lookedAt(containers, &snapshot.PortCoverage{}))
 	want := []verdict{
 		{"a", inventory.ByNobody, Undeclared, []string{"8080 socket server"}},
 		{"b", inventory.ByUnknown, Undeclared, []string{"8080 socket server"}},
@@ -208,7 +210,7 @@ func TestSharedSocket(t *testing.T) {
 		t.Errorf("verdicts (-want +got):\n%s", diff)
 	}
 	for i, other := range []string{"b", "a"} {
-		if diff := cmp.Diff([]string{other}, findings[i].Evidence.Ports[0].OtherContainers); diff != "" {
+		if diff := cmp.Diff([]string{other}, portsOf(findings[i]).Ports[0].OtherContainers); diff != "" {
 			t.Errorf("other containers (-want +got):\n%s", diff)
 		}
 	}
@@ -222,8 +224,8 @@ func TestManyPorts(t *testing.T) {
 		sockets = append(sockets, listens(port, 7))
 	}
 	containers := podOf(true, nil, sockets)
-	findings, _ := judgePorts(lookedAt(containers, &snapshot.PortCoverage{}))
-	evidence := findings[0].Evidence
+	findings, _ := hostPort().Judge(lookedAt(containers, &snapshot.PortCoverage{}))
+	evidence := portsOf(findings[0])
 	if len(evidence.Ports) != maxPortEvidence || evidence.MorePorts != 100-maxPortEvidence || evidence.Ports[0].HostPort != 1000 {
 		t.Errorf("%d ports from %d on, and %d more", len(evidence.Ports), evidence.Ports[0].HostPort, evidence.MorePorts)
 	}

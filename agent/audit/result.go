@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
@@ -30,25 +31,39 @@ type Unknown struct {
 // Judge judges a snapshot, which may not be changed any more.
 func Judge(snap *snapshot.Snapshot) *Result {
 	result := &Result{Snapshot: snap, Unknown: gaps(snap)}
-	for _, check := range namespaceChecks() {
-		host, ok := snap.Host.Namespaces.Get(check.kind)
-		if !ok {
-			detail := "the host's " + check.kind.String() + " namespace could not be read, so no container can be compared with it"
-			result.Unknown = append(result.Unknown, Unknown{nil, snapshot.Gap{Cause: snapshot.CauseHost, Detail: detail}})
-			continue
-		}
-		result.Findings = append(result.Findings, check.judge(snap, host)...)
+	for _, check := range checks() {
+		findings, unknown := check.Judge(snap)
+		result.Findings = append(result.Findings, findings...)
+		result.Unknown = append(result.Unknown, unknown...)
 	}
-	ports, unverified := judgePorts(snap)
-	result.Findings = append(result.Findings, ports...)
-	result.Unknown = append(result.Unknown, unverified...)
 	for i := range result.Findings {
-		result.Findings[i].complete(snap)
+		finding := &result.Findings[i]
+		finding.Anonymous = finding.DeclaredBy == inventory.ByUnknown && snap.Inventory.Source == inventory.FromCgroups
 	}
 	slices.SortStableFunc(result.Findings, func(a, b Finding) int {
 		return compareContainers(a.Container, b.Container)
 	})
 	return result
+}
+
+// Ranked returns the findings in the order in which a cap leaves them out, last first: what is
+// undeclared, then what else warns, then the rest, each by container and check.
+func (r *Result) Ranked() []*Finding {
+	ranked := make([]*Finding, len(r.Findings))
+	for i := range r.Findings {
+		ranked[i] = &r.Findings[i]
+	}
+	rank := func(f *Finding) int {
+		switch {
+		case f.Undeclared():
+			return 0
+		case f.Severity.Warns():
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(ranked, func(a, b *Finding) int { return rank(a) - rank(b) })
+	return ranked
 }
 
 // gaps collects what the scan itself could not see.

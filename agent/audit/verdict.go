@@ -2,22 +2,20 @@
 
 package audit
 
-import "github.com/nsaudit/nsaudit/agent/inventory"
-
 // Verdict is the answer of a check that fired.
 type Verdict string
 
 // The verdicts.
 const (
-	// Shared: the container is in the host's namespace, as was declared.
+	// Shared: the container is in the host's namespace, as declared.
 	Shared Verdict = "Shared"
-	// Bound: a port of the host leads to the container, as was declared.
+	// Bound: a port of the host leads to the container, as declared.
 	Bound Verdict = "Bound"
 	// Undeclared: nobody is known to have asked for it.
 	Undeclared Verdict = "Undeclared"
 	// NotInEffect: it was declared, and is not so.
 	NotInEffect Verdict = "NotInEffect"
-	// Shadows: a forward to the container takes the traffic of a listener of the host.
+	// Shadows: a forward to the container takes the traffic of a listening socket.
 	Shadows Verdict = "Shadows"
 )
 
@@ -33,7 +31,7 @@ func (v Verdict) reason(check Check) string {
 	}
 }
 
-// Severity is how bad a verdict is.
+// Severity is how bad a finding is.
 type Severity string
 
 // The severities, the worst first.
@@ -45,24 +43,5 @@ const (
 	Info     Severity = "info"
 )
 
-// Warns reports whether people should act on it: a Warning and not a Normal Event, a warning
-// in the log, red in the table.
+// Warns reports whether people should act on it: its Event is a Warning.
 func (s Severity) Warns() bool { return s == Critical || s == High || s == Medium }
-
-// severityOf decides how bad a verdict is.
-func severityOf(check Check, verdict Verdict, by inventory.Declarer) Severity {
-	switch {
-	case verdict == Undeclared && check == HostPID:
-		return Critical // Whatever runs there can read and stop all that runs on the node.
-	case verdict == Undeclared && check == HostPort:
-		return Medium
-	case verdict == Undeclared, verdict == Shadows:
-		return High
-	case verdict == NotInEffect, !by.Declared():
-		return Medium
-	case verdict == Bound:
-		return Info
-	default:
-		return Low
-	}
-}

@@ -1,56 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package report
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
-	"strings"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
-	"github.com/nsaudit/nsaudit/nsinspect/socket"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 )
 
-// CleanEvidence returns the evidence with every text in it that others chose made fit to be
-// shown, by clean. What the functions below make of it needs no more cleaning.
-func CleanEvidence(evidence audit.Evidence, clean func(string) string) audit.Evidence {
-	evidence.JoinedPath = clean(evidence.JoinedPath)
-	evidence.Processes = cleanProcesses(evidence.Processes, clean)
-	evidence.Ports = slices.Clone(evidence.Ports)
-	for i := range evidence.Ports {
-		port := &evidence.Ports[i]
-		port.Protocol = socket.Protocol(clean(string(port.Protocol)))
-		port.Processes = cleanProcesses(port.Processes, clean)
-		port.OtherContainers = cleanAll(port.OtherContainers, clean)
-		port.Shadows = slices.Clone(port.Shadows)
-		for k := range port.Shadows {
-			port.Shadows[k].Processes = cleanProcesses(port.Shadows[k].Processes, clean)
-		}
-		if port.Rule != nil {
-			rule := *port.Rule
-			rule.Way, rule.Table, rule.Chain = clean(rule.Way), clean(rule.Table), clean(rule.Chain)
-			port.Rule = &rule
-		}
+// Limits are how many processes and ports a text names before it counts the rest.
+type Limits struct{ Processes, Ports int }
+
+// Evidence names the ports of a finding about ports, and the processes of any other.
+func Evidence(evidence *v1alpha1.Evidence, limits Limits) string {
+	if len(evidence.Ports) > 0 {
+		return list(evidence.Ports, evidence.MorePorts, limits.Ports, portText)
 	}
-	return evidence
+	return processesText(evidence.Processes, evidence.MoreProcesses, limits.Processes)
 }
 
-func cleanProcesses(processes []audit.ProcessEvidence, clean func(string) string) []audit.ProcessEvidence {
-	processes = slices.Clone(processes)
-	for i := range processes {
-		processes[i].Command = clean(processes[i].Command)
-	}
-	return processes
+// Namespace names the namespace of the evidence as /proc/PID/ns does: "net:[4026531840]".
+func Namespace(evidence *v1alpha1.Evidence) string {
+	return fmt.Sprintf("%s:[%d]", evidence.Kind, evidence.Namespace.Ino)
 }
 
-func cleanAll(texts []string, clean func(string) string) []string {
-	texts = slices.Clone(texts)
-	for i := range texts {
-		texts[i] = clean(texts[i])
-	}
-	return texts
+func processesText(processes []v1alpha1.Process, more, limit int) string {
+	return list(processes, more, limit, processText)
 }
 
-// ProcessText names a process, and which of its threads are meant if not all are.
-func ProcessText(process audit.ProcessEvidence) string {
+// processText names a process, and which of its threads are meant if not all are.
+func processText(process *v1alpha1.Process) string {
 	text := fmt.Sprintf("pid %d", process.PID)
 	if process.Command != "" {
 		text += " (" + process.Command + ")"
@@ -64,86 +45,75 @@ func ProcessText(process audit.ProcessEvidence) string {
 	return text
 }
 
-// ProcessesText names the first of some processes, and counts the rest and the more that
-// are not among them.
-func ProcessesText(processes []audit.ProcessEvidence, more, limit int) string {
-	return list(processes, more, limit, ProcessText)
-}
-
-// PortsText tells of the first of some ports, and counts the rest.
-func PortsText(evidence *audit.Evidence, limit int) string {
-	return list(evidence.Ports, evidence.MorePorts, limit, PortText)
-}
-
-func list[T any](items []T, more, limit int, name func(T) string) string {
-	named := items[:min(len(items), limit)]
-	texts := make([]string, len(named))
-	for i, item := range named {
-		texts[i] = name(item)
-	}
-	text := strings.Join(texts, ", ")
-	if more += len(items) - len(named); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
-}
-
-// PortName names a port of the host: "9000/TCP", "127.0.0.1:9000/TCP", "8000-8010/UDP".
-func PortName(port *audit.PortEvidence) string {
-	if port.Protocol == socket.Raw {
+// portName names a port of the host: "9000/TCP", "127.0.0.1:9000/TCP", "8000-8010/UDP".
+func portName(port *v1alpha1.Port) string {
+	if port.Protocol == v1alpha1.Raw {
 		return fmt.Sprintf("IP protocol %d", port.HostPort)
 	}
-	number := fmt.Sprint(port.HostPort)
-	if port.LastPort > port.HostPort {
-		number += fmt.Sprintf("-%d", port.LastPort)
-	}
+	number := PortNumber(port)
 	switch address := port.HostAddress; {
-	case address.Is6() && !address.Is4In6():
+	case isIPv6(address):
 		number = fmt.Sprintf("[%s]:%s", address, number)
-	case address.IsValid():
+	case address != "":
 		number = fmt.Sprintf("%s:%s", address, number)
 	}
 	return number + "/" + string(port.Protocol)
 }
 
+// PortNumber returns a port's number, or the first and last of a range: "8000-8010".
+func PortNumber(port *v1alpha1.Port) string {
+	if port.LastPort > port.HostPort {
+		return fmt.Sprintf("%d-%d", port.HostPort, port.LastPort)
+	}
+	return fmt.Sprint(port.HostPort)
+}
+
+// isIPv6 reports whether an address is one of IPv6, and not one of IPv4 in that form.
+func isIPv6(address string) bool {
+	parsed, err := netip.ParseAddr(address)
+	return err == nil && parsed.Is6() && !parsed.Is4In6()
+}
+
 // maxPortProcesses is how many processes are named with a port.
 const maxPortProcesses = 2
 
-// PortText tells where a port leads: "9000/TCP -> 10.244.1.5:8080 (DNAT, iptables-nft ip
-// nat)" or "8443/TCP of pid 12 (nginx)".
-func PortText(port audit.PortEvidence) string {
-	text := PortName(&port)
+// portText names a port and where it leads: "9000/TCP -> 10.244.1.5:8080 (DNAT, iptables-nft
+// ip nat)" or "8443/TCP of pid 12 (nginx)".
+func portText(port *v1alpha1.Port) string {
+	text := portName(port)
 	if rule := port.Rule; rule != nil {
 		text += fmt.Sprintf(" -> %s (DNAT, %s %s)", rule.Target, rule.Way, rule.Table)
 	}
 	if len(port.Processes) > 0 {
-		text += " of " + ProcessesText(port.Processes, 0, maxPortProcesses)
+		text += " of " + processesText(port.Processes, port.MoreProcesses, maxPortProcesses)
 	}
 	return text
 }
 
-// ShadowText names what listens in vain on a port.
-func ShadowText(shadow audit.ShadowEvidence) string {
-	if len(shadow.Processes) > 0 {
-		return ProcessesText(shadow.Processes, 0, maxPortProcesses)
-	}
-	return fmt.Sprintf("a socket of uid %d", shadow.UID)
-}
+// maxShadows is how many shadowed listeners are named.
+const maxShadows = 1
 
-// ephemeral is where the kernel's default range of ports for clients begins
-// (ip(7), ip_local_port_range).
-const ephemeral = 32768
-
-// PortsKey is what of the ports makes a finding another one for people. A client's UDP port
-// is not part of it: it changes with each question that is asked of a DNS server.
-func PortsKey(evidence *audit.Evidence) string {
-	var names []string
+// Shadowed names the first of the listeners that receive nothing because of a forward, counts
+// the rest, and returns how many there are. A process that listens twice is one.
+func Shadowed(evidence *v1alpha1.Evidence) (text string, n int) {
+	var listeners []string
+	more := 0
 	for i := range evidence.Ports {
 		port := &evidence.Ports[i]
-		if port.Protocol == socket.UDP && port.Way == audit.WaySocket && port.HostPort >= ephemeral {
-			continue
+		more += port.MoreShadows
+		for k := range port.Shadows {
+			if listener := shadowText(&port.Shadows[k]); !slices.Contains(listeners, listener) {
+				listeners = append(listeners, listener)
+			}
 		}
-		names = append(names, PortName(port))
 	}
-	return strings.Join(names, " ")
+	return list(listeners, more, maxShadows, func(listener *string) string { return *listener }), len(listeners) + more
+}
+
+// shadowText names a listener by its processes, or else by its user.
+func shadowText(shadow *v1alpha1.Shadow) string {
+	if len(shadow.Processes) > 0 {
+		return processesText(shadow.Processes, shadow.MoreProcesses, maxPortProcesses)
+	}
+	return fmt.Sprintf("a socket of uid %d", shadow.UID)
 }

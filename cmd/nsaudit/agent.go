@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nsaudit/nsaudit/agent"
-	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/report/events"
 	"github.com/nsaudit/nsaudit/agent/report/journal"
 	"github.com/nsaudit/nsaudit/agent/report/metrics"
@@ -62,6 +61,7 @@ type watcher struct {
 	agent   *agent.Agent
 	events  *events.Reporter // nil without a cluster
 	metrics *metrics.Exporter
+	page    *web.Page
 }
 
 // runAgent watches until the context ends. What is wrong with the settings is known before
@@ -88,7 +88,7 @@ func runAgent(ctx context.Context, std streams, options *agentOptions) error {
 }
 
 func newWatcher(std streams, options *agentOptions, procfs *nsinspect.FS) (*watcher, error) {
-	w := &watcher{options: options, logger: newLogger(std.err, options)}
+	w := &watcher{options: options, logger: newLogger(std.err, options), page: web.NewPage()}
 	client, err := cluster(options.kubeconfig, userAgent())
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func newWatcher(std streams, options *agentOptions, procfs *nsinspect.FS) (*watc
 	exporter := metrics.Config{
 		Build: build(), Stages: agent.Stages(), Connected: func() bool { return w.agent.Connected() }, Logger: w.logger,
 	}
-	sinks := []report.Sink{journal.New(newLogger(std.out, options))}
+	sinks := []agent.Sink{journal.New(newLogger(std.out, options)), w.page}
 	if client != nil {
 		w.events, err = events.New(events.Config{
 			Client: client, Node: node, TTL: options.eventTTL, Logger: w.logger,
@@ -186,7 +186,7 @@ func (w *watcher) pages() web.Config {
 			{Name: "host", Check: w.agent.CheckHost},
 			{Name: "containerd", Check: w.agent.CheckContainerd},
 		},
-		Result: w.agent.Result,
+		Page:   w.page,
 		Logger: w.logger,
 	}
 	if w.events != nil {

@@ -14,9 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/agent/report/text"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
@@ -227,11 +226,11 @@ func TestScanOfAFixture(t *testing.T) {
 	if live.code != exitFailed || !strings.Contains(live.err, "/does/not/exist.sock (no such file or directory)") {
 		t.Errorf("a socket that was named is not there: code %d, stderr %q", live.code, live.err)
 	}
-	var scan text.Scan
+	var scan v1alpha1.Scan
 	if err := json.Unmarshal([]byte(live.out), &scan); err != nil {
 		t.Fatalf("%v in %s", err, live.out)
 	}
-	if len(scan.Findings) != 1 || scan.Findings[0].Check != audit.HostNetwork || scan.Findings[0].DeclaredBy != inventory.ByUnknown {
+	if len(scan.Findings) != 1 || scan.Findings[0].Check != "HostNetwork" || scan.Findings[0].DeclaredBy != v1alpha1.ByUnknown {
 		t.Errorf("findings: %+v", scan.Findings)
 	}
 	if strings.Contains(live.out, "\x1b") {

@@ -10,9 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
-	"github.com/nsaudit/nsaudit/agent/report/text"
+	"github.com/nsaudit/nsaudit/agent/report/table"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1/convert"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
-	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 func newScan(std streams) *cobra.Command {
@@ -62,7 +63,8 @@ func runScan(ctx context.Context, std streams, options *scanOptions) error {
 			lookErr = errors.Join(lookErr, err)
 		}
 	}
-	result := text.NewScan(audit.Judge(snap), text.Filter{Namespace: options.namespace, Pod: options.pod})
+	filter := convert.Filter{Namespace: options.namespace, Pod: options.pod}
+	result := convert.FromResult(audit.Judge(snap), filter)
 	if err := show(std, options, result); err != nil {
 		return &exitError{exitFailed, errors.Join(lookErr, err)}
 	}
@@ -104,26 +106,27 @@ func load(ctx context.Context, path string, in io.Reader) (*snapshot.Snapshot, e
 	}
 }
 
-func show(std streams, options *scanOptions, result *text.Scan) error {
+func show(std streams, options *scanOptions, result *v1alpha1.Scan) error {
 	switch options.output {
 	case "json":
 		return result.JSON(std.out)
 	case "yaml":
 		return result.YAML(std.out)
 	}
-	return result.Table(std.out, text.TableOptions{
+	return table.Write(std.out, result, table.Options{
 		Wide:      options.output == "wide",
 		NoHeaders: options.noHeaders,
 		Color:     options.colored(std.out),
+		Filtered:  options.namespace != "" || options.pod != "",
 	})
 }
 
 // verdict turns a scan into the exit code.
-func verdict(options *scanOptions, result *text.Scan, lookErr error) error {
+func verdict(options *scanOptions, result *v1alpha1.Scan, lookErr error) error {
 	if lookErr != nil {
 		return &exitError{exitFailed, lookErr}
 	}
-	if result.Host.Reference == nsinspect.ByNone {
+	if result.Host.Reference == v1alpha1.HostNone {
 		return &exitError{exitFailed, errors.New("no host reference, so no verdict: name a process of the host with --host-pid, and see above for what was tried")}
 	}
 	if options.failOn == failNever {

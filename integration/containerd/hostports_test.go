@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/nsaudit/nsaudit/agent/report/text"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
 )
@@ -47,7 +47,7 @@ func TestListeners(t *testing.T) {
 		"default/normal main HostPort nobody",
 		"default/other main HostPort nobody",
 	}
-	var scan *text.Scan
+	var scan *v1alpha1.Scan
 	eventually.True(t, "all to be found", func() bool {
 		scan = command.scan(t)
 		return slices.Equal(findings(scan), want)

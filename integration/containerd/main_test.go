@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/nsaudit/nsaudit/agent/report/text"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
 )
 
@@ -83,7 +83,7 @@ func (n nsaudit) run(t *testing.T, change func(*exec.Cmd), args ...string) outpu
 }
 
 // scan runs a scan that is to succeed and returns its document.
-func (n nsaudit) scan(t *testing.T, args ...string) *text.Scan {
+func (n nsaudit) scan(t *testing.T, args ...string) *v1alpha1.Scan {
 	t.Helper()
 	got := n.run(t, nil, append([]string{"-o", "json"}, args...)...)
 	if got.code != 0 {
@@ -92,9 +92,9 @@ func (n nsaudit) scan(t *testing.T, args ...string) *text.Scan {
 	return decode(t, got.out)
 }
 
-func decode(t *testing.T, out string) *text.Scan {
+func decode(t *testing.T, out string) *v1alpha1.Scan {
 	t.Helper()
-	scan := new(text.Scan)
+	scan := new(v1alpha1.Scan)
 	if err := json.Unmarshal([]byte(out), scan); err != nil {
 		t.Fatalf("decode the scan: %v\n%s", err, out)
 	}
@@ -102,7 +102,7 @@ func decode(t *testing.T, out string) *text.Scan {
 }
 
 // where names a container: by its pod, or by its containerd namespace.
-func where(pod *text.Pod, ref text.ContainerRef) string {
+func where(pod *v1alpha1.Pod, ref v1alpha1.ContainerRef) string {
 	if pod == nil {
 		return ref.RuntimeNamespace + "/" + ref.ID
 	}
@@ -112,7 +112,7 @@ func where(pod *text.Pod, ref text.ContainerRef) string {
 // findings puts the findings into lines: container, check and declarer, and the reason if
 // it isn't the one that these two imply. Containers that this containerd does not know are
 // not the test's.
-func findings(scan *text.Scan) []string {
+func findings(scan *v1alpha1.Scan) []string {
 	lines := []string{}
 	for _, f := range scan.Findings {
 		if scan.Inventory.Source == "containerd" && f.Container.RuntimeNamespace == "" {
@@ -128,7 +128,7 @@ func findings(scan *text.Scan) []string {
 	return lines
 }
 
-func wantFindings(t *testing.T, scan *text.Scan, want ...string) {
+func wantFindings(t *testing.T, scan *v1alpha1.Scan, want ...string) {
 	t.Helper()
 	slices.Sort(want)
 	if diff := cmp.Diff(want, findings(scan), cmpopts.EquateEmpty()); diff != "" {
@@ -137,7 +137,7 @@ func wantFindings(t *testing.T, scan *text.Scan, want ...string) {
 }
 
 // wantAllSeen fails if anything is unknown.
-func wantAllSeen(t *testing.T, scan *text.Scan) {
+func wantAllSeen(t *testing.T, scan *v1alpha1.Scan) {
 	t.Helper()
 	for _, u := range scan.Coverage.Unknown {
 		t.Errorf("unknown: %s: %s", u.Container, u.Reason)
@@ -145,9 +145,9 @@ func wantAllSeen(t *testing.T, scan *text.Scan) {
 }
 
 // finding returns the one finding of a container.
-func finding(t *testing.T, scan *text.Scan, id string) text.Finding {
+func finding(t *testing.T, scan *v1alpha1.Scan, id string) v1alpha1.Finding {
 	t.Helper()
-	var found []text.Finding
+	var found []v1alpha1.Finding
 	for _, f := range scan.Findings {
 		if f.Container.ID == id {
 			found = append(found, f)

@@ -15,8 +15,7 @@ import (
 	"github.com/containerd/containerd/v2/pkg/oci"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/nsaudit/nsaudit/agent/report/text"
-	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
 )
 
@@ -62,7 +61,7 @@ func TestPrivileges(t *testing.T) {
 }
 
 // looked returns the document of a scan that did not fail.
-func looked(t *testing.T, got output) *text.Scan {
+func looked(t *testing.T, got output) *v1alpha1.Scan {
 	t.Helper()
 	if got.code != 0 {
 		t.Errorf("exit code %d", got.code)
@@ -71,10 +70,10 @@ func looked(t *testing.T, got output) *text.Scan {
 }
 
 // wantNoForwards checks that forwards of ports, and nothing else, are unknown, and why.
-func wantNoForwards(t *testing.T, scan *text.Scan, reason string) {
+func wantNoForwards(t *testing.T, scan *v1alpha1.Scan, reason string) {
 	t.Helper()
 	unknown := scan.Coverage.Unknown
-	if len(unknown) != 1 || unknown[0].Cause != snapshot.CauseDenied || !strings.Contains(unknown[0].Reason, reason) || !strings.Contains(unknown[0].Reason, "hostNetwork") {
+	if len(unknown) != 1 || unknown[0].Cause != "denied" || !strings.Contains(unknown[0].Reason, reason) || !strings.Contains(unknown[0].Reason, "hostNetwork") {
 		t.Errorf("unknown %+v, want %q and the remedy", unknown, reason)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 
-	"github.com/nsaudit/nsaudit/agent/report/text"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
 )
@@ -78,7 +78,7 @@ func TestPods(t *testing.T) {
 	})
 	t.Run("fail-on", func(t *testing.T) {
 		undeclared := 0
-		if slices.ContainsFunc(scan.Findings, func(f text.Finding) bool { return !f.DeclaredBy.Declared() }) {
+		if slices.ContainsFunc(scan.Findings, func(f v1alpha1.Finding) bool { return !f.DeclaredBy.Declared() }) {
 			undeclared = 3 // Of another runtime's containers on this machine.
 		}
 		for failOn, want := range map[string]int{"never": 0, "undeclared": undeclared, "any": 3} {
@@ -130,7 +130,7 @@ func TestEscapes(t *testing.T) {
 	if len(stray.Processes) != 1 || stray.Processes[0].Threads != 1 || len(stray.Processes[0].TIDs) != 1 {
 		t.Errorf("evidence %+v, want one thread", stray)
 	}
-	if host, _ := scan.Host.Namespaces.Get(stray.Kind); stray.Namespace != host || host.Dev == 0 {
+	if host := scan.Host.Namespaces[stray.Kind]; stray.Namespace != host || host.Dev == 0 {
 		t.Errorf("evidence names namespace %v, the host's is %v", stray.Namespace, host)
 	}
 	if pause := finding(t, scan, quiet.Sandbox.ID); !pause.Container.Sandbox || pause.Evidence.Processes[0].PID != intruder {

@@ -78,7 +78,7 @@ func testChapter(t *testing.T, c kindtest.Cluster) {
 	shared := []string{"Container main shares the host's network namespace net:[", "(sleep)"}
 	shows("describe", kindtest.Do(t, "describe", "pod", "-n", ns, "pod-with-host-network"), shared...)
 	shows("get events", kindtest.Do(t, "get", "events", "-n", ns, "--field-selector", "reason=HostNetworkShared"), shared...)
-	port := []string{"Container kubia receives what comes to host port 9000/TCP -> 10.244.", ":8080 (DNAT, ", ", as its pod declares."}
+	port := []string{"Container kubia is reachable on host port 9000/TCP -> 10.244.", ":8080 (DNAT, ", ", declared by its pod."}
 	shows("describe", kindtest.Do(t, "describe", "pod", "-n", ns, "kubia-hostport"), port...)
 	shows("get events", kindtest.Do(t, "get", "events", "-n", ns, "--field-selector", "reason=HostPortBound"), port...)
 }

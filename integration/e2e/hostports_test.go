@@ -60,7 +60,7 @@ func testHostPorts(t *testing.T, c kindtest.Cluster) {
 		"Warning HostPortShadowsListener Pod/thief spec.containers{main}",
 		"Warning UndeclaredHostPort Pod/listener spec.containers{main}",
 	}, func() []string { return events(t, ns) })
-	for _, note := range []string{"(kubelet), which listens there in vain", "8080/TCP of pid "} {
+	for _, note := range []string{"(kubelet) also listens there and receives none.", "8080/TCP of pid "} {
 		if !slices.ContainsFunc(notes(t, ns), func(text string) bool { return strings.Contains(text, note) }) {
 			t.Errorf("no event says %q: %q", note, notes(t, ns))
 		}

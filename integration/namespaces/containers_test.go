@@ -37,8 +37,9 @@ func reasonsOf(t *testing.T, snap *snapshot.Snapshot, id string) map[audit.Check
 		if finding.DeclaredBy != inventory.ByUnknown {
 			t.Errorf("%s is declared by %s, want %s", check, finding.DeclaredBy, inventory.ByUnknown)
 		}
-		if host, ok := snap.Host.Namespaces.Get(finding.Evidence.Kind); !ok || finding.Evidence.Namespace != host {
-			t.Errorf("%s names the namespace %v, the host's is %v", check, finding.Evidence.Namespace, host)
+		evidence := evidenceOf(t, finding)
+		if host, ok := snap.Host.Namespaces.Get(evidence.Kind); !ok || evidence.Namespace != host {
+			t.Errorf("%s names the namespace %v, the host's is %v", check, evidence.Namespace, host)
 		}
 	}
 	return reasons
@@ -204,7 +205,7 @@ func TestEscapes(t *testing.T) {
 					if diff := cmp.Diff(test.want, reasonsOf(t, snap, id)); diff != "" {
 						t.Errorf("-want +got:\n%s", diff)
 					}
-					evidence := findingsOf(t, snap, id)[audit.HostNetwork].Evidence.Processes
+					evidence := evidenceOf(t, findingsOf(t, snap, id)[audit.HostNetwork]).Processes
 					if test.tids {
 						want := []audit.ProcessEvidence{{PID: p.pid, Command: "exe", Threads: 1, TIDs: []int{hostTID(t, fs, p.pid, snap)}}}
 						if diff := cmp.Diff(want, evidence); diff != "" {

@@ -152,6 +152,17 @@ func findingsOf(t *testing.T, snap *snapshot.Snapshot, id string) map[audit.Chec
 	return found
 }
 
+// evidenceOf returns the evidence of a finding about a namespace: none if there is no finding.
+func evidenceOf(t *testing.T, finding audit.Finding) *audit.NamespaceEvidence {
+	t.Helper()
+	evidence, ok := finding.Evidence.(*audit.NamespaceEvidence)
+	if !ok {
+		t.Errorf("finding %+v has no evidence of a namespace", finding)
+		return new(audit.NamespaceEvidence)
+	}
+	return evidence
+}
+
 // nsPath is the file of a process's namespace.
 func nsPath(pid int, kind string) string {
 	return nsinspect.DefaultRoot + "/" + strconv.Itoa(pid) + "/ns/" + kind

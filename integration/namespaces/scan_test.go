@@ -16,7 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
-	"github.com/nsaudit/nsaudit/agent/report/text"
+	"github.com/nsaudit/nsaudit/agent/report/table"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1/convert"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
@@ -147,12 +149,12 @@ func TestHostileName(t *testing.T) {
 	const name = "a\n\x1b[2J\u202e) Z"
 	launch(t, launchOptions{role: role{Do: "block", Command: name}, cgroup: dir}).ready()
 	snap := takeScan(t, scanConfig(fs))
-	if got := findingsOf(t, snap, id)[audit.HostPID].Evidence.Processes; len(got) != 1 || got[0].Command != name {
+	if got := evidenceOf(t, findingsOf(t, snap, id)[audit.HostPID]).Processes; len(got) != 1 || got[0].Command != name {
 		t.Fatalf("evidence %+v, want the name %q as it is", got, name)
 	}
-	document := text.NewScan(audit.Judge(snap), text.Filter{})
+	document := convert.FromResult(audit.Judge(snap), convert.Filter{})
 	var asJSON, asYAML, asTable bytes.Buffer
-	for _, err := range []error{document.JSON(&asJSON), document.YAML(&asYAML), document.Table(&asTable, text.TableOptions{Wide: true})} {
+	for _, err := range []error{document.JSON(&asJSON), document.YAML(&asYAML), table.Write(&asTable, document, table.Options{Wide: true})} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +167,7 @@ func TestHostileName(t *testing.T) {
 			t.Errorf("the %s does not name the process", format)
 		}
 	}
-	var decoded text.Scan
+	var decoded v1alpha1.Scan
 	if err := json.Unmarshal(asJSON.Bytes(), &decoded); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1/convert"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
@@ -59,47 +59,42 @@ type place struct {
 	subject string
 }
 
-// eventsOf returns the Events that a node's findings deserve, warnings first, so that they
-// are the first to be sent and the last that a cap leaves out.
+// eventsOf returns the Events that a node's findings deserve. Those that warn are the first to
+// be sent, and the last that a cap leaves out.
 func eventsOf(result *audit.Result, nodeName string) []event {
-	var warnings, normal []event
-	for i := range result.Findings {
-		finding := &result.Findings[i]
-		if finding.Deferred || finding.Anonymous {
-			continue
-		}
-		e := newEvent(finding, nodeName)
-		if e.eventType == corev1.EventTypeWarning {
-			warnings = append(warnings, e)
-		} else {
-			normal = append(normal, e)
+	var events []event
+	for _, finding := range result.Ranked() {
+		if !finding.Deferred && !finding.Anonymous {
+			events = append(events, newEvent(finding, nodeName))
 		}
 	}
-	return slices.Concat(warnings, normal)
+	return events
 }
 
 func newEvent(finding *audit.Finding, nodeName string) event {
 	container := finding.Container
+	document, declared := convert.Finding(finding, part), convert.Declaration(&container.Declared, part)
+	subject := report.Subject{Pod: document.Pod, Container: document.Container}
 	e := event{
 		key:       key(finding, nodeName),
 		container: container.Key(),
-		reason:    finding.Reason(),
+		reason:    document.Reason,
 		eventType: corev1.EventTypeNormal,
-		node:      onNode(container, nodeName),
-		verdict:   verdict(finding),
+		node:      onNode(subject, nodeName),
+		verdict:   report.Note(&document, &declared, limits()),
 	}
 	if finding.Severity.Warns() {
 		e.eventType = corev1.EventTypeWarning
 	}
 	if isFit(container.Pod) {
-		place := onPod(container)
+		place := onPod(container, subject)
 		e.pod = &place
 	}
 	return e
 }
 
-// isFit says whether the API server would take an Event about the pod. Names come from
-// whoever talks to containerd, who need not be the kubelet.
+// isFit reports whether the API server would take an Event about the pod. Names come from
+// what talks to containerd, which need not be the kubelet.
 func isFit(pod *inventory.Pod) bool {
 	return pod != nil &&
 		len(validation.IsDNS1123Subdomain(pod.Name)) == 0 &&
@@ -111,7 +106,7 @@ func isFit(pod *inventory.Pod) bool {
 
 // onPod is the place of a container whose pod is fit. The UID in the CRI's labels is what
 // kubectl describe looks for, with static pods too.
-func onPod(container *snapshot.Container) place {
+func onPod(container *snapshot.Container, subject report.Subject) place {
 	pod := container.Pod
 	at := place{
 		namespace: pod.Namespace,
@@ -119,7 +114,7 @@ func onPod(container *snapshot.Container) place {
 			APIVersion: "v1", Kind: "Pod",
 			Namespace: pod.Namespace, Name: pod.Name, UID: types.UID(pod.UID),
 		},
-		subject: podSubject(container),
+		subject: subject.InPod(),
 	}
 	// Init and ephemeral containers come out as containers: nothing that the kubelet tells
 	// the runtime sets them apart (k8s.io/kubernetes/pkg/kubelet/kuberuntime/labels.go).
@@ -129,11 +124,11 @@ func onPod(container *snapshot.Container) place {
 	return at
 }
 
-func onNode(container *snapshot.Container, nodeName string) place {
+func onNode(subject report.Subject, nodeName string) place {
 	return place{
 		namespace: metav1.NamespaceDefault,
 		regarding: nodeReference(nodeName),
-		subject:   nodeSubject(container),
+		subject:   subject.OnNode(),
 	}
 }
 
@@ -153,8 +148,8 @@ func key(finding *audit.Finding, nodeName string) string {
 	}
 	// %q keeps the parts apart whatever is in them.
 	text := fmt.Appendf(nil, "%q %q %q", nodeName, who, finding.Reason())
-	if finding.Check == audit.HostPort {
-		text = fmt.Appendf(text, " %q", report.PortsKey(&finding.Evidence)) // A note can't be changed: other ports are another Event.
+	if key := finding.Evidence.Key(); key != "" {
+		text = append(append(text, ' '), key...) // A note can't be changed: other evidence is another Event.
 	}
 	hash := sha256.Sum256(text)
 	return hex.EncodeToString(hash[:8])
@@ -174,7 +169,7 @@ func (e *event) object(at place, nodeName string, first time.Time) *eventsv1.Eve
 		Type:                e.eventType,
 		Regarding:           at.regarding,
 		Related:             &node,
-		Note:                cut(at.subject+" "+e.verdict, maxNote),
+		Note:                report.Short(at.subject+" "+e.verdict, maxNote),
 	}
 }
 

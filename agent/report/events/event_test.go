@@ -251,28 +251,6 @@ func TestKey(t *testing.T) {
 	}
 }
 
-func TestCut(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct {
-		text  string
-		limit int
-		want  string
-	}{
-		"short":             {"abc", 3, "abc"},
-		"long":              {"abcdef", 5, "ab…"},
-		"within a rune":     {"aéé", 4, "a…"},
-		"between two runes": {"aéé…", 6, "aé…"},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if got := cut(test.text, test.limit); got != test.want {
-				t.Errorf("cut(%q, %d) = %q, want %q", test.text, test.limit, got, test.want)
-			}
-		})
-	}
-}
-
 // checkObject checks what the API server checks, and what people rely on.
 func checkObject(t *testing.T, event *eventsv1.Event) {
 	t.Helper()

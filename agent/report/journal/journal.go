@@ -2,13 +2,14 @@
 package journal
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report"
-	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1/convert"
 )
 
 // Journal remembers what it has written. Its Publish is called by one goroutine.
@@ -18,13 +19,13 @@ type Journal struct {
 	written map[finding][]any
 }
 
-// maxNamed is how many processes or ports a line names.
-const maxNamed = 8
+// limits are how many processes or ports a line names.
+func limits() report.Limits { return report.Limits{Processes: 8, Ports: 8} }
 
 // finding identifies a finding from one report to the next.
 type finding struct {
-	container     inventory.Key
-	reason, ports string
+	container   inventory.Key
+	reason, key string
 }
 
 // New returns a journal that writes to a logger.
@@ -40,10 +41,10 @@ func (j *Journal) Publish(result *audit.Result) {
 		if found.Deferred {
 			continue
 		}
-		key := finding{found.Container.Key(), found.Reason(), report.PortsKey(&found.Evidence)}
+		key := finding{found.Container.Key(), found.Reason(), found.Evidence.Key()}
 		names, before := j.written[key]
 		if !before {
-			names = namesOf(found.Container, found)
+			names = namesOf(found)
 			j.begin(found, names)
 		}
 		now[key] = names
@@ -57,39 +58,40 @@ func (j *Journal) Publish(result *audit.Result) {
 }
 
 func (j *Journal) begin(found *audit.Finding, names []any) {
-	evidence := report.CleanEvidence(found.Evidence, report.Clean)
+	finding := convert.Finding(found, report.Clean)
 	attrs := slices.Clone(names)
-	if found.Check == audit.HostPort {
-		attrs = append(attrs, slog.String("ports", report.PortsText(&evidence, maxNamed)))
+	if text := report.Evidence(&finding.Evidence, limits()); len(finding.Evidence.Ports) > 0 {
+		attrs = append(attrs, slog.String("ports", text))
 	} else {
 		attrs = append(attrs,
-			slog.String("evidenceNamespace", evidence.Kind.String()+":"+evidence.Namespace.String()),
-			slog.String("processes", report.ProcessesText(evidence.Processes, evidence.MoreProcesses, maxNamed)),
+			slog.String("evidenceNamespace", fmt.Sprintf("%s:[%d:%d]", finding.Evidence.Kind, finding.Evidence.Namespace.Dev, finding.Evidence.Namespace.Ino)),
+			slog.String("processes", text),
 		)
 	}
-	if found.DeclaredBy.Declared() {
-		j.logger.Info("finding", attrs...)
+	if found.Severity.Warns() {
+		j.logger.Warn("finding", attrs...)
 		return
 	}
-	j.logger.Warn("finding", attrs...)
+	j.logger.Info("finding", attrs...)
 }
 
-// namesOf says what a finding is, and of whom. The names are the choice of processes,
-// images and pods.
-func namesOf(container *snapshot.Container, found *audit.Finding) []any {
+// namesOf says what a finding is, and of which container. Processes, images and pods choose
+// the names.
+func namesOf(found *audit.Finding) []any {
+	finding := convert.Finding(found, report.Clean)
 	attrs := []any{
-		slog.String("reason", found.Reason()),
-		slog.String("check", string(found.Check)),
-		slog.String("declaredBy", string(found.DeclaredBy)),
-		slog.String("runtimeNamespace", report.Clean(container.RuntimeNamespace)),
-		slog.String("containerId", report.Clean(container.ID)),
-		slog.String("container", report.Clean(container.Name)),
+		slog.String("reason", finding.Reason),
+		slog.String("check", string(finding.Check)),
+		slog.String("declaredBy", string(finding.DeclaredBy)),
+		slog.String("runtimeNamespace", finding.Container.RuntimeNamespace),
+		slog.String("containerId", finding.Container.ID),
+		slog.String("container", finding.Container.Name),
 	}
-	if container.Pod != nil {
+	if pod := finding.Pod; pod != nil {
 		attrs = append(attrs,
-			slog.String("namespace", report.Clean(container.Pod.Namespace)),
-			slog.String("pod", report.Clean(container.Pod.Name)),
-			slog.String("podUid", report.Clean(container.Pod.UID)),
+			slog.String("namespace", pod.Namespace),
+			slog.String("pod", pod.Name),
+			slog.String("podUid", pod.UID),
 		)
 	}
 	return attrs

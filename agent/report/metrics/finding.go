@@ -1,13 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package metrics
 
 import (
 	"cmp"
-	"strconv"
-	"unicode/utf8"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/report"
-	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 )
 
 // findingLabels are the values of findingLabelNames. Two containers of a pod may go by one
@@ -18,15 +17,15 @@ func findingLabelNames() []string {
 	return []string{"namespace", "pod", "container", "container_id", "check", "declared_by", "reason"}
 }
 
-func labelsOf(finding *audit.Finding) findingLabels {
-	container := finding.Container
-	var namespace, pod string
-	if container.Pod != nil {
-		namespace, pod = container.Pod.Namespace, container.Pod.Name
+func labelsOf(finding *v1alpha1.Finding) findingLabels {
+	subject := report.Subject{Pod: finding.Pod, Container: finding.Container}
+	var pod v1alpha1.Pod
+	if finding.Pod != nil {
+		pod = *finding.Pod
 	}
 	return findingLabels{
-		label(namespace), label(pod), label(containerName(container)), label(container.ID),
-		label(string(finding.Check)), label(string(finding.DeclaredBy)), label(finding.Reason()),
+		short(pod.Namespace), short(pod.Name), short(subject.UniqueName()), short(finding.Container.ID),
+		label(string(finding.Check)), label(string(finding.DeclaredBy)), label(finding.Reason),
 	}
 }
 
@@ -40,62 +39,19 @@ func portLabelNames() []string {
 	}
 }
 
-func portLabelsOf(finding *audit.Finding, port *audit.PortEvidence) portLabels {
+func portLabelsOf(finding *v1alpha1.Finding, port *v1alpha1.Port) portLabels {
 	f := labelsOf(finding)
-	number := strconv.Itoa(int(port.HostPort))
-	if port.LastPort > port.HostPort {
-		number += "-" + strconv.Itoa(int(port.LastPort))
-	}
-	address := ""
-	if port.HostAddress.IsValid() {
-		address = port.HostAddress.String()
-	}
 	return portLabels{
 		f[0], f[1], f[2], f[3], f[5], f[6],
-		label(string(port.Protocol)), address, number, cmp.Or(port.Way, "none"),
+		label(string(port.Protocol)), port.HostAddress, report.PortNumber(port), cmp.Or(port.Way, "none"),
 	}
-}
-
-// containerName names a container of a pod as the pod does, and others by their containerd
-// namespace, or else their runtime, and id.
-func containerName(container *snapshot.Container) string {
-	switch {
-	case container.Pod != nil && container.Sandbox:
-		return "(pause)"
-	case container.Pod != nil && container.Name != "":
-		return container.Name
-	}
-	return cmp.Or(container.RuntimeNamespace, container.Runtime, "unknown") + "/" + container.ID
-}
-
-// undeclaredFirst orders findings for a cap: what was declared is left out first.
-func undeclaredFirst(findings []audit.Finding) []*audit.Finding {
-	ordered := make([]*audit.Finding, 0, len(findings))
-	var declared []*audit.Finding
-	for i := range findings {
-		finding := &findings[i]
-		if !finding.Undeclared() {
-			declared = append(declared, finding)
-		} else {
-			ordered = append(ordered, finding)
-		}
-	}
-	return append(ordered, declared...)
 }
 
 // maxLabel caps the bytes of a label's value.
 const maxLabel = 256
 
-// label makes a text, whoever chose it, fit to be a label's value.
-func label(text string) string {
-	const mark = "…"
-	text = report.Clean(text)
-	if len(text) <= maxLabel {
-		return text
-	}
-	end := maxLabel - len(mark)
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + mark
-}
+// short makes a text of a document fit to be a label's value.
+func short(text string) string { return report.Short(text, maxLabel) }
+
+// label makes any text fit to be a label's value.
+func label(text string) string { return short(report.Clean(text)) }

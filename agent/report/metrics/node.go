@@ -7,6 +7,8 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1/convert"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
@@ -116,11 +118,12 @@ func (c *nodeCollector) collectFindings(ch chan<- prometheus.Metric, result *aud
 
 func (c *nodeCollector) collectInfo(ch chan<- prometheus.Metric, result *audit.Result) {
 	shown := make(map[findingLabels]bool)
-	for _, finding := range undeclaredFirst(result.Findings) {
+	for _, found := range result.Ranked() {
 		if len(shown) == c.maxFindings {
 			break
 		}
-		labels := labelsOf(finding)
+		finding := convert.Finding(found, report.Clean)
+		labels := labelsOf(&finding)
 		if !shown[labels] {
 			shown[labels] = true
 			send(ch, c.info, 1, labels[:]...)
@@ -140,10 +143,11 @@ func (c *nodeCollector) collectPorts(ch chan<- prometheus.Metric, result *audit.
 	send(ch, c.ignoredRules, float64(ports.Ignored))
 	send(ch, c.forwardsSeen, truth(len(ports.NoForwards) == 0))
 	shown, all := make(map[portLabels]bool), 0
-	for _, finding := range undeclaredFirst(result.Findings) {
+	for _, found := range result.Ranked() {
+		finding := convert.Finding(found, report.Clean)
 		all += len(finding.Evidence.Ports) + finding.Evidence.MorePorts
 		for i := range finding.Evidence.Ports {
-			labels := portLabelsOf(finding, &finding.Evidence.Ports[i])
+			labels := portLabelsOf(&finding, &finding.Evidence.Ports[i])
 			if len(shown) < c.maxFindings && !shown[labels] {
 				shown[labels] = true
 				send(ch, c.portInfo, 1, labels[:]...)

@@ -35,7 +35,7 @@ func TestHealth(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := get(t, Config{Ready: test.checks}, http.MethodGet, "/readyz")
+			w := get(t, Config{Ready: test.checks}, nil, http.MethodGet, "/readyz")
 			if w.Code != test.status || w.Body.String() != test.want {
 				t.Errorf("status %d, body %q, want %d, %q", w.Code, w.Body, test.status, test.want)
 			}
@@ -53,10 +53,10 @@ func TestProbesAreApart(t *testing.T) {
 		Live:  []Check{{"loop", ok}},
 		Ready: []Check{{"scan", func() error { return errors.New("none done yet") }}},
 	}
-	if w := get(t, config, http.MethodGet, "/livez"); w.Code != http.StatusOK || w.Body.String() != "[+]loop ok\nlivez check passed\n" {
+	if w := get(t, config, nil, http.MethodGet, "/livez"); w.Code != http.StatusOK || w.Body.String() != "[+]loop ok\nlivez check passed\n" {
 		t.Errorf("status %d, body %q", w.Code, w.Body)
 	}
-	if w := get(t, config, http.MethodGet, "/readyz"); w.Code != http.StatusServiceUnavailable {
+	if w := get(t, config, nil, http.MethodGet, "/readyz"); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("status %d, body %q", w.Code, w.Body)
 	}
 }

@@ -1,26 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package web
 
 import (
 	"bytes"
-	"cmp"
 	_ "embed" // The page and its style are files.
-	"fmt"
 	"html/template"
 	"net/http"
-	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/report"
-	"github.com/nsaudit/nsaudit/agent/report/text"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1/convert"
 )
 
 // Caps of the page. The metrics and "nsaudit scan -o json" have the rest.
 const (
 	maxRows    = 500
 	maxUnknown = 20
-	maxNamed   = 2
 	maxCell    = 256
 )
+
+// limits are how many processes or ports a cell names.
+func limits() report.Limits { return report.Limits{Processes: 2, Ports: 2} }
 
 //go:embed page.html
 var pageText string
@@ -28,16 +32,15 @@ var pageText string
 //go:embed style.css
 var styleText []byte
 
-// page is what the template shows. Its texts are cleaned by package text; the template
-// escapes them.
-type page struct {
+// view is what the template shows. Its texts are cleaned; the template escapes them.
+type view struct {
 	// Scan is nil before the first scan.
-	Scan     *text.Scan
+	Scan     *v1alpha1.Scan
 	Rows     []row
 	MoreRows int
 	// Undeclared counts the findings that nobody is known to have asked for.
 	Undeclared  int
-	Unknown     []text.Unknown
+	Unknown     []v1alpha1.Unknown
 	MoreUnknown int
 	// NoVerdict says that the host's namespaces could not be read.
 	NoVerdict bool
@@ -50,18 +53,39 @@ type row struct {
 	Undeclared bool
 }
 
-// newLanding serves the page for people.
-func newLanding(latest func() *audit.Result) http.Handler {
-	// The page is part of the program, so that a mistake in it shows in every test.
-	page := template.Must(template.New("page").Parse(pageText))
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+// Page is the page for people. It is made of each result that is published to it when it is
+// first asked for, so that requests cost next to nothing.
+type Page struct {
+	template *template.Template
+	latest   atomic.Pointer[func() ([]byte, error)]
+}
+
+// NewPage returns a page that says that nothing is known yet.
+func NewPage() *Page {
+	// The template is part of the program, so that a mistake in it shows in every test.
+	p := &Page{template: template.Must(template.New("page").Parse(pageText))}
+	p.Publish(nil)
+	return p
+}
+
+// Publish makes a result the one that the page shows; nil stands for none yet.
+func (p *Page) Publish(result *audit.Result) {
+	render := sync.OnceValues(func() ([]byte, error) {
 		var body bytes.Buffer
-		if err := page.Execute(&body, newPage(latest())); err != nil {
-			http.Error(w, "the page could not be made", http.StatusInternalServerError)
-			return
-		}
-		send(w, http.StatusOK, "text/html; charset=utf-8", body.Bytes())
+		err := p.template.Execute(&body, newView(result))
+		return body.Bytes(), err
 	})
+	p.latest.Store(&render)
+}
+
+// ServeHTTP answers with the page.
+func (p *Page) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	body, err := (*p.latest.Load())()
+	if err != nil {
+		http.Error(w, "the page could not be made", http.StatusInternalServerError)
+		return
+	}
+	send(w, http.StatusOK, "text/html; charset=utf-8", body)
 }
 
 // style serves the page's style: from here, so that the page needs no other place and
@@ -72,84 +96,42 @@ func style() http.Handler {
 	})
 }
 
-func newPage(result *audit.Result) page {
+func newView(result *audit.Result) view {
 	if result == nil {
-		return page{}
+		return view{}
 	}
-	scan := text.NewScan(result, text.Filter{})
-	p := page{Scan: scan, NoVerdict: scan.Host.PID == 0}
-	slices.SortStableFunc(scan.Findings, undeclaredFirst)
-	for i := range scan.Findings {
-		finding := &scan.Findings[i]
-		if !finding.DeclaredBy.Declared() {
-			p.Undeclared++
+	scan := convert.FromResult(result, convert.Filter{})
+	v := view{Scan: scan, NoVerdict: scan.Host.PID == 0}
+	for i, finding := range result.Ranked() {
+		if finding.Undeclared() {
+			v.Undeclared++
 		}
 		if i < maxRows {
-			p.Rows = append(p.Rows, rowOf(finding))
+			v.Rows = append(v.Rows, rowOf(finding))
 		}
 	}
-	p.MoreRows = len(scan.Findings) - len(p.Rows)
-	p.Unknown = scan.Coverage.Unknown[:min(len(scan.Coverage.Unknown), maxUnknown)]
-	for i := range p.Unknown {
-		p.Unknown[i].Container, p.Unknown[i].Reason = cut(p.Unknown[i].Container), cut(p.Unknown[i].Reason)
+	v.MoreRows = len(scan.Findings) - len(v.Rows)
+	v.Unknown = scan.Coverage.Unknown[:min(len(scan.Coverage.Unknown), maxUnknown)]
+	for i := range v.Unknown {
+		v.Unknown[i].Container, v.Unknown[i].Reason = cell(v.Unknown[i].Container), cell(v.Unknown[i].Reason)
 	}
-	p.MoreUnknown = len(scan.Coverage.Unknown) - len(p.Unknown)
-	return p
+	v.MoreUnknown = len(scan.Coverage.Unknown) - len(v.Unknown)
+	return v
 }
 
-// undeclaredFirst orders findings for people and for the cap.
-func undeclaredFirst(a, b text.Finding) int {
-	switch {
-	case a.DeclaredBy.Declared() == b.DeclaredBy.Declared():
-		return 0
-	case a.DeclaredBy.Declared():
-		return 1
-	}
-	return -1
-}
-
-func rowOf(finding *text.Finding) row {
+func rowOf(finding *audit.Finding) row {
+	document := convert.Finding(finding, report.Clean)
+	subject := report.Subject{Pod: document.Pod, Container: document.Container}
 	return row{
-		Pod:        cut(podCell(finding.Pod)),
-		Container:  cut(containerCell(finding)),
-		Check:      string(finding.Check),
-		DeclaredBy: string(finding.DeclaredBy),
-		Reason:     finding.Reason,
-		Evidence:   evidenceCell(finding),
-		Undeclared: !finding.DeclaredBy.Declared(),
+		Pod:        cell(subject.PodName()),
+		Container:  cell(subject.Name()),
+		Check:      string(document.Check),
+		DeclaredBy: string(document.DeclaredBy),
+		Reason:     document.Reason,
+		Evidence:   cell(report.Evidence(&document.Evidence, limits())),
+		Undeclared: finding.Undeclared(),
 	}
 }
 
-func podCell(pod *text.Pod) string {
-	switch {
-	case pod == nil:
-		return "-"
-	case pod.Name == "":
-		return "uid " + pod.UID
-	}
-	return pod.Namespace + "/" + pod.Name
-}
-
-// containerCell names a container of a pod as the pod does, and others by their containerd
-// namespace, or else their runtime, and id.
-func containerCell(finding *text.Finding) string {
-	ref := finding.Container
-	switch {
-	case ref.Sandbox:
-		return "(pause)"
-	case finding.Pod != nil:
-		return cmp.Or(ref.Name, ref.ID)
-	}
-	return cmp.Or(ref.RuntimeNamespace, ref.Runtime, "unknown") + "/" + ref.ID
-}
-
-// evidenceCell names the processes or the ports.
-func evidenceCell(finding *text.Finding) string {
-	if finding.Check == audit.HostPort {
-		return cut(report.PortsText(&finding.Evidence, maxNamed))
-	}
-	return cut(report.ProcessesText(finding.Evidence.Processes, finding.Evidence.MoreProcesses, maxNamed))
-}
-
-// cut keeps a cell's first characters.
-func cut(text string) string { return fmt.Sprintf("%.*s", maxCell, text) }
+// cell keeps the beginning of a long text.
+func cell(text string) string { return report.Short(text, maxCell) }

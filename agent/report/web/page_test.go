@@ -84,16 +84,16 @@ func fullSnapshot() *snapshot.Snapshot {
 	return s
 }
 
-// get asks a server that knows the node.
-func get(t *testing.T, config Config, method, path string) *httptest.ResponseRecorder {
+// get asks a server that knows a result, or none yet.
+func get(t *testing.T, config Config, result *audit.Result, method, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	if config.Metrics == nil {
 		config.Metrics = http.NotFoundHandler()
 	}
-	if config.Result == nil {
-		config.Result = func() *audit.Result { return nil }
-	}
 	w := httptest.NewRecorder()
+	page := NewPage()
+	page.Publish(result)
+	config.Page = page
 	New(config).server.Handler.ServeHTTP(w, httptest.NewRequest(method, path, nil))
 	return w
 }
@@ -113,7 +113,7 @@ func TestPageGolden(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := get(t, Config{Result: func() *audit.Result { return node }}, http.MethodGet, "/")
+			w := get(t, Config{}, node, http.MethodGet, "/")
 			if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "text/html; charset=utf-8" {
 				t.Errorf("status %d, %v", w.Code, w.Header())
 			}
@@ -144,7 +144,7 @@ func golden(t *testing.T, name string, got []byte) {
 func TestPageCaps(t *testing.T) {
 	t.Parallel()
 	node := audit.Judge(fullSnapshot())
-	page := get(t, Config{Result: func() *audit.Result { return node }}, http.MethodGet, "/").Body.Bytes()
+	page := get(t, Config{}, node, http.MethodGet, "/").Body.Bytes()
 	if got := bytes.Count(page, []byte("<tr><td>")); got != maxRows {
 		t.Errorf("%d rows, want %d", got, maxRows)
 	}
@@ -161,5 +161,30 @@ func TestPageCaps(t *testing.T) {
 	}
 	if bytes.Contains(page, bytes.Repeat([]byte("long"), maxCell/4+1)) {
 		t.Error("a cell is longer than its cap")
+	}
+	if !bytes.Contains(page, []byte("longl…</td>")) {
+		t.Error("a cell is cut without a mark")
+	}
+}
+
+// TestPageIsMadeOncePerResult checks that requests share one page until the next result.
+func TestPageIsMadeOncePerResult(t *testing.T) {
+	t.Parallel()
+	p := NewPage()
+	made := func() *byte {
+		body, err := (*p.latest.Load())()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &body[0]
+	}
+	p.Publish(audit.Judge(fullSnapshot()))
+	first := made()
+	if made() != first {
+		t.Error("the page is made at each request")
+	}
+	p.Publish(audit.Judge(snap()))
+	if made() == first {
+		t.Error("the page does not follow the result")
 	}
 }

@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/nsaudit/nsaudit/agent/audit"
 )
 
 // Caps on what a client can hold of the server.
@@ -35,12 +33,10 @@ var errNotListening = errors.New("serve HTTP: no address to listen on yet")
 type Config struct {
 	// Addresses are where to listen, such as ":9808"; port 0 takes a free one.
 	Addresses []string
-	// Metrics serves /metrics.
-	Metrics http.Handler
+	// Metrics serves /metrics, and Page serves /.
+	Metrics, Page http.Handler
 	// Live are the checks of /livez, and Ready those of /readyz.
 	Live, Ready []Check
-	// Result returns what is known of the node, nil before the first scan.
-	Result func() *audit.Result
 	// Logger is told what went wrong with connections; nil for nobody.
 	Logger *slog.Logger
 }
@@ -78,7 +74,7 @@ func newHandler(config Config) http.Handler {
 	mux.Handle("GET /livez", health("livez", config.Live))
 	mux.Handle("GET /readyz", health("readyz", config.Ready))
 	mux.Handle("GET /style.css", style())
-	mux.Handle("GET /{$}", newLanding(config.Result))
+	mux.Handle("GET /{$}", config.Page)
 	return guard(mux)
 }
 

@@ -11,8 +11,6 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
-
-	"github.com/nsaudit/nsaudit/agent/audit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -39,7 +37,7 @@ func TestRoutes(t *testing.T) {
 		{http.MethodPost, "/x", http.StatusNotFound, ""},
 	}
 	for _, test := range tests {
-		w := get(t, config, test.method, test.path)
+		w := get(t, config, nil, test.method, test.path)
 		if w.Code != test.status || !strings.Contains(w.Body.String(), test.want) {
 			t.Errorf("%s %s: status %d, want %d with %q:\n%s", test.method, test.path, w.Code, test.status, test.want, w.Body)
 		}
@@ -53,8 +51,7 @@ func TestRoutes(t *testing.T) {
 // listening returns a server on two free ports of this machine.
 func listening(t *testing.T, config Config) *Server {
 	t.Helper()
-	config.Addresses = []string{"127.0.0.1:0", "127.0.0.1:0"}
-	config.Result = func() *audit.Result { return nil }
+	config.Addresses, config.Page = []string{"127.0.0.1:0", "127.0.0.1:0"}, NewPage()
 	if config.Metrics == nil {
 		config.Metrics = http.NotFoundHandler()
 	}
@@ -127,7 +124,7 @@ func TestPortTaken(t *testing.T) {
 	t.Parallel()
 	first := listening(t, Config{})
 	defer func() { _ = serve(t, first)() }()
-	err := New(Config{Addresses: first.Addresses(), Metrics: http.NotFoundHandler()}).Listen(t.Context())
+	err := New(Config{Addresses: first.Addresses(), Metrics: http.NotFoundHandler(), Page: NewPage()}).Listen(t.Context())
 	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), first.Addresses()[0]) || !strings.Contains(err.Error(), "--listen-address") {
 		t.Errorf("error %v", err)
 	}
@@ -136,7 +133,7 @@ func TestPortTaken(t *testing.T) {
 func TestListenRefuses(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"no port", "127.0.0.1:70000", "192.0.2.1:0"} {
-		err := New(Config{Addresses: []string{address}, Metrics: http.NotFoundHandler()}).Listen(t.Context())
+		err := New(Config{Addresses: []string{address}, Metrics: http.NotFoundHandler(), Page: NewPage()}).Listen(t.Context())
 		if err == nil || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "--listen-address") {
 			t.Errorf("%q: error %v", address, err)
 		}
@@ -145,7 +142,7 @@ func TestListenRefuses(t *testing.T) {
 
 func TestServeWithoutListen(t *testing.T) {
 	t.Parallel()
-	server := New(Config{Addresses: []string{"localhost:1"}, Metrics: http.NotFoundHandler()})
+	server := New(Config{Addresses: []string{"localhost:1"}, Metrics: http.NotFoundHandler(), Page: NewPage()})
 	if err := server.Serve(t.Context()); !errors.Is(err, errNotListening) {
 		t.Errorf("error %v", err)
 	}

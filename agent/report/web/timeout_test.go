@@ -8,8 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/nsaudit/nsaudit/agent/audit"
 )
 
 // pipeListener hands out one connection that is already there, so that a test can have a
@@ -41,7 +39,7 @@ func servePipe(t *testing.T) (client net.Conn, stop func() error) {
 	client, conn := net.Pipe()
 	listener := &pipeListener{make(chan net.Conn, 1), make(chan struct{})}
 	listener.conn <- conn
-	server := New(Config{Result: func() *audit.Result { return nil }, Metrics: http.NotFoundHandler()})
+	server := New(Config{Metrics: http.NotFoundHandler(), Page: NewPage()})
 	server.listeners = []net.Listener{listener}
 	return client, serve(t, server)
 }

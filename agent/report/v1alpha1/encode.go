@@ -1,4 +1,6 @@
-package text
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
 
 import (
 	"encoding/json"

@@ -1,16 +1,19 @@
-package text
+// SPDX-License-Identifier: Apache-2.0
+
+// Package reporttest has what the tests of reports have in common: a snapshot with one of
+// everything, and golden files.
+package reporttest
 
 import (
-	"bytes"
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
@@ -19,18 +22,16 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
-
-// goldenSnapshot has one of everything: pods of the chapter, an intruder with a hostile
+// Snapshot has one of everything: pods of the chapter, an intruder with a hostile
 // name, a stray thread, a container without a pod, one of an unknown runtime, gaps.
-func goldenSnapshot() *snapshot.Snapshot {
+func Snapshot() *snapshot.Snapshot {
 	process := func(pid int, command string, groups ...nsinspect.ThreadGroup) snapshot.Process {
 		return snapshot.Process{PID: pid, Command: command, Groups: groups}
 	}
 	pod := func(name, letter string, host []nsinspect.Kind, processes ...snapshot.Process) snapshot.Container {
 		return snapshot.Container{
 			Container: inventory.Container{
-				ID: string(bytes.Repeat([]byte(letter), 64)), RuntimeNamespace: "k8s.io", Runtime: "io.containerd.runc.v2",
+				ID: strings.Repeat(letter, 64), RuntimeName: inventory.Containerd, RuntimeNamespace: "k8s.io", Runtime: "io.containerd.runc.v2",
 				Name: "main", Image: "docker.io/library/alpine:latest", SandboxID: "box-" + letter,
 				Pod:    &inventory.Pod{Namespace: "default", Name: name, UID: "uid-" + letter},
 				Status: inventory.Running, PID: processes[0].PID,
@@ -49,7 +50,7 @@ func goldenSnapshot() *snapshot.Snapshot {
 	outside.RuntimeNamespace, outside.ID, outside.Name, outside.Pod = "default", "web-1", "", nil
 	outside.Declared = inventory.Declaration{By: inventory.BySpec, Joined: map[nsinspect.Kind]string{nsinspect.Net: "/proc/1/ns/net"}}
 	foreign := snapshot.Container{
-		Container: inventory.FromCgroup(runtimes.Ref{ID: string(bytes.Repeat([]byte("e"), 64)), Runtime: "podman"}, "containerd does not know this container"),
+		Container: inventory.FromCgroup(runtimes.Ref{ID: strings.Repeat("e", 64), Runtime: "podman"}, "containerd does not know this container"),
 		Processes: []snapshot.Process{process(51, "nginx", nstest.Group(4, 1, 2, 3))},
 	}
 	hung := pod("slow", "f", nil, process(61, "", nstest.Group(1, 201, 202, 203)))
@@ -78,40 +79,13 @@ func goldenSnapshot() *snapshot.Snapshot {
 	return s
 }
 
-func TestGolden(t *testing.T) {
-	t.Parallel()
-	scan := NewScan(audit.Judge(goldenSnapshot()), Filter{})
-	empty := NewScan(audit.Judge(&snapshot.Snapshot{Host: goldenSnapshot().Host, Inventory: inventory.Inventory{Source: inventory.FromCgroups}}), Filter{})
-	blind := NewScan(audit.Judge(&snapshot.Snapshot{Host: nsinspect.HostReference{Reference: nsinspect.ByNone}}), Filter{})
-	renderers := map[string]func(*bytes.Buffer) error{
-		"scan.txt":       func(b *bytes.Buffer) error { return scan.Table(b, TableOptions{}) },
-		"scan-wide.txt":  func(b *bytes.Buffer) error { return scan.Table(b, TableOptions{Wide: true, NoHeaders: true}) },
-		"scan-color.txt": func(b *bytes.Buffer) error { return scan.Table(b, TableOptions{Color: true}) },
-		"scan.json":      func(b *bytes.Buffer) error { return scan.JSON(b) },
-		"scan.yaml":      func(b *bytes.Buffer) error { return scan.YAML(b) },
-		"filtered.txt": func(b *bytes.Buffer) error {
-			return NewScan(audit.Judge(goldenSnapshot()), Filter{Namespace: "default", Pod: "normal"}).Table(b, TableOptions{})
-		},
-		"empty.txt": func(b *bytes.Buffer) error { return empty.Table(b, TableOptions{}) },
-		"blind.txt": func(b *bytes.Buffer) error { return blind.Table(b, TableOptions{}) },
-	}
-	for name, render := range renderers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var b bytes.Buffer
-			if err := render(&b); err != nil {
-				t.Fatal(err)
-			}
-			golden(t, name, b.String())
-		})
-	}
-}
+var update = flag.Bool("update", false, "write the golden files")
 
-func golden(t *testing.T, name, got string) {
+// Golden compares a text with a golden file, or writes it with -update.
+func Golden(t *testing.T, path, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
 	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
@@ -121,9 +95,9 @@ func golden(t *testing.T, name, got string) {
 	}
 	want, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatalf("%v: run 'go test ./agent/report/text -update'", err)
+		t.Fatalf("%v: run the test with -update", err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got), run with -update if it is right:\n%s", name, diff)
+		t.Errorf("%s (-want +got), run with -update if it is right:\n%s", path, diff)
 	}
 }

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package audit
+
+import (
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+)
+
+// Check is one question about a container, by the name that people script against.
+type Check string
+
+// Checks returns all checks.
+func Checks() []Check {
+	var names []Check
+	for _, check := range checks() {
+		names = append(names, check.Name())
+	}
+	return names
+}
+
+// check answers one question about the containers of a node.
+type check interface {
+	Name() Check
+	// Judge returns the findings, and what could not be judged.
+	Judge(snap *snapshot.Snapshot) ([]Finding, []Unknown)
+}
+
+func checks() []check {
+	return []check{hostNetwork(), hostPID(), hostIPC(), hostPort()}
+}
+
+// traits are what the findings of a check have in common.
+type traits struct {
+	name       Check
+	severities map[Verdict]Severity
+	// controls are the controls of public catalogues that the check stands for.
+	controls []string
+}
+
+// Name returns the check's name.
+func (t *traits) Name() Check { return t.name }
+
+// finding returns a verdict with what follows from it.
+func (t *traits) finding(container *snapshot.Container, verdict Verdict, by inventory.Declarer, evidence Evidence) Finding {
+	severity := t.severities[verdict]
+	if !by.Declared() && !severity.Warns() {
+		severity = Medium // It looks as declared, and it could not be read by whom.
+	}
+	return Finding{
+		Check: t.name, Verdict: verdict, Severity: severity, DeclaredBy: by,
+		Container: container, Evidence: evidence, Controls: t.controls,
+		Deferred: container.Sandbox && by.Declared(),
+	}
+}
+
+// undeclaredBy tells sharing that nobody asked for from sharing of which that is not known.
+func undeclaredBy(container *snapshot.Container) inventory.Declarer {
+	if container.Declared.By == inventory.ByUnknown {
+		return inventory.ByUnknown
+	}
+	return inventory.ByNobody
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package audit
+
+import (
+	"slices"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// namespaceCheck asks whether a container is in the host's namespace of one kind.
+type namespaceCheck struct {
+	traits
+
+	kind nsinspect.Kind
+}
+
+// Judge implements check.
+func (n *namespaceCheck) Judge(snap *snapshot.Snapshot) ([]Finding, []Unknown) {
+	host, ok := snap.Host.Namespaces.Get(n.kind)
+	if !ok {
+		detail := "the host's " + n.kind.String() + " namespace could not be read, so no container can be compared with it"
+		return nil, []Unknown{{nil, snapshot.Gap{Cause: snapshot.CauseHost, Detail: detail}}}
+	}
+	var verdicts []namespaceVerdict
+	for i := range snap.Containers {
+		if verdict, ok := n.judge(&snap.Containers[i], host); ok {
+			verdicts = append(verdicts, verdict)
+		}
+	}
+	var findings []Finding
+	for _, v := range withoutRepeats(verdicts) {
+		findings = append(findings, n.finding(v.container, v.verdict, v.by, v.evidence))
+	}
+	return findings, nil
+}
+
+// namespaceVerdict is the verdict on one container.
+type namespaceVerdict struct {
+	container *snapshot.Container
+	verdict   Verdict
+	by        inventory.Declarer
+	evidence  *NamespaceEvidence
+}
+
+// judge judges one container; false if there is nothing to report.
+func (n *namespaceCheck) judge(container *snapshot.Container, host nsinspect.ID) (namespaceVerdict, bool) {
+	declared := slices.Contains(container.Declared.Host, n.kind)
+	evidence := n.evidence(container, host)
+	switch shared := len(evidence.Processes) > 0; {
+	case shared && declared:
+		return namespaceVerdict{container, Shared, container.Declared.By, evidence}, true
+	case shared:
+		return namespaceVerdict{container, Undeclared, undeclaredBy(container), evidence}, true
+	case declared && fullySeen(container):
+		return namespaceVerdict{container, NotInEffect, container.Declared.By, n.elsewhere(container)}, true
+	}
+	return namespaceVerdict{}, false
+}
+
+// withoutRepeats leaves out the verdicts on pause containers that containers of the same pod
+// have too: the pod's sharing is reported once.
+func withoutRepeats(verdicts []namespaceVerdict) []namespaceVerdict {
+	reported := make(map[inventory.Key]bool)
+	for _, v := range verdicts {
+		if !v.container.Sandbox {
+			reported[v.container.SandboxKey()] = true
+		}
+	}
+	return slices.DeleteFunc(verdicts, func(v namespaceVerdict) bool {
+		repeats := v.container.Sandbox && reported[v.container.Key()]
+		return repeats && (v.verdict != Undeclared || v.evidence.onlyInit(v.container))
+	})
+}
+
+// fullySeen reports whether the absence of a namespace means anything: there are processes,
+// and nothing of the container was left unread.
+func fullySeen(container *snapshot.Container) bool {
+	return len(container.Processes) > 0 && len(container.Unread.Gaps) == 0
+}

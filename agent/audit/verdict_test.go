@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package audit
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/nstest"
+)
+
+// TestReasonsAndSeverities has every verdict of every check: the reasons are names that people
+// script against.
+func TestReasonsAndSeverities(t *testing.T) {
+	t.Parallel()
+	want := []string{
+		"HostNetworkShared low", "UndeclaredHostNetwork high WARNS", "HostNetworkNotInEffect medium WARNS",
+		"HostPIDShared low", "UndeclaredHostPID critical WARNS", "HostPIDNotInEffect medium WARNS",
+		"HostIPCShared low", "UndeclaredHostIPC high WARNS", "HostIPCNotInEffect medium WARNS",
+		"HostPortBound info", "UndeclaredHostPort medium WARNS", "HostPortNotInEffect medium WARNS", "HostPortShadowsListener high WARNS",
+	}
+	var got []string
+	for _, check := range checks() {
+		var of *traits
+		switch c := check.(type) {
+		case *namespaceCheck:
+			of = &c.traits
+		case *hostPortCheck:
+			of = &c.traits
+		}
+		for _, verdict := range []Verdict{Shared, Bound, Undeclared, NotInEffect, Shadows} {
+			if _, ok := of.severities[verdict]; !ok {
+				continue
+			}
+			finding := of.finding(new(snapshot.Container), verdict, inventory.ByPod, nil)
+			line := fmt.Sprintf("%s %s", finding.Reason(), finding.Severity)
+			if finding.Severity.Warns() {
+				line += " WARNS"
+			}
+			got = append(got, line)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestUnknownDeclarerWarns has sharing that looks declared, by a declaration that could not be
+// read whole.
+func TestUnknownDeclarerWarns(t *testing.T) {
+	t.Parallel()
+	declared := inventory.Declaration{By: inventory.ByUnknown, Host: []nsinspect.Kind{nsinspect.Net}}
+	finding := Judge(snapshotOf(container("main", declared, process(11, hostNet, podPID, podIPC)))).Findings[0]
+	if finding.Verdict != Shared || finding.Severity != Medium || !finding.Undeclared() {
+		t.Errorf("verdict %s, severity %s", finding.Verdict, finding.Severity)
+	}
+}
+
+// TestDeferredAndAnonymous has findings that are not announced yet.
+func TestDeferredAndAnonymous(t *testing.T) {
+	t.Parallel()
+	inHost := process(10, hostNet, podPID, podIPC)
+	tests := map[string]struct {
+		container           snapshot.Container
+		source              string
+		deferred, anonymous bool
+	}{
+		"a container":                            {container("main", byPod(nsinspect.Net), inHost), inventory.FromContainerd, false, false},
+		"a pause container, declared":            {pause(byPod(nsinspect.Net), inHost), inventory.FromContainerd, true, false},
+		"a pause container, undeclared":          {pause(byPod(), inHost), inventory.FromContainerd, false, false},
+		"unknown to the runtime":                 {container("", inventory.NoDeclaration("x"), inHost), inventory.FromContainerd, false, false},
+		"unknown, and no runtime was asked":      {container("", inventory.NoDeclaration("x"), inHost), inventory.FromCgroups, false, true},
+		"unknown, while the runtime is away":     {container("", inventory.NoDeclaration("x"), inHost), inventory.FromMemory, false, false},
+		"declared, and remembered by its cgroup": {container("main", byPod(nsinspect.Net), inHost), inventory.FromCgroups, false, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := snapshotOf(test.container)
+			s.Inventory.Source = test.source
+			finding := Judge(s).Findings[0]
+			if finding.Deferred != test.deferred || finding.Anonymous != test.anonymous {
+				t.Errorf("deferred %t, anonymous %t", finding.Deferred, finding.Anonymous)
+			}
+		})
+	}
+}
+
+// TestRanked has findings of each rank in the wrong order.
+func TestRanked(t *testing.T) {
+	t.Parallel()
+	named := func(pod string, declared inventory.Declaration, net uint64) snapshot.Container {
+		c := container("main", declared, process(11, net, podPID, podIPC))
+		c.Pod = &inventory.Pod{Namespace: "default", Name: pod}
+		return c
+	}
+	result := Judge(snapshotOf(
+		named("a", byPod(nsinspect.Net), hostNet), named("b", byPod(nsinspect.Net), podNet), named("c", byPod(), hostNet),
+		named("d", byPod(nsinspect.Net), hostNet), named("e", byPod(), hostNet),
+	))
+	var got []string
+	for _, finding := range result.Ranked() {
+		got = append(got, finding.Container.Pod.Name)
+	}
+	if diff := cmp.Diff([]string{"c", "e", "b", "a", "d"}, got); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+}
+
+// TestEvidenceOfPortsIsCountedWhole has more of everything than a finding names: what a cap
+// leaves out is counted.
+func TestEvidenceOfPortsIsCountedWhole(t *testing.T) {
+	t.Parallel()
+	const all = maxEvidence + 3
+	var holders []snapshot.Holder
+	var shadows []snapshot.Socket
+	var containers []snapshot.Container
+	for i := range all {
+		holders = append(holders, snapshot.Holder{PID: 100 + i})
+	}
+	for range all {
+		shadows = append(shadows, snapshot.Socket{Socket: nstest.Listener(80), Holders: holders})
+	}
+	for i := range all + 1 {
+		containers = append(containers, snapshot.Container{
+			Container: inventory.Container{ID: fmt.Sprint(i), Declared: inventory.Declaration{By: inventory.BySpec}},
+			Sockets:   []snapshot.Socket{{Socket: nstest.Listener(8080), Holders: holders}, {Socket: nstest.Listener(8080), Holders: holders}},
+		})
+	}
+	containers[0].Forwards = []snapshot.Forward{leads(80, shadows...)}
+	findings, _ := hostPort().Judge(lookedAt(containers, &snapshot.PortCoverage{}))
+	bound, forwarded := portsOf(findings[1]).Ports[1], portsOf(findings[0]).Ports[0]
+	got := []int{
+		len(bound.Processes), bound.MoreProcesses, len(bound.OtherContainers), bound.MoreOtherContainers,
+		len(forwarded.Shadows), forwarded.MoreShadows, len(forwarded.Shadows[0].Processes), forwarded.Shadows[0].MoreProcesses,
+	}
+	if diff := cmp.Diff([]int{maxEvidence, 3, maxEvidence, 3, maxEvidence, 3, maxEvidence, 3}, got); diff != "" {
+		t.Errorf("named and counted (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Pod is the pod of a container.
+type Pod struct {
+	Namespace string `json:"namespace,omitempty"`
+	// Name is absent where only the UID is known.
+	Name string `json:"name,omitempty"`
+	UID  string `json:"uid,omitempty"`
+}
+
+// ContainerRef names a container.
+type ContainerRef struct {
+	ID string `json:"id"`
+	// Name is the container's in its pod, or the one that its tool gave it.
+	Name  string `json:"name,omitempty"`
+	Image string `json:"image,omitempty"`
+	// RuntimeNamespace is the runtime's namespace, such as k8s.io; absent for a container
+	// that is known by its cgroup only.
+	RuntimeNamespace string `json:"runtimeNamespace,omitempty"`
+	// Runtime is the shim, or the runtime that the cgroup hints at.
+	Runtime string `json:"runtime,omitempty"`
+	// Sandbox is whether it is the pod's pause container.
+	Sandbox bool `json:"sandbox,omitempty"`
+}
+
+// Container is a container that was looked at.
+type Container struct {
+	ContainerRef
+
+	Pod *Pod `json:"pod,omitempty"`
+	// Status is the state of its task.
+	Status string `json:"status"`
+	// PID is its init process.
+	PID      int         `json:"pid,omitempty"`
+	Declared Declaration `json:"declared"`
+	// Processes is how many there are in its cgroup.
+	Processes int `json:"processes"`
+}
+
+// Declarer is who asked for something.
+type Declarer string
+
+// The declarers.
+const (
+	// ByPod is the pod.
+	ByPod Declarer = "pod"
+	// BySpec is the runtime spec of a container without a pod.
+	BySpec Declarer = "spec"
+	// ByNobody is that it was not asked for.
+	ByNobody Declarer = "nobody"
+	// ByUnknown is that it could not be read what was asked for.
+	ByUnknown Declarer = "unknown"
+)
+
+// Declared reports whether it is known who asked.
+func (d Declarer) Declared() bool { return d == ByPod || d == BySpec }
+
+// Declaration is which of the host's namespaces and ports were asked for.
+type Declaration struct {
+	By Declarer `json:"by"`
+	// Host are the kinds of the host's namespaces that were asked for.
+	Host []Kind `json:"host,omitempty"`
+	// Joined are the namespaces that a runtime spec joins by path, by kind.
+	Joined map[Kind]string `json:"joined,omitempty"`
+	Ports  []DeclaredPort  `json:"ports,omitempty"`
+	// PortsReason is why it is not known which ports were asked for.
+	PortsReason string `json:"portsReason,omitempty"`
+	// Reason is why the declaration is unknown.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Protocol is a transport protocol by the name that Kubernetes gives it, or raw.
+type Protocol string
+
+// Raw is the protocol of a raw socket: its port is the number of an IP protocol.
+const Raw Protocol = "raw"
+
+// DeclaredPort is a port of the host that was asked for.
+type DeclaredPort struct {
+	Protocol Protocol `json:"protocol"`
+	// HostAddress is absent for all addresses of the host.
+	HostAddress string `json:"hostAddress,omitempty"`
+	HostPort    uint16 `json:"hostPort"`
+	// ContainerPort is where it leads.
+	ContainerPort uint16 `json:"containerPort,omitempty"`
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package convert
+
+import (
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// Finding returns a finding as the documents have it, its texts made fit to be shown by clean.
+func Finding(finding *audit.Finding, clean func(string) string) v1alpha1.Finding {
+	return v1alpha1.Finding{
+		Check:      v1alpha1.Check(finding.Check),
+		DeclaredBy: v1alpha1.Declarer(finding.DeclaredBy),
+		Reason:     finding.Reason(),
+		Verdict:    v1alpha1.Verdict(finding.Verdict),
+		Warns:      finding.Severity.Warns(),
+		Pod:        pod(finding.Container.Pod, clean),
+		Container:  containerRef(finding.Container, clean),
+		Evidence:   evidence(finding.Evidence, clean),
+		Controls:   finding.Controls,
+	}
+}
+
+// evidence converts the evidence of each family of checks.
+func evidence(evidence audit.Evidence, clean cleaner) v1alpha1.Evidence {
+	switch e := evidence.(type) {
+	case *audit.NamespaceEvidence:
+		return v1alpha1.Evidence{
+			Kind:          v1alpha1.Kind(e.Kind.String()),
+			Namespace:     v1alpha1.NamespaceID(e.Namespace),
+			Processes:     processes(e.Processes, clean),
+			MoreProcesses: e.MoreProcesses,
+			JoinedPath:    clean(e.JoinedPath),
+		}
+	case *audit.HostPortEvidence:
+		return v1alpha1.Evidence{
+			Kind:      v1alpha1.Kind(nsinspect.Net.String()),
+			Namespace: v1alpha1.NamespaceID(e.Namespace),
+			Ports:     each(e.Ports, func(p audit.PortEvidence) v1alpha1.Port { return port(&p, clean) }),
+			MorePorts: e.MorePorts,
+		}
+	default:
+		return v1alpha1.Evidence{}
+	}
+}
+
+func processes(processes []audit.ProcessEvidence, clean cleaner) []v1alpha1.Process {
+	return each(processes, func(p audit.ProcessEvidence) v1alpha1.Process {
+		return v1alpha1.Process{PID: p.PID, Command: clean(p.Command), Threads: p.Threads, TIDs: p.TIDs}
+	})
+}
+
+func port(port *audit.PortEvidence, clean cleaner) v1alpha1.Port {
+	converted := v1alpha1.Port{
+		Protocol:            v1alpha1.Protocol(port.Protocol),
+		HostAddress:         address(port.HostAddress),
+		HostPort:            port.HostPort,
+		LastPort:            port.LastPort,
+		ContainerPort:       port.ContainerPort,
+		Way:                 string(port.Way),
+		Processes:           processes(port.Processes, clean),
+		MoreProcesses:       port.MoreProcesses,
+		OtherContainers:     each(port.OtherContainers, clean),
+		MoreOtherContainers: port.MoreOtherContainers,
+		Shadows:             each(port.Shadows, func(s audit.ShadowEvidence) v1alpha1.Shadow { return shadow(&s, clean) }),
+		MoreShadows:         port.MoreShadows,
+	}
+	if rule := port.Rule; rule != nil {
+		converted.Rule = &v1alpha1.Rule{
+			Way: string(rule.Backend), Table: clean(rule.Table), Chain: clean(rule.Chain), Target: endpoint(rule.Target),
+		}
+	}
+	return converted
+}
+
+func shadow(shadow *audit.ShadowEvidence, clean cleaner) v1alpha1.Shadow {
+	return v1alpha1.Shadow{
+		Address: endpoint(shadow.Address), UID: shadow.UID,
+		Processes: processes(shadow.Processes, clean), MoreProcesses: shadow.MoreProcesses,
+	}
+}
