@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CanPtrace says whether this process holds CAP_SYS_PTRACE (capabilities(7)), without
+// CanPtrace reports whether this process holds CAP_SYS_PTRACE (capabilities(7)), without
 // which the namespaces of other users' processes can't be read. A security module may
 // still refuse; and a capability of a user namespace other than the initial one does not
 // reach the host's processes.

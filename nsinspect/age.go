@@ -10,7 +10,7 @@ import (
 )
 
 // userHZ is the number of ticks a second in which the kernel shows times to processes. It is
-// the same on every architecture that Go knows (USER_HZ of asm/param.h).
+// the same on every architecture that Go supports (USER_HZ of asm/param.h).
 const userHZ = 100
 
 // maxStart is far beyond any time that a system ran, and keeps the arithmetic right.

@@ -25,7 +25,7 @@ const maxProcesses = 4 << 20
 type FS struct {
 	root string
 	dir  *os.File
-	// buffers are for all listings below, also after it was closed.
+	// buffers are shared by all listings, also those of processes after the FS was closed.
 	buffers *procfd.Buffers
 }
 
@@ -84,7 +84,7 @@ func (fs *FS) Open(pid int) (*Process, error) {
 	return &Process{pid: pid, fd: fd, buffers: fs.buffers}, nil
 }
 
-// fd stays valid for as long as the FS is open, which its methods presume.
+// fd is valid for as long as the FS is open.
 func (fs *FS) fd() int { return int(fs.dir.Fd()) }
 
 // path returns the path of a file of the procfs, for messages and for libraries that

@@ -21,7 +21,7 @@ const (
 	// ByKthreadd is the kernel's own thread 2, which is in the machine's initial
 	// namespaces and cannot leave them.
 	ByKthreadd HostSource = "kthreadd"
-	// ByNone says that no process could stand for the host.
+	// ByNone means that no process could stand for the host.
 	ByNone HostSource = "none"
 )
 
@@ -52,10 +52,10 @@ type Host struct {
 }
 
 // Host opens the first candidate whose namespaces can be read. If there is none, the error
-// says of each candidate why, and the Host stands for none. The caller closes it.
+// has the cause for each candidate, and the Host stands for none. The caller closes it.
 //
-// containers tells which containers a process is in, outermost first; a candidate of which it
-// can't is left out. nil is for a caller that does not ask.
+// containers returns the containers that a process is in, outermost first; a candidate for
+// which it fails is left out. It may be nil for a caller that does not need them.
 func (fs *FS) Host(containers func(*Process) ([]string, error), candidates ...HostCandidate) (*Host, error) {
 	var failures []error
 	for _, candidate := range candidates {
@@ -139,7 +139,7 @@ func (fs *FS) Self() int {
 	return pid
 }
 
-// Initial says whether this is the procfs of the machine's initial pid namespace, which
+// Initial reports whether this is the procfs of the machine's initial pid namespace, which
 // alone shows the kernel's threads. A kind node's, or a container's, is not.
 func (fs *FS) Initial() bool {
 	process, err := fs.Open(KthreaddPID)

@@ -19,8 +19,9 @@ import (
 // OpenNet opens a file below /proc/PID/net (proc_pid_net(5)) that shows the host's network
 // namespace, and no other. The error is [ErrAbsent] where the kernel has no such file.
 //
-// The file keeps the namespace that it was opened in; the process may move. The first thread
-// of a program in Go, such as a runtime's daemon, may do so for moments.
+// The process is checked before and after, since it may move: the main thread of a program in
+// Go, such as a runtime's daemon, can be in another namespace for a moment. The open file stays
+// in the namespace in which it was opened.
 func (h *Host) OpenNet(name string) (*os.File, error) {
 	process, err := h.Process(Net)
 	if err != nil {
@@ -75,16 +76,16 @@ func (h *Host) InNetwork(open func() error) error {
 	return <-result
 }
 
-// onLostThread runs work on a thread that ends with this goroutine and does not go back to
-// the pool, which it must not after it was in another namespace.
+// onLostThread runs work on a thread that ends with this goroutine. After it was in another
+// namespace, a thread must not go back to the runtime's pool.
 //
 // The main thread cannot exit; it must never change namespaces, because /proc/PID/ns shows it.
 func onLostThread(work func()) {
 	onThreadUnless(func(tid int) bool { return tid == unix.Getpid() }, work)
 }
 
-// onThreadUnless is onLostThread but for any threads that must stay. They are only held while
-// another works.
+// onThreadUnless is onLostThread for any set of threads that must not run the work. While one of
+// the others does, they are locked.
 func onThreadUnless(stays func(tid int) bool, work func()) {
 	runtime.LockOSThread()
 	if !stays(unix.Gettid()) {

@@ -123,7 +123,7 @@ func TestOnlyKthreaddIsKthreadd(t *testing.T) {
 			fake := fakeproc.New(t)
 			fake.Add(fakeproc.Process{PID: 2, Comm: test.comm, Stat: test.stat, Cgroup: "0::/\n", NS: fakeproc.AllKinds("host")})
 			got, err := openFake(t, fake).Host(nil, HostCandidate{ByKthreadd, 2})
-			defer got.Close()
+			t.Cleanup(got.Close)
 			if (err != nil) != test.wantErr {
 				t.Errorf("Host = %+v, %v", got.Ref(), err)
 			}

@@ -59,7 +59,7 @@ func (k *Kind) UnmarshalText(text []byte) error {
 	return err
 }
 
-// PerThread says whether two threads of one process can be in different namespaces
+// PerThread reports whether two threads of one process can be in different namespaces
 // of this kind. User and pid namespaces belong to the whole process: unshare(2) and
 // setns(2) refuse the former to multithreaded processes, and the latter concerns
 // children only.
@@ -73,7 +73,7 @@ type ID struct {
 	Ino uint64 `json:"ino"`
 }
 
-// IsZero says whether the ID is unset: no namespace has inode 0.
+// IsZero reports whether the ID is unset: no namespace has inode 0.
 func (id ID) IsZero() bool { return id.Ino == 0 }
 
 // String returns the ID as "[dev:ino]".
@@ -95,11 +95,11 @@ func (n *Namespaces) Get(k Kind) (ID, bool) {
 // Set stores the ID of a kind; the zero ID takes it out.
 func (n *Namespaces) Set(k Kind, id ID) { n.ids[k] = id }
 
-// Equal says whether both hold the same IDs of the same kinds. Libraries that compare deeply
+// Equal reports whether both hold the same IDs of the same kinds. Libraries that compare deeply
 // look for it, since they can't look inside.
 func (n Namespaces) Equal(other Namespaces) bool { return n == other }
 
-// IsZero says whether no kind is present.
+// IsZero reports whether no kind is present.
 func (n Namespaces) IsZero() bool { return n == Namespaces{} }
 
 // MarshalJSON writes an object of the kinds that are present, by name.

@@ -16,21 +16,20 @@ import (
 // process, once a descriptor, and returns how many descriptors of any kind it saw. Those
 // beyond limit are not looked at: the error then is [ErrTooLarge].
 //
-// The descriptors are those of /proc/PID/fd (proc_pid_fd(5)). Only the owner of the process
-// may list them, or who has CAP_DAC_READ_SEARCH; where that is denied, /proc/PID/fdinfo
-// shows the same to whoever has CAP_SYS_PTRACE, since Linux 5.14. Elsewhere the answer is
-// [ErrDenied].
+// The descriptors are those of /proc/PID/fd (proc_pid_fd(5)), for which it takes the process's
+// own user or CAP_DAC_READ_SEARCH. Without, those of /proc/PID/fdinfo are read, which takes
+// CAP_SYS_PTRACE and Linux 5.14: [ErrDenied] if that is missing too.
 //
-// Threads nearly always share one table of descriptors, and the leader's is read, or that of
-// a living thread where the leader ended. A socket has holders beyond them: a thread that
-// called unshare(2) with CLONE_FILES, io_uring(7), and a UNIX socket in which the descriptor
-// is on its way (unix(7), SCM_RIGHTS).
+// Threads nearly always share one table of descriptors: the leader's is read, or that of a
+// living thread if the leader has ended. Other holders of a socket are not seen: a thread that
+// called unshare(2) with CLONE_FILES, io_uring(7), and a UNIX socket with the descriptor in
+// flight (unix(7), SCM_RIGHTS).
 func (p *Process) SocketInodes(ctx context.Context, visit func(inode uint64), limit int) (seen int, err error) {
 	seen, err = p.socketInodesAt(ctx, "", visit, limit)
 	if err != nil || seen > 0 {
 		return seen, err
 	}
-	// A leader that ended has none any more, but its threads may.
+	// A leader that has ended has no descriptors, but its threads may.
 	_, err = p.InPlaceOfLeader(ctx, func(dir string) error {
 		var err error
 		seen, err = p.socketInodesAt(ctx, dir, visit, limit)
@@ -52,7 +51,7 @@ func (p *Process) socketInodesAt(ctx context.Context, dir string, visit func(ino
 		}
 	}
 	if err != nil && procfd.IsDenial(err) && p.ended(dir) {
-		// The kernel also answers EACCES when the process dies during the look.
+		// The kernel also answers EACCES if the process dies meanwhile.
 		err = unix.ESRCH
 	}
 	return d.seen, procfd.Classify(fmt.Sprintf("list descriptors of process %d", p.pid), err)
@@ -69,8 +68,8 @@ type descriptors struct {
 	mount uint64
 }
 
-// each calls look with the name of each descriptor, and closes the directory. A descriptor
-// that was closed meanwhile is none.
+// each calls look with the name of each descriptor, and closes the directory. Descriptors that
+// were closed meanwhile are skipped.
 func (d *descriptors) each(ctx context.Context, look func(name string) error) error {
 	defer procfd.Close(d.dir)
 	return procfd.EachEntry(ctx, d.dir, d.buffer, func(entry procfd.Dirent) error {
@@ -122,7 +121,7 @@ func (d *descriptors) infos(ctx context.Context) error {
 	return d.each(ctx, d.info)
 }
 
-// socketMount returns the id of the mount that sockets are on: that of one of our own.
+// socketMount returns the id of the mount that all sockets are on, from a socket of its own.
 func socketMount() (uint64, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -133,7 +132,7 @@ func socketMount() (uint64, error) {
 }
 
 // infoBufSize holds the lines of a descriptor's information that all kinds of files have.
-// What follows has any length: for epoll(7), a line for each file that is waited for.
+// More lines may follow: for epoll(7), one for each file that is waited for.
 const infoBufSize = 128
 
 // info reads the information about a descriptor.

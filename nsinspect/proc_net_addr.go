@@ -87,10 +87,10 @@ func parseFibTrie(text io.Reader, addresses []netip.Addr) ([]netip.Addr, error) 
 
 // isLocalRoute recognises "/32 SCOPE LOCAL", behind which a type of service may stand.
 func isLocalRoute(line []byte) bool {
-	size, rest := procfd.CutField(line)
-	_, rest = procfd.CutField(rest)
-	kind, _ := procfd.CutField(rest)
-	return string(size) == "/32" && string(kind) == "LOCAL"
+	fields := procfd.FieldsOf(line)
+	size := string(fields.Next())
+	fields.Skip(1)
+	return size == "/32" && string(fields.Next()) == "LOCAL"
 }
 
 // parseIfInet6 adds the addresses of a list of those of IPv6:
@@ -99,7 +99,8 @@ func isLocalRoute(line []byte) bool {
 func parseIfInet6(text io.Reader, addresses []netip.Addr) ([]netip.Addr, error) {
 	lines := bufio.NewScanner(text)
 	for lines.Scan() {
-		field, _ := procfd.CutField(lines.Bytes())
+		fields := procfd.FieldsOf(lines.Bytes())
+		field := fields.Next()
 		var raw [16]byte
 		if len(field) != hex.EncodedLen(len(raw)) {
 			return addresses, fmt.Errorf("malformed row %.100q", lines.Bytes())

@@ -2,7 +2,8 @@ package nsinspect
 
 import (
 	"bytes"
-	"strconv"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 )
 
 // statBufSize is well above the 52 numbers of proc_pid_stat(5).
@@ -14,16 +15,16 @@ const pfKthread = 0x00200000
 // procStat is what is used of /proc/PID/stat.
 type procStat struct {
 	state byte
-	ppid  int
+	ppid  uint64
 	flags uint64
-	// start is the time of the start, in ticks since the system's.
+	// start is when it started, in ticks since the system did.
 	start uint64
 }
 
-// dead says whether the process or thread is a zombie, or beyond.
+// dead reports whether the process or thread is a zombie or dead.
 func (s procStat) dead() bool { return s.state == 'Z' || s.state == 'X' || s.state == 'x' }
 
-// isKthreadd says whether this is a kernel thread without a parent. Such a process is seen
+// isKthreadd reports whether this is a kernel thread without a parent. Such a process is seen
 // in the initial pid namespace only.
 func (s procStat) isKthreadd() bool { return s.flags&pfKthread != 0 && s.ppid == 0 }
 
@@ -36,21 +37,16 @@ func parseStat(text []byte) (procStat, bool) {
 		return procStat{}, false
 	}
 	// Fields 3, 4, 9 and 22 of the whole line are used.
-	fields := bytes.Fields(text[end+1:])
-	if len(fields) < 20 || len(fields[0]) != 1 {
+	fields := procfd.FieldsOf(bytes.TrimSuffix(text[end+1:], []byte("\n")))
+	state := fields.Next()
+	stat := procStat{ppid: fields.Uint(10, 31)}
+	fields.Skip(4)
+	stat.flags = fields.Uint(10, 64)
+	fields.Skip(12)
+	stat.start = fields.Uint(10, 64)
+	if len(state) != 1 || !fields.Whole() {
 		return procStat{}, false
 	}
-	ppid, err := strconv.Atoi(string(fields[1]))
-	if err != nil {
-		return procStat{}, false
-	}
-	flags, err := strconv.ParseUint(string(fields[6]), 10, 64)
-	if err != nil {
-		return procStat{}, false
-	}
-	start, err := strconv.ParseUint(string(fields[19]), 10, 64)
-	if err != nil {
-		return procStat{}, false
-	}
-	return procStat{state: fields[0][0], ppid: ppid, flags: flags, start: start}, true
+	stat.state = state[0]
+	return stat, true
 }

@@ -54,7 +54,7 @@ func (p *Process) Namespaces() (Namespaces, error) {
 	for _, kind := range Kinds() {
 		id, err := p.Namespace(kind)
 		if errors.Is(err, ErrVanished) && (kind == Time || kind == Cgroup) {
-			continue // Linux 5.6 and 4.6; the other kinds tell whether the process lives.
+			continue // Linux 5.6 and 4.6; the other kinds show whether the process lives.
 		}
 		if err != nil {
 			return Namespaces{}, err
@@ -74,7 +74,7 @@ func (p *Process) namespaceAt(dir string, k Kind) (ID, error) {
 		return idOf(&stat), nil
 	}
 	if procfd.IsDenial(err) && p.ended(dir) {
-		// The kernel also answers EACCES when the process dies during the look.
+		// The kernel also answers EACCES if the process dies meanwhile.
 		err = unix.ESRCH
 	}
 	return ID{}, procfd.Classify(fmt.Sprintf("read namespace %s of process %d", name, p.pid), err)
@@ -85,7 +85,7 @@ func idOf(stat *unix.Stat_t) ID {
 	return ID{Dev: uint64(stat.Dev), Ino: stat.Ino} //nolint:unconvert // Dev is 32 bits wide on some architectures.
 }
 
-// nsPaths spares the concatenation on the hottest path.
+// nsPaths saves a concatenation for each read: it is most of what a scan does.
 var nsPaths = [numKinds]string{
 	"ns/net", "ns/pid", "ns/ipc", "ns/user", "ns/mnt", "ns/uts", "ns/cgroup", "ns/time",
 }
@@ -94,8 +94,8 @@ var nsPaths = [numKinds]string{
 func (p *Process) Ended() bool { return p.ended("") }
 
 // ended reports whether the process, or the thread whose directory is given, is known to have
-// ended: its stat file (readable by anyone) is gone or shows a dead state. Where that file
-// can't be read either, nothing is known, and a denial stays a denial.
+// ended: its stat file, which anyone may read, is gone or shows a dead state. If that file can't
+// be read either, it is not known to have ended, and a denial stays a denial.
 func (p *Process) ended(dir string) bool {
 	text, err := procfd.ReadAll(p.fd, dir+"stat", make([]byte, statBufSize), statBufSize)
 	if err != nil {
@@ -132,7 +132,7 @@ func (p *Process) Threads(ctx context.Context) ([]int, error) {
 	return tids, procfd.Classify(fmt.Sprintf("list threads of process %d", p.pid), err)
 }
 
-// singleThreaded says whether the process has one thread, without listing them: the
+// singleThreaded reports whether the process has one thread, without listing them: the
 // kernel counts threads into the link count of the task directory (fs/proc/base.c,
 // proc_task_getattr). Any other count leads to the listing.
 func (p *Process) singleThreaded() (bool, error) {
@@ -148,7 +148,7 @@ func (p *Process) singleThreaded() (bool, error) {
 func (p *Process) openNet(name string) (*os.File, error) {
 	file, err := procfd.OpenFile(p.fd, "net/"+name)
 	if errors.Is(err, unix.ENOENT) {
-		// All is missing when the process ended. This file every namespace has.
+		// If the process has ended, every file is missing. Each namespace has this one.
 		var stat unix.Stat_t
 		if err := procfd.Stat(p.fd, "net/dev", &stat, 0); err == nil {
 			return nil, ErrAbsent

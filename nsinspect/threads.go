@@ -30,10 +30,10 @@ type Survey struct {
 	Threads int
 	// Denied is the number of threads that could not be read.
 	Denied int
-	// Truncated says that there were more groups than the cap, so that threads are
+	// Truncated reports that there were more groups than the cap, so that threads are
 	// missing from Groups.
 	Truncated bool
-	// Ended says that no thread was left to read: a zombie, or a process that died during
+	// Ended reports that no thread was left to read: a zombie, or a process that died during
 	// the look. It is in no namespace.
 	Ended bool
 }
@@ -71,7 +71,7 @@ type surveyor struct {
 	process *Process
 	// common are the namespaces that all threads share, read once.
 	common Namespaces
-	// denied says that those could not be read, which is then true of every thread.
+	// denied is set where those could not be read, which is then true of every thread.
 	denied bool
 	// perThread are the kinds to read of each thread.
 	perThread [numKinds]Kind

@@ -96,7 +96,7 @@ func TestSurvey(t *testing.T) {
 	}
 }
 
-// A process with many threads in many places: the survey stays small, and says that it was
+// A process with many threads in many places: the survey stays small, and reports that it was
 // cut.
 func TestSurveyIsCapped(t *testing.T) {
 	var survey Survey

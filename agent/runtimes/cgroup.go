@@ -9,7 +9,7 @@ type Ref struct {
 	// ID is the container's full id.
 	ID string
 	// Runtime is the name of who makes cgroups of this form: [CRI] is any runtime that the
-	// kubelet's cgroupfs driver made it for, and "" stands for a form that tells nothing.
+	// kubelet's cgroupfs driver made it for, and "" stands for a form that any may use.
 	Runtime string
 	// PodUID is the pod's uid where the path holds it.
 	PodUID string
@@ -101,7 +101,8 @@ func (e element) triple() (before, id string, ok bool) {
 	return e.name[:i], e.name[i+1:], true
 }
 
-// anyID recognises an id in a place that tells no runtime, such as one that the user chose.
+// anyID recognises an id below a parent that any runtime may have, such as one that the user
+// chose.
 func anyID(e element) (string, bool) {
 	if _, id, ok := e.triple(); ok {
 		return id, true

@@ -88,7 +88,6 @@ func (s *Scanner) Containers(ctx context.Context, keys []inventory.Key) (*snapsh
 func (s *Scanner) take(ctx context.Context, start time.Time, inv inventory.Inventory, containers []inventory.Container, targeted bool) (*snapshot.Snapshot, error) {
 	s.config.Progress("find the host reference")
 	host, hostErr := s.config.Procfs.Host(hostContainers, s.config.Hosts...)
-	defer host.Close()
 	snap := &snapshot.Snapshot{
 		Node: s.config.Node, Time: start.UTC().Truncate(time.Millisecond),
 		Host: host.Ref(), Inventory: inv,
@@ -98,6 +97,7 @@ func (s *Scanner) take(ctx context.Context, start time.Time, inv inventory.Inven
 	if hostErr != nil {
 		l.builder.gap(snapshot.CauseHost, "no host reference: "+oneLine(hostErr))
 	}
+	defer host.Close() // It is one that knows nothing after an error.
 	err := l.run(ctx)
 	if err != nil {
 		l.builder.interrupt(err)

@@ -59,7 +59,7 @@ func ReadLive(ctx context.Context, process *nsinspect.Process) ([]Entry, error) 
 	return entries, err
 }
 
-// allV1AtRoot says whether there are v1 hierarchies and each shows "/", as for kernel
+// allV1AtRoot reports whether there are v1 hierarchies and each shows "/", as for kernel
 // threads and dead leaders. v2 keeps showing where a dead leader was.
 func allV1AtRoot(entries []Entry) bool {
 	v1 := 0

@@ -14,17 +14,17 @@ import (
 // cgroupMount is where cgroup v2 is mounted on a host that has nothing else (cgroups(7)).
 const cgroupMount = "sys/fs/cgroup"
 
-// ErrNotV2 says that the host's cgroups are not those of v2 alone.
+// ErrNotV2 reports that the host's cgroups are not those of v2 alone.
 var ErrNotV2 = errors.New("the host does not have cgroup v2 alone")
 
-// Tree is the host's tree of v2 cgroups. It tells the path of a cgroup by its id, which
-// is all that sock_diag says of the cgroup in which a socket was made.
+// Tree is the host's tree of v2 cgroups. It finds the path of a cgroup by its id, which is all
+// that sock_diag has of the cgroup in which a socket was made.
 type Tree struct {
 	// dir is the root of the host's mount.
 	dir  int
 	view view
-	// reader is the id of the root of the reader's cgroup namespace, or 0 where it takes no
-	// part in the paths.
+	// reader is the id of the root of the reader's cgroup namespace, or 0 if the paths do not
+	// depend on it.
 	reader uint64
 }
 
@@ -68,7 +68,7 @@ func openTreeOf(process *nsinspect.Process) (*Tree, error) {
 // Close releases the tree.
 func (t *Tree) Close() { procfd.Close(t.dir) }
 
-// mustBeCgroup2 fails unless the directory is of cgroup v2, and says what it is instead.
+// mustBeCgroup2 returns an error with what the directory is, unless that is cgroup v2.
 func mustBeCgroup2(dir int) error {
 	is2 := func(name string) (bool, error) {
 		fd, err := procfd.OpenDir(dir, name)
@@ -108,7 +108,7 @@ func (t *Tree) setView(host *nsinspect.Process) error {
 	if levelsUp(base) == 0 {
 		return nil
 	}
-	// The root that this process sees is inside of the tree: where, its own mount tells.
+	// The root that this process sees is inside of the tree, where its own mount shows.
 	t.reader, err = ownCgroupRoot()
 	return err
 }

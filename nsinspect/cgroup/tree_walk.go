@@ -17,9 +17,8 @@ import (
 // 2,000.
 const maxCgroups = 64 << 10
 
-// cgroupWalk looks for directories by their inodes, which are the ids of cgroups. It goes
-// from the root down level by level, so that a container which makes many cgroups inside
-// its own hides few.
+// walk looks for directories by their inodes, which are the ids of cgroups. It goes down level by
+// level, so that a container that makes many cgroups below its own hides few others.
 type walk struct {
 	dir    int
 	wanted map[uint64]bool
@@ -29,7 +28,7 @@ type walk struct {
 	limit int
 }
 
-// cgroupNode is a directory that was seen. Whole paths would take up far more.
+// directory is a directory that was seen. Whole paths would take far more memory.
 type directory struct {
 	parent int
 	name   string
@@ -50,7 +49,7 @@ func newWalk(dir int, ids []uint64) *walk {
 
 func (w *walk) want(id uint64) { w.wanted[id] = true }
 
-// run walks until all are found, or there is nothing left to look at.
+// run walks until all are found, or all directories were listed.
 func (w *walk) run(ctx context.Context) error {
 	var stat unix.Stat_t
 	if err := unix.Fstat(w.dir, &stat); err != nil {
@@ -78,8 +77,8 @@ func (w *walk) run(ctx context.Context) error {
 // list adds the directories in a directory.
 func (w *walk) list(ctx context.Context, node int, buffer *procfd.Buffer) error {
 	path := "." + w.path(node)
-	// As in most file systems, a cgroup's directory has a link from each directory in it
-	// besides its own two: most have none, and listing them costs the most.
+	// As in most file systems, a directory without subdirectories has two links. Most cgroups
+	// have none, and listing them is what takes the time.
 	var stat unix.Stat_t
 	err := procfd.Stat(w.dir, path, &stat, unix.AT_SYMLINK_NOFOLLOW)
 	if err == nil && stat.Nlink == 2 {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// cgroupView turns paths below the root of a mount of cgroup v2 into what the kernel shows
+// view turns paths below the root of a mount of cgroup v2 into what the kernel shows
 // to a process in a cgroup namespace (cgroup_namespaces(7)): paths relative to the root of
 // that namespace, with "/.." for each level up.
 type view struct {

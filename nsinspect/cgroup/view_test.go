@@ -87,7 +87,7 @@ func FuzzCgroupView(f *testing.F) {
 	})
 }
 
-// isBelowRoot says whether a path is one that the walk can give.
+// isBelowRoot reports whether a path is one that the walk can give.
 func isBelowRoot(path string) bool {
 	for element := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
 		if element == "" || element == "." || element == ".." {

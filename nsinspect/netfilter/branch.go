@@ -12,7 +12,7 @@ type branch struct {
 	found []*element
 }
 
-// try takes packets to a rule.
+// try applies a rule to the packets that arrive in its chain.
 func (t *tracer) try(ctx context.Context, a arrival, to *rule) error {
 	if err := t.count(&t.steps, t.limits.steps, "ways through its rules"); err != nil {
 		return err
@@ -39,7 +39,7 @@ func (t *tracer) try(ctx context.Context, a arrival, to *rule) error {
 	return nil
 }
 
-// lookup takes each branch through each element of a set that it can pass.
+// lookup splits each branch by the elements of a set that it can match.
 func (t *tracer) lookup(ctx context.Context, chain object, by lookup, branches []branch) ([]branch, error) {
 	elements := by.inline
 	if by.set != "" {
@@ -66,7 +66,7 @@ func (t *tracer) lookup(ctx context.Context, chain object, by lookup, branches [
 	return next, nil
 }
 
-// take takes a branch where its rule leads.
+// take follows a branch to where its rule leads.
 func (t *tracer) take(chain object, from *rule, b branch) error {
 	next := from.jump
 	if from.jumpBy > 0 {
@@ -90,8 +90,8 @@ func (t *tracer) take(chain object, from *rule, b branch) error {
 	return t.forward(chain, from.backend, b.match, target)
 }
 
-// forward adds a forward for each protocol. The same may stand in the chains for packets that
-// come and for those of the host itself.
+// forward adds a forward for each protocol, once: the chains for packets that come in and those
+// for packets of the host itself may both lead to it.
 func (t *tracer) forward(chain object, backend Backend, m match, target netip.AddrPort) error {
 	for _, protocol := range m.protocols.names() {
 		f := Forward{

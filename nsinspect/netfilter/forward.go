@@ -17,7 +17,7 @@ const (
 	Nftables Backend = "nftables"
 	// IptablesNft is a rule that iptables made in nf_tables.
 	IptablesNft Backend = "iptables-nft"
-	// IptablesLegacy is a rule of iptables as it was before nf_tables.
+	// IptablesLegacy is a rule in iptables' own tables of the kernel, older than nf_tables.
 	IptablesLegacy Backend = "iptables-legacy"
 )
 
@@ -47,8 +47,8 @@ type Forward struct {
 // Table is the forwards of the host's network namespace, ordered by host port.
 type Table struct {
 	Forwards []Forward
-	// Rules is the number of rules that were looked at, and Ignored how many of them rewrite
-	// a destination in a form that is not known.
+	// Rules is the number of rules that were read, and Ignored how many of them rewrite a
+	// destination in an unknown form.
 	Rules   int
 	Ignored int
 	// Unread are parts that could not be read, each a sentence: a table of legacy iptables,

@@ -7,13 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// entryLayout says where things stand in an entry of legacy iptables: in struct ipt_entry
+// entryLayout is where things stand in an entry of legacy iptables: in struct ipt_entry
 // (include/uapi/linux/netfilter_ipv4/ip_tables.h) or struct ip6t_entry
 // (netfilter_ipv6/ip6_tables.h) of 64-bit kernels.
 type entryLayout struct {
 	destination, mask, address int
 	protocol, inverse          int
-	// flags is where a flag says whether to ask for the protocol; 0 where that goes without.
+	// flags is where a flag stands that is set if the entry asks for a protocol; 0 if there is
+	// no such flag.
 	flags int
 	// targetAt and nextAt are where the offset of the target and the length of all stand, and
 	// size is where the matches begin.
@@ -40,7 +41,8 @@ const (
 	chainNameSize  = 30
 )
 
-// Flags of an entry: what it asks must not be so, and that of IPv6 that it asks for a protocol.
+// Flags of an entry: two that invert a condition, and that of IPv6 which makes it ask for a
+// protocol.
 const (
 	inverseDestination = 0x10
 	inverseProtocol    = 0x40
@@ -64,7 +66,7 @@ func (l *entryLayout) target(entry []byte) xtExtension {
 	return decodeExtension(entry[binary.NativeEndian.Uint16(entry[l.targetAt:]):])
 }
 
-// matches walks the matches of an entry that was cut. It ends at what is no match.
+// matches walks the matches of an entry that was cut. It ends at the first malformed one.
 func (l *entryLayout) matches(entry []byte) iter.Seq[xtExtension] {
 	rest := entry[l.size:binary.NativeEndian.Uint16(entry[l.targetAt:])]
 	return func(yield func(xtExtension) bool) {
@@ -82,8 +84,8 @@ func decodeExtension(b []byte) xtExtension {
 	return xtExtension{name: cString(b[xtName:xtRevision]), revision: uint32(b[xtRevision]), info: b[xtHeader:]}
 }
 
-// verdict returns where a standard target leads: to the entry at that offset, or, below 0, to
-// an end.
+// verdict returns the offset of the entry that a standard target leads to. Below 0 it leads to
+// none: packets are accepted or dropped, or go back.
 func (x *xtExtension) verdict() (int, bool) {
 	if x.name != standardTarget || len(x.info) < 4 {
 		return 0, false
@@ -136,7 +138,7 @@ func (l *entryLayout) header(d *ruleDecoder, entry []byte) {
 	}
 }
 
-// within takes in that a field of the packet is between two values.
+// within narrows the match to packets with a field between two values.
 func (d *ruleDecoder) within(f field, low, high []byte) {
 	var ok bool
 	d.rule.match, ok = d.rule.match.within(f, low, high)

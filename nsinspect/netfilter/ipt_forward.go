@@ -9,14 +9,14 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// errLayout says that entries have another layout in programs like this.
+// errLayout reports that the kernel shows a 32-bit program another layout.
 var errLayout = errors.New("a 32-bit program can't read it")
 
 // legacyForwards adds the forwards in legacy iptables to a table, and returns what failed.
 func (r *Reader) legacyForwards(ctx context.Context, host *nsinspect.Host, table *Table) []error {
 	var failures []error
 	for _, family := range legacyFamilies() {
-		// The time is another for each: what holds up one must not hide the other.
+		// Each has a timeout of its own: what blocks one must not hide the other.
 		limited, cancel := context.WithTimeout(ctx, maxForwardTime)
 		found, err := r.legacyFamilyForwards(limited, host, &family)
 		cancel()
@@ -43,12 +43,12 @@ func (r *Reader) legacyFamilyForwards(ctx context.Context, host *nsinspect.Host,
 	return reader.result(), err
 }
 
-// askLegacy is readLegacy with an end. The caller frees the table.
+// askLegacy is readLegacy, but ends with the context. The caller frees the table.
 //
 // The kernel answers under a lock that all network namespaces share, and holds it while it
-// writes to the memory of whoever asked. A process that never takes the answer holds up all
-// others, and no signal ends their waiting. What is left behind here ends with that; there is
-// never more than one of a family.
+// writes to the memory of the process that asked. A process that never takes its answer blocks
+// all others, and no signal ends their waiting. The goroutine that is left behind here then ends
+// when the kernel answers; there is never more than one for a family.
 func (r *Reader) askLegacy(ctx context.Context, host *nsinspect.Host, family *legacyFamily) (*legacyTable, error) {
 	if strconv.IntSize == 32 {
 		return nil, errLayout

@@ -37,10 +37,10 @@ const maxLegacyBytes = 64 << 20
 // maxNamesBytes caps the list of tables, of which the kernel knows five.
 const maxNamesBytes = 4 << 10
 
-// errNoTable says that the host's network namespace has no table for NAT.
+// errNoTable reports that the host's network namespace has no table for NAT.
 var errNoTable = errors.New("there is no such table")
 
-// errTorn says that what was read of a table at different times does not fit together.
+// errTorn reports that what was read of a table at different times does not fit together.
 var errTorn = errors.New("it changed while it was read")
 
 // legacyFamily is a half of legacy iptables: that of IPv4 or of IPv6.
@@ -64,8 +64,8 @@ func legacyFamilies() [2]legacyFamily {
 // natTable is the name of the table for NAT.
 const natTable = "nat"
 
-// has says whether the host's network namespace has the table for NAT. To ask for one that
-// is not there makes the kernel load and fill it.
+// has reports whether the host's network namespace has the table for NAT. Asking the
+// kernel for a table that is not there would create it.
 func (f *legacyFamily) has(host *nsinspect.Host) (bool, error) {
 	file, err := host.OpenNet(f.names)
 	if errors.Is(err, nsinspect.ErrAbsent) {
@@ -88,14 +88,14 @@ func (f *legacyFamily) has(host *nsinspect.Host) (bool, error) {
 // legacyDump is a table as the kernel gives it, one after the other: struct xt_getinfo, and the
 // entries, which are the rest of a buffer.
 //
-// The buffer is no part of the heap: at its largest it is half of the memory that the agent may
-// have, and two of them would be there until the next collection.
+// The buffer is not on the heap: at its largest it is half of the agent's memory limit, and a
+// second one could be allocated before the first is collected.
 type legacyDump struct {
 	info            [iptInfoSize]byte
 	buffer, entries []byte
 }
 
-// grow makes a buffer of this size, of zeros.
+// grow allocates a buffer of this size, filled with zeros.
 func (d *legacyDump) grow(size int) error {
 	d.free()
 	var err error
@@ -103,10 +103,10 @@ func (d *legacyDump) grow(size int) error {
 	return err
 }
 
-// free gives the buffer back. Nothing may point into it.
+// free releases the buffer. Nothing may point into it.
 func (d *legacyDump) free() {
 	if d.buffer != nil {
-		_ = unix.Munmap(d.buffer) // It fails for what is no mapping only.
+		_ = unix.Munmap(d.buffer) // It fails only for what is not a mapping.
 	}
 	d.buffer, d.entries = nil, nil
 }
@@ -123,7 +123,7 @@ func readLegacy(host *nsinspect.Host, family *legacyFamily) (*legacyTable, error
 	fd := -1
 	err := host.InNetwork(func() error {
 		var err error
-		// Of a raw socket, which the manuals speak of, it takes nothing but a right.
+		// The manuals use a raw socket, which needs CAP_NET_RAW and gives nothing more.
 		fd, err = unix.Socket(family.domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 		return err
 	})
@@ -134,7 +134,7 @@ func readLegacy(host *nsinspect.Host, family *legacyFamily) (*legacyTable, error
 	return family.read(fd)
 }
 
-// read reads the table for NAT, again if it changed meanwhile. The caller frees it.
+// read reads the table for NAT, and retries if it changed meanwhile. The caller frees it.
 func (f *legacyFamily) read(fd int) (*legacyTable, error) {
 	var dump legacyDump
 	var err error
@@ -170,7 +170,7 @@ func (d *legacyDump) read(fd, level int) error {
 	binary.NativeEndian.PutUint32(d.buffer[iptNameSize:], uint32(size))
 	err := getsockopt(fd, level, iptGetEntries, d.buffer)
 	if errors.Is(err, unix.EAGAIN) {
-		return errTorn // It has another size by now.
+		return errTorn // Its size has changed.
 	}
 	d.entries = d.buffer[iptEntriesHead:]
 	return err
@@ -182,7 +182,7 @@ func getInfo(fd, level int, info *[iptInfoSize]byte) error {
 	return getsockopt(fd, level, iptGetInfo, info[:])
 }
 
-// getsockopt fills a buffer, as getsockopt(2). The package unix has it for single values only.
+// getsockopt fills a buffer, as getsockopt(2). The package unix supports single values only.
 func getsockopt(fd, level, option int, buffer []byte) error {
 	length := uint32(len(buffer))
 	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(option),
@@ -196,7 +196,7 @@ func getsockopt(fd, level, option int, buffer []byte) error {
 	return nil
 }
 
-// legacyError says what an error of getsockopt means.
+// legacyError adds to an error of getsockopt what it means.
 func legacyError(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM):

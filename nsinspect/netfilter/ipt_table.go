@@ -12,8 +12,8 @@ import (
 // legacyHooks is the number of places where packets enter a table (NF_INET_NUMHOOKS).
 const legacyHooks = 5
 
-// legacyInfo is struct xt_getinfo: where in the entries packets begin, by hook, and where
-// the rule stands that decides on what is left.
+// legacyInfo is struct xt_getinfo: by hook, the offsets of the entry where packets begin and of
+// the policy, which decides on those that no rule has.
 type legacyInfo struct {
 	valid            uint32
 	entry, underflow [legacyHooks]uint32
@@ -29,9 +29,8 @@ func decodeInfo(raw *[iptInfoSize]byte) legacyInfo {
 	return info
 }
 
-// legacyTable is a table of legacy iptables: entries one behind the other, of which those
-// with the target ERROR are headings of chains. A jump leads to an entry, mostly a chain's
-// first.
+// legacyTable is a table of legacy iptables: a list of entries. Those with the target ERROR are
+// headings of chains. A jump leads to an entry, usually the first of a chain.
 //
 // It is a source of rules: it has chains and rules, and no sets.
 type legacyTable struct {
@@ -44,14 +43,14 @@ type legacyTable struct {
 	// and offsets the reverse. A node of a large cluster has 100,000 others.
 	names   map[int]string
 	offsets map[string]int
-	// ends are where the policies stand of the chains in which packets enter.
+	// ends are the offsets of the policies of the chains in which packets enter.
 	ends map[string]int
 	// entrances are those chains.
 	entrances []object
 }
 
-// errMalformed says that an entry is not what the kernel's own checks let pass
-// (net/netfilter/x_tables.c, xt_check_entry_offsets), or not where packets enter.
+// errMalformed reports an entry that the kernel's own checks would refuse
+// (net/netfilter/x_tables.c, xt_check_entry_offsets), or an offset where no entry begins.
 func errMalformed(offset int) error {
 	return fmt.Errorf("the entry at byte %d is malformed: %w", offset, errTorn)
 }
@@ -100,8 +99,8 @@ func (t *legacyTable) number(offset int) (int, bool) {
 	return slices.BinarySearch(t.starts, uint32(offset))
 }
 
-// addHook adds a chain in which packets enter. It ends with its policy: where there is none,
-// the entries are of another table than the offsets.
+// addHook adds a chain in which packets enter. It ends with its policy: if there is none at that
+// offset, the entries were read after the table had changed.
 func (t *legacyTable) addHook(name string, start, policy int) error {
 	for _, offset := range [...]int{start, policy} {
 		if _, ok := t.number(offset); !ok {
@@ -117,8 +116,8 @@ func (t *legacyTable) addHook(name string, start, policy int) error {
 	return nil
 }
 
-// chainAt returns the chain that a jump to this offset leads to, by a name that no other has.
-// Programs make each name once and jump to beginnings only, but the kernel takes any table.
+// chainAt returns the chain that a jump to this offset leads to, by a unique name. iptables
+// makes each name once and jumps to first entries only, but the kernel accepts any table.
 func (t *legacyTable) chainAt(offset int) (string, bool) {
 	if name, ok := t.names[offset]; ok {
 		return name, true
@@ -140,7 +139,7 @@ func (t *legacyTable) chainAt(offset int) (string, bool) {
 
 // entry returns the entry at an offset where one begins.
 func (t *legacyTable) entry(offset int) []byte {
-	entry, _ := t.layout.cut(t.entries[offset:]) // It could be cut before.
+	entry, _ := t.layout.cut(t.entries[offset:]) // parseLegacy has cut it before.
 	return entry
 }
 
@@ -162,7 +161,7 @@ func (t *legacyTable) chains(_ context.Context, visit func(chain object, enters 
 	return nil
 }
 
-// rules leaves out the last entry of a chain, which only goes back or is the policy.
+// rules leaves out the last entry of a chain, which only returns or is the policy.
 func (t *legacyTable) rules(_ context.Context, chain object, visit func(rule) error) error {
 	offset, ok := t.offsets[chain.name]
 	if !ok {

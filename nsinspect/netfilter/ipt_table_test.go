@@ -87,7 +87,7 @@ func TestLegacyStrays(t *testing.T) {
 	}
 }
 
-// A table is in the bytes of whoever made it.
+// A process chooses the bytes of the table that it makes.
 func FuzzLegacyTable(f *testing.F) {
 	for _, file := range legacyRecordings(f) {
 		for number, data := range recordedLegacy(f, file) {

@@ -9,8 +9,9 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
-// match is what a packet must be, as far as it tells host ports. Other conditions of a rule,
-// such as the interface, are left out: what is forwarded for some is forwarded.
+// match is the condition for a packet, as far as it is about host ports. Other conditions of a
+// rule, such as the interface, are left out: a port that is forwarded for some packets counts as
+// forwarded.
 type match struct {
 	protocols protocolSet
 	// first and last are the ports that it may be for.
@@ -48,10 +49,10 @@ const maxPort = 1<<16 - 1
 // anyPacket is the match that all packets pass.
 func anyPacket() match { return match{protocols: allProtocols, last: maxPort} }
 
-// anyPort says whether the match tells no port. Port 0 is none.
+// anyPort reports whether the match leaves the port unrestricted. Port 0 is none.
 func (m match) anyPort() bool { return m.first <= 1 && m.last == maxPort }
 
-// and returns what passes both, and whether anything can.
+// and returns the match of the packets that pass both, and reports whether any can.
 func (m match) and(other match) (match, bool) {
 	m.protocols &= other.protocols
 	m.first, m.last = max(m.first, other.first), min(m.last, other.last)
@@ -67,8 +68,8 @@ func (m match) and(other match) (match, bool) {
 	return m, m.protocols != 0 && m.first <= m.last
 }
 
-// address is the one that stands for the host's: none where the match is for more than one,
-// except that of loopback a part says as much as all.
+// address returns the host's address that the match is about, or the zero value if it is about
+// several. A part of the loopback range counts as one address.
 func (m match) address() netip.Addr {
 	address := m.host.Addr()
 	if !m.host.IsValid() || address.IsUnspecified() || !m.host.IsSingleIP() && !address.IsLoopback() {
@@ -77,18 +78,18 @@ func (m match) address() netip.Addr {
 	return address
 }
 
-// field is a part of a packet that tells host ports.
+// field is a part of a packet by which rules choose host ports.
 type field uint8
 
 const (
 	portField field = iota
 	protocolField
 	hostField
-	// familyField is NFPROTO_IPV4 or NFPROTO_IPV6: which of the headers there is.
+	// familyField is NFPROTO_IPV4 or NFPROTO_IPV6: which header the packet has.
 	familyField
 )
 
-// within narrows the match to packets whose field is between two values, and says whether
+// within narrows the match to packets whose field is between two values, and reports whether
 // anything can pass then. Of an address the values may be the first bytes alone.
 func (m match) within(f field, low, high []byte) (match, bool) {
 	switch f {

@@ -122,7 +122,7 @@ func TestCloseRanges(t *testing.T) {
 	}
 }
 
-// User data are bytes of whoever made the rule.
+// The process that makes a rule chooses its user data, any bytes.
 func TestComment(t *testing.T) {
 	tests := map[string]string{
 		"":                        "",

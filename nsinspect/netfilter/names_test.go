@@ -12,7 +12,7 @@ func testNames() Names {
 			hostPorts := strings.HasPrefix(chain, "KUBE-HOSTPORTS") || strings.HasPrefix(chain, "KUBE-HP-")
 			return table == "kube-proxy" || strings.HasPrefix(chain, "KUBE-") && !hostPorts
 		},
-		Owner: func(table, chain, comment string) string {
+		Owner: func(table, _, comment string) string {
 			if table == "cni_hostport" {
 				return comment
 			}

@@ -28,7 +28,7 @@ func cString(b []byte) string {
 const udataComment = 0
 
 // comment returns the comment in a rule's user data. The decoder of google/nftables
-// (userdata.Get) reads beyond the end of data that say so.
+// (userdata.Get) trusts the length in the data, and reads beyond their end.
 func comment(udata []byte) string {
 	for len(udata) >= 2 {
 		kind, length := udata[0], int(udata[1])
@@ -46,7 +46,7 @@ func comment(udata []byte) string {
 
 // verdictChain returns the chain that a verdict leads to: NFTA_DATA_VERDICT inside of data.
 // It is empty for the other verdicts. The decoder of google/nftables (expr.Verdict) panics
-// at what is too short.
+// if the data are too short.
 func verdictChain(data []byte) (string, error) {
 	verdict, err := nlattr.Find(data, unix.NFTA_DATA_VERDICT)
 	if err != nil {

@@ -40,7 +40,7 @@ func decodeBaseChain(message nftMessage) (chain object, enters bool, err error) 
 	return chain, true, nil
 }
 
-// familyName is the family as nft writes it, for those that know NAT by address.
+// familyName is the family as nft writes it; "" for those without NAT.
 func (o object) familyName() string {
 	switch o.family {
 	case unix.NFPROTO_IPV4:

@@ -31,12 +31,12 @@ type nftDumper interface {
 	dump(ctx context.Context, ask nftDump, visit func(nftMessage) error) error
 }
 
-// nftConn speaks with nf_tables in the kernel (net/netfilter/nf_tables_api.c). The calls of
-// google/nftables would collect whole dumps in memory, of rule sets without a cap, and drop
-// what they can't decode without a word; of it the decoders of expressions are used.
+// nftConn is a connection to nf_tables in the kernel (net/netfilter/nf_tables_api.c). Of
+// google/nftables only the decoders of expressions are used: its calls collect whole dumps in
+// memory, without a cap, and silently drop what they can't decode.
 type nftConn struct {
 	conn *netlink.Conn
-	// changed says that a dump noticed a change of the rules.
+	// changed is set when a dump noticed a change of the rules.
 	changed bool
 }
 
@@ -85,14 +85,14 @@ func (c *nftConn) dump(ctx context.Context, ask nftDump, visit func(nftMessage) 
 			err = visit(nftMessage{message.Data[0], message.Data[nfgenmsgSize:]})
 		}
 		if err != nil {
-			// The library would read on to the end of the dump, however far that is.
+			// Otherwise the library would read to the end of the dump, however long it is.
 			return errors.Join(err, c.conn.SetReadDeadline(time.Unix(1, 0)))
 		}
 	}
 	return nil
 }
 
-// send asks. The attributes for a table and for an object in it have the same numbers, 1 and
+// send sends a request. The attributes for a table and for an object in it have the same numbers, 1 and
 // 2, in requests for rules and for elements.
 func (c *nftConn) send(kind uint16, flags netlink.HeaderFlags, of object) error {
 	data := []byte{of.family, unix.NFNETLINK_V0, 0, 0}

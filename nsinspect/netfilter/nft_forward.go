@@ -13,7 +13,7 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 )
 
-// errNoNftables says that the kernel has no nf_tables, and so no rules in it.
+// errNoNftables reports that the kernel has no nf_tables, and so no rules in it.
 var errNoNftables = errors.New("the kernel has no nf_tables")
 
 // nftForwards reads the forwards in nf_tables. What was read until an error comes with it.
@@ -28,24 +28,24 @@ func (r *Reader) nftForwards(ctx context.Context, host *nsinspect.Host) (Table, 
 		case !changed:
 			return table, nil
 		case attempt == maxForwardAttempts:
-			// Each forward was there at some moment, which is worth more than nothing.
+			// Each forward existed at some moment, which is better than no answer.
 			table.unread("the packet filter's rules changed while they were read, %d times in a row: some may be missing", attempt)
 			return table, nil
 		}
 	}
 }
 
-// nftAttempt reads the forwards once and says whether the rules changed meanwhile. A dump is
+// nftAttempt reads the forwards once and reports whether the rules changed meanwhile. A dump is
 // in many parts, and rules that move between them are left out.
 func (r *Reader) nftAttempt(ctx context.Context, host *nsinspect.Host) (Table, bool, error) {
 	conn, err := hostlink.Dial(ctx, host, unix.NETLINK_NETFILTER)
 	if errors.Is(err, unix.EPROTONOSUPPORT) {
-		err = errNoNftables // And nothing else of netfilter either.
+		err = errNoNftables // It has no netlink for netfilter at all.
 	}
 	if err != nil {
 		return Table{}, false, err
 	}
-	defer func() { _ = conn.Close() }() // Its error says nothing of what was read.
+	defer func() { _ = conn.Close() }() // What was read is complete without it.
 	rules := &nftConn{conn: conn}
 	before, err := rules.generation()
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) {
@@ -64,8 +64,8 @@ func (r *Reader) nftAttempt(ctx context.Context, host *nsinspect.Host) (Table, b
 	return reader.result(), rules.changed || before != after, err
 }
 
-// nftError says what an error means. The deadline of the socket is that of the context, which
-// may notice a moment later.
+// nftError adds to an error what it means. The socket has the deadline of the context, and may
+// notice it a moment earlier.
 func nftError(ctx context.Context, err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		<-ctx.Done()

@@ -47,7 +47,7 @@ func (r replay) dump(ctx context.Context, ask nftDump, visit func(nftMessage) er
 
 // find returns an attribute of a recorded message, or nil.
 func find(message []byte, kind uint16) []byte {
-	data, _ := nlattr.Find(message, kind) // Who decodes it says what is wrong with it.
+	data, _ := nlattr.Find(message, kind) // The decoders report what is malformed.
 	return data
 }
 

@@ -70,7 +70,7 @@ func mustBeForwards(t *testing.T, table Table) {
 	}
 }
 
-// A rule is in the bytes of whoever made it, and the decoders are others'.
+// A process chooses the bytes of the rules that it makes, and the decoders are a library's.
 func FuzzDecodeRule(f *testing.F) {
 	seed(f, unix.NFT_MSG_GETRULE)
 	chain := entrance(f)

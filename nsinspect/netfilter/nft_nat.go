@@ -11,12 +11,12 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect/internal/nlattr"
 )
 
-// immediate steps through what puts known bytes into a register, or a verdict.
+// immediate steps through an expression that puts known bytes, or a verdict, into a register.
 func (d *ruleDecoder) immediate(data []byte) error {
 	var e expr.Immediate
 	if expr.Unmarshal(d.family, data, &e) != nil {
 		d.registers = registers{}
-		return nil
+		return nil //nolint:nilerr // What is not known of a register is no error.
 	}
 	if e.Register != unix.NFT_REG_VERDICT {
 		d.registers.store(e.Register, len(e.Data), &operand{data: e.Data})
@@ -32,7 +32,7 @@ func (d *ruleDecoder) immediate(data []byte) error {
 // maxMapData is the most that a map gives in the forms of DNAT: an IPv6 address and a port.
 const maxMapData = 20
 
-// lookup steps through a look into a set, or into a map, which gives bytes or a verdict.
+// lookup steps through a lookup in a set, or in a map, which gives bytes or a verdict.
 func (d *ruleDecoder) lookup(data []byte) {
 	var e expr.Lookup
 	if expr.Unmarshal(d.family, data, &e) != nil {
@@ -41,7 +41,7 @@ func (d *ruleDecoder) lookup(data []byte) {
 	}
 	key := d.registers.layout(e.SourceRegister)
 	if !e.IsDestRegSet && (e.Invert || len(key) == 0) {
-		return // A set of other things, such as sources, may be large.
+		return // A set of something else, such as sources, is not read: it may be large.
 	}
 	d.rule.lookups = append(d.rule.lookups, lookup{set: e.SetName, key: key})
 	switch {
@@ -61,7 +61,7 @@ func (d *ruleDecoder) nat(data []byte) {
 		return
 	}
 	if e.Type != expr.NATTypeDestNAT || e.RegAddrMin == 0 {
-		return // Without an address the packet goes where it was going, to another port.
+		return // Without an address only the port changes.
 	}
 	target := natTarget{family: byte(e.Family)}
 	var ok1, ok2 bool
@@ -77,7 +77,7 @@ func (d *ruleDecoder) nat(data []byte) {
 	d.rule.target = &target
 }
 
-// natSource returns what a pair of registers holds, which must be one value.
+// natSource returns what a pair of registers holds, which must be a single value.
 func (d *ruleDecoder) natSource(from, to uint32) (natSource, bool) {
 	value, at := d.registers.load(from)
 	if value == nil || value.lookup == 0 && value.data == nil {

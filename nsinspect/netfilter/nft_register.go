@@ -34,8 +34,8 @@ type registers [registerWords]struct {
 	at int
 }
 
-// wordOf returns the first word of a register: the kernel numbers those of 16 bytes from 1
-// and those of 4 bytes from 8, and calls those that are both by the former.
+// wordOf returns the first word of a register: the kernel numbers those of 16 bytes from 1 and
+// those of 4 bytes from 8.
 func wordOf(register uint32) (int, bool) {
 	switch {
 	case register >= unix.NFT_REG_1 && register <= unix.NFT_REG_4:
@@ -46,7 +46,7 @@ func wordOf(register uint32) (int, bool) {
 	return 0, false
 }
 
-// store puts a value of this many bytes into a register; nil is one that is not known.
+// store puts a value of this many bytes into a register; nil is an unknown value.
 func (r *registers) store(register uint32, length int, value *operand) {
 	word, ok := wordOf(register)
 	if !ok {
@@ -58,7 +58,8 @@ func (r *registers) store(register uint32, length int, value *operand) {
 	}
 }
 
-// load returns what begins in a register, and at which offset of it; nil if that is not known.
+// load returns the value in a register, and the offset in it at which the register begins; nil
+// for an unknown value.
 func (r *registers) load(register uint32) (*operand, int) {
 	word, ok := wordOf(register)
 	if !ok {
@@ -68,7 +69,7 @@ func (r *registers) load(register uint32) (*operand, int) {
 }
 
 // layout returns the parts of packets in the value that begins in a register: a concatenation
-// has several, each in words of its own. What lies behind the value may be in it too.
+// has several, each in words of its own. Registers behind the value may be in it too.
 func (r *registers) layout(register uint32) []part {
 	first, ok := wordOf(register)
 	if !ok {
@@ -88,7 +89,7 @@ func (r *registers) layout(register uint32) []part {
 	return parts
 }
 
-// headerField says where a field stands in a header.
+// headerField is where a field stands in a header.
 type headerField struct {
 	base         expr.PayloadBase
 	family       byte
@@ -105,8 +106,8 @@ var headerFields = [...]headerField{
 	{expr.PayloadBaseNetworkHeader, unix.NFPROTO_IPV6, hostField, 24, 16},
 }
 
-// payloadParts returns the fields that a load from a packet takes in. nft merges loads of
-// neighbours into one, and loads no more bytes of an address than its prefix has.
+// payloadParts returns the fields that a load from a packet has. nft merges loads of adjacent
+// fields, and loads no more bytes of an address than its prefix has.
 func payloadParts(family byte, e *expr.Payload) []part {
 	var parts []part
 	start, end := int64(e.Offset), int64(e.Offset)+int64(e.Len)
@@ -115,8 +116,8 @@ func payloadParts(family byte, e *expr.Payload) []part {
 		if f.base != e.Base || start > offset || length <= 0 {
 			continue
 		}
-		// In a table of both families the rule said before which one it is about, or else
-		// only an address by itself is beyond doubt.
+		// In a table of both families an earlier expression sets the family; without one, only
+		// the load of a whole address is unambiguous.
 		whole := start == offset && end == offset+int64(f.size)
 		if f.family == 0 || f.family == family || family == unix.NFPROTO_INET && f.field == hostField && whole {
 			parts = append(parts, part{f.field, int(offset - start), int(length), f.size})
@@ -125,7 +126,7 @@ func payloadParts(family byte, e *expr.Payload) []part {
 	return parts
 }
 
-// metaParts returns the fields that a load of meta data stands for, and its length.
+// metaParts returns the fields that a load of meta data has, and its length.
 func metaParts(key expr.MetaKey) ([]part, int) {
 	switch key {
 	case expr.MetaKeyL4PROTO:
@@ -139,8 +140,8 @@ func metaParts(key expr.MetaKey) ([]part, int) {
 	}
 }
 
-// fieldRange returns the range of a part's field for values from low to high, of which it
-// takes its own bytes, and whether they hold it.
+// fieldRange returns the range of a part's field for values from low to high, and reports
+// whether they are long enough to hold it.
 func (p part) fieldRange(low, high []byte) (from, to []byte, ok bool) {
 	end := p.at + p.length
 	if end > len(low) || end > len(high) {

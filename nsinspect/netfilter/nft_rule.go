@@ -9,18 +9,19 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect/internal/nlattr"
 )
 
-// ruleDecoder steps through the expressions of a rule as the kernel does, but with what the
-// registers stand for in place of a packet's bytes.
+// ruleDecoder steps through the expressions of a rule as the kernel does, but its registers hold
+// what the bytes stand for instead of the bytes of a packet.
 type ruleDecoder struct {
-	// table is the table's family, and family what the rule said itself in tables of both.
+	// table is the table's family, and family the one that the rule is about, which differs in
+	// tables of both.
 	table, family byte
 	registers     registers
 	rule          rule
-	// never says that no packet can pass.
+	// never is set when no packet can pass.
 	never bool
 }
 
-// decodeRule decodes a rule. What it knows of one that sends no packet elsewhere is nothing.
+// decodeRule decodes a rule. Of a rule that no packet passes it returns the zero value.
 func decodeRule(family byte, message []byte) (rule, error) {
 	d := ruleDecoder{table: family, family: family, rule: rule{match: anyPacket(), backend: Nftables}}
 	var expressions, udata []byte
@@ -44,7 +45,7 @@ func decodeRule(family byte, message []byte) (rule, error) {
 	return d.rule, nil
 }
 
-// expressions takes the steps of a rule, until no packet can pass.
+// expressions steps through a rule, until no packet can pass.
 func (d *ruleDecoder) expressions(list []byte) error {
 	for attribute, err := range nlattr.All(list) {
 		if err != nil || d.never {
@@ -68,11 +69,11 @@ func (d *ruleDecoder) expressions(list []byte) error {
 	return nil
 }
 
-// expression takes one step.
+// expression steps through one expression.
 func (d *ruleDecoder) expression(name string, data []byte) error {
 	switch name {
 	case "counter", "log", "limit", "quota", "connlimit", "last", "objref", "dynset", "masq", "redir", "notrack":
-		// They read registers at most.
+		// They do not write registers.
 	case "match", "target":
 		return d.extension(name, data)
 	case "meta", "payload", "bitwise":
@@ -88,7 +89,7 @@ func (d *ruleDecoder) expression(name string, data []byte) error {
 	case "nat":
 		d.nat(data)
 	default:
-		// It may write any register.
+		// An unknown expression may write any register.
 		d.registers = registers{}
 	}
 	return nil
@@ -109,7 +110,7 @@ func (d *ruleDecoder) extension(name string, data []byte) error {
 	return nil
 }
 
-// load steps through what fills registers, and says whether it could be decoded.
+// load steps through what fills registers, and reports whether it could be decoded.
 func (d *ruleDecoder) load(name string, data []byte) bool {
 	switch name {
 	case "meta":
@@ -140,8 +141,8 @@ func (d *ruleDecoder) load(name string, data []byte) bool {
 	return true
 }
 
-// masked returns the operand of a bitwise expression that keeps the first bits of a value,
-// which is what a prefix asks for; nil for others.
+// masked returns the operand of a bitwise expression that keeps the first bits of a value, as for
+// a prefix; nil for any other.
 func (d *ruleDecoder) masked(e *expr.Bitwise) *operand {
 	value, at := d.registers.load(e.SourceRegister)
 	if value == nil || at != 0 || value.mask != nil || len(bytes.Trim(e.Xor, "\x00")) > 0 || !isPrefixMask(e.Mask) {
@@ -150,7 +151,7 @@ func (d *ruleDecoder) masked(e *expr.Bitwise) *operand {
 	return &operand{parts: value.parts, mask: e.Mask}
 }
 
-// isPrefixMask says whether a mask keeps the first bits and nothing else.
+// isPrefixMask reports whether a mask keeps the first bits and nothing else.
 func isPrefixMask(mask []byte) bool {
 	kept := true
 	for _, b := range mask {
@@ -162,7 +163,7 @@ func isPrefixMask(mask []byte) bool {
 	return len(mask) > 0
 }
 
-// compare narrows the match. What it asks in a form that is not known leaves it as it is.
+// compare narrows the match. An unknown form of comparison leaves it as it is.
 func (d *ruleDecoder) compare(name string, data []byte) {
 	if name == "range" {
 		var e expr.Range
@@ -190,7 +191,7 @@ func (d *ruleDecoder) compare(name string, data []byte) {
 	}
 }
 
-// add returns a number of many bytes plus 1, or, with 0xff, minus 1.
+// add returns a big-endian number plus 1, or, with 0xff, minus 1.
 func add(b []byte, n byte) []byte {
 	sum := bytes.Clone(b)
 	for i := len(sum) - 1; i >= 0; i-- {
@@ -202,7 +203,7 @@ func add(b []byte, n byte) []byte {
 	return sum
 }
 
-// narrow takes in that a register is between two values.
+// narrow narrows the match to packets with a register between two values.
 func (d *ruleDecoder) narrow(register uint32, low, high []byte) {
 	parts := d.registers.layout(register)
 	if value, at := d.registers.load(register); value != nil && at == 0 && value.mask != nil {
@@ -218,7 +219,7 @@ func (d *ruleDecoder) narrow(register uint32, low, high []byte) {
 	single := bytes.Equal(low, high)
 	for _, p := range parts {
 		from, to, ok := p.fieldRange(low, high)
-		// Of what was loaded together only the first is in order.
+		// A range of several fields bounds only the first of them.
 		if !ok || !single && p.at != 0 {
 			return
 		}

@@ -63,14 +63,14 @@ func decodeElement(message []byte) (element, error) {
 	return e, nil
 }
 
-// elementValue copies a value: the message is much larger than what is kept of it.
+// elementValue copies a value, so that the much larger message can be freed.
 func elementValue(data []byte) ([]byte, error) {
 	value, err := nlattr.Find(data, unix.NFTA_DATA_VALUE)
 	return bytes.Clone(value), err
 }
 
-// closeRanges gives elements of a set of ranges their ends. The kernel keeps the ends of ranges
-// as elements of their own (net/netfilter/nft_set_rbtree.c).
+// closeRanges merges the elements of a set of ranges with their ends, which the kernel keeps as
+// elements of their own (net/netfilter/nft_set_rbtree.c).
 func closeRanges(elements []element) []element {
 	if !slices.ContainsFunc(elements, func(e element) bool { return e.closes }) {
 		return elements
@@ -97,7 +97,7 @@ func closeRanges(elements []element) []element {
 	return ranges
 }
 
-// match returns what the element asks of the parts of its key, and whether anything can pass.
+// match returns the match of the packets with this key, and reports whether there can be any.
 func (e *element) match(key []part) (match, bool) {
 	m := anyPacket()
 	end := e.end
@@ -107,7 +107,7 @@ func (e *element) match(key []part) (match, bool) {
 	for _, p := range key {
 		from, to, whole := p.fieldRange(e.key, end)
 		if !whole {
-			continue // It lies behind the key.
+			continue // It is not a part of the key.
 		}
 		var ok bool
 		if m, ok = m.within(p.field, from, to); !ok {

@@ -10,18 +10,18 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// Bounds of one reading. Nodes have some dozens of forwards; whoever may make rules could
-// make so many that reading them never ends.
+// Bounds of one reading. Nodes have some dozens of forwards; an attacker who may make rules
+// could make so many that reading them never ends.
 const (
 	maxForwardTime     = 5 * time.Second
 	maxForwardAttempts = 3
 )
 
-// Reader reads forwards. There is one for the lifetime of a program: what the kernel
-// still owes to one reading the next does not ask for again.
+// Reader reads forwards. A program has one for all its readings: while the kernel has not
+// answered an earlier question about legacy iptables, it is not asked again.
 type Reader struct {
 	names Names
-	// asking holds a value while the kernel is asked for legacy iptables of a family.
+	// asking holds a value while a question about legacy iptables of a family is open.
 	asking [2]chan struct{}
 }
 
@@ -31,8 +31,8 @@ func NewReader(names Names) *Reader {
 }
 
 // Forwards returns the forwards that the rules for NAT of the host's network namespace make,
-// in nf_tables and in legacy iptables. Rules are looked at one by one: a rule may stand behind
-// another that takes its packets away.
+// in nf_tables and in legacy iptables. Each rule is read by itself: that an earlier rule takes its
+// packets away is not considered.
 //
 // It takes CAP_NET_ADMIN in that namespace (net/netfilter/nfnetlink.c, nfnetlink_rcv;
 // net/ipv4/netfilter/ip_tables.c, do_ipt_get_ctl): [nsinspect.ErrDenied] without. Asking makes the

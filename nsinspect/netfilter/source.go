@@ -21,25 +21,25 @@ type object struct {
 	name   string
 }
 
-// rule is a rule, as far as it sends packets elsewhere: to another chain or another address.
+// rule is a rule, as far as it sends packets to another chain or another address.
 type rule struct {
-	// match is what it asks by itself, and lookups is what sets and maps ask and give.
+	// match is its own condition; lookups are further ones, and what maps give.
 	match   match
 	lookups []lookup
 	comment string
-	// jump is the chain that it leads to; jumpBy is the number of the lookup that tells it.
+	// jump is the chain that it leads to; jumpBy is the number of the lookup that gives it.
 	jump   string
 	jumpBy int
 	target *natTarget
-	// unknown says that it rewrites the destination in a form that is not known.
+	// unknown is set if it rewrites the destination in an unknown form.
 	unknown bool
 	backend Backend
 
-	// forwards and ignored say what became of it.
+	// forwards and ignored are set by the tracer: it led to a forward, or could not be followed.
 	forwards, ignored bool
 }
 
-// leads reports whether the rule sends packets elsewhere.
+// leads reports whether the rule sends packets to another chain or address.
 func (r *rule) leads() bool {
 	return r.jump != "" || r.jumpBy != 0 || r.target != nil || r.unknown
 }
@@ -60,7 +60,7 @@ type element struct {
 	// data is what a map gives for it, and chain where a verdict map leads.
 	data  []byte
 	chain string
-	// closes says that it is the first value behind a range.
+	// closes marks the end of a range: the first value behind it.
 	closes bool
 }
 

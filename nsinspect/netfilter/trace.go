@@ -19,18 +19,18 @@ func defaultLimits() limits {
 	return limits{chains: 500_000, rules: 50_000, elements: 50_000, steps: 500_000, forwards: 16_384}
 }
 
-// errCapped ends at a cap what goes on.
+// errCapped ends a reading at a cap.
 var errCapped = errors.New("a cap was reached")
 
-// arrival is a chain with what is known of the packets that reach it.
+// arrival is a chain with the match of the packets that reach it.
 type arrival struct {
 	chain object
 	match match
 }
 
-// tracer follows packets through the chains for NAT from where they enter. The rules of a chain
-// are read when something leads to it, so that those for Services, tens of thousands on some
-// nodes, never leave the kernel.
+// tracer follows packets through the chains for NAT from where they enter. It reads the rules of
+// a chain only when a rule leads there, so that those for Services, tens of thousands on some
+// nodes, stay in the kernel.
 type tracer struct {
 	source ruleSource
 	names  Names
@@ -40,7 +40,7 @@ type tracer struct {
 	// rules and sets are what was read already.
 	rules map[object][]rule
 	sets  map[object][]element
-	// seen and queue are arrivals that were followed and that are to be.
+	// seen are the arrivals that were followed, queue those that are to be followed.
 	seen     map[arrival]bool
 	queue    []arrival
 	forwards map[Forward]bool
@@ -60,7 +60,7 @@ func newTracer(source ruleSource, names Names, caps limits) *tracer {
 	}
 }
 
-// count adds one to what is counted against a limit, and ends the reading at it.
+// count adds one to a counter, and ends the reading at its limit.
 func (t *tracer) count(n *int, limit int, what string) error {
 	if *n >= limit {
 		t.capped = true
@@ -96,7 +96,7 @@ func (t *tracer) enter(ctx context.Context) error {
 	return ignoreCap(err)
 }
 
-// ignoreCap lets what was read until a cap be followed.
+// ignoreCap drops the error of a cap: what was read before it is still followed.
 func ignoreCap(err error) error {
 	if errors.Is(err, errCapped) {
 		return nil
@@ -104,7 +104,7 @@ func ignoreCap(err error) error {
 	return err
 }
 
-// result returns what was read, also after an error. Maps have no order, so the forwards get one.
+// result returns the sorted forwards, also after an error.
 func (t *tracer) result() Table {
 	slices.SortFunc(t.table.Forwards, compareForwards)
 	t.table.Ignored = 0
@@ -136,8 +136,8 @@ func (t *tracer) follow(ctx context.Context, a arrival) error {
 	return nil
 }
 
-// rulesOf returns the rules of a chain that send packets elsewhere. After a cap no more are
-// asked for: of what was read until then the forwards are still found.
+// rulesOf returns the rules of a chain that lead elsewhere. After a cap it reads no more; what was
+// read before is still followed.
 func (t *tracer) rulesOf(ctx context.Context, chain object) ([]rule, error) {
 	if rules, ok := t.rules[chain]; ok || t.capped {
 		return rules, nil
@@ -156,7 +156,7 @@ func (t *tracer) rulesOf(ctx context.Context, chain object) ([]rule, error) {
 	return rules, ignoreCap(err)
 }
 
-// elementsOf returns the elements of a set or map, until a cap as rulesOf does.
+// elementsOf returns the elements of a set or map. After a cap it reads no more.
 func (t *tracer) elementsOf(ctx context.Context, set object) ([]element, error) {
 	if elements, ok := t.sets[set]; ok || t.capped {
 		return elements, nil

@@ -11,16 +11,16 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect/internal/nlattr"
 )
 
-// xtExtension is a match or a target of iptables, be it inside of a rule of nf_tables
-// (nft_compat) or of its own.
+// xtExtension is a match or a target of iptables, in a rule of nf_tables (nft_compat) or in an
+// entry of legacy iptables.
 type xtExtension struct {
 	name     string
 	revision uint32
 	info     []byte
 }
 
-// decodeXT decodes an extension. The attributes of matches and of targets have the same
-// numbers.
+// decodeXT decodes an extension in a rule of nf_tables. The attributes of matches and targets have
+// the same numbers.
 func decodeXT(data []byte) (xtExtension, error) {
 	var x xtExtension
 	for attribute, err := range nlattr.All(data) {
@@ -39,7 +39,7 @@ func decodeXT(data []byte) (xtExtension, error) {
 	return x, nil
 }
 
-// xtMatch narrows the match by the extensions that tell ports, and keeps the comment.
+// xtMatch narrows the match by the extensions that are about ports, and keeps the comment.
 func (d *ruleDecoder) xtMatch(x xtExtension) {
 	ok := true
 	switch x.name {
@@ -68,7 +68,7 @@ func (d *ruleDecoder) xtMatch(x xtExtension) {
 	d.never = d.never || !ok
 }
 
-// ports narrows the match to ports and says whether anything is left.
+// ports narrows the match to ports and reports whether anything is left.
 func (d *ruleDecoder) ports(first, last uint16) bool {
 	other := anyPacket()
 	other.first, other.last = first, last
@@ -107,8 +107,8 @@ const (
 	xtMultiportInvert = xtMultiportRanges + xtMultiportMax
 )
 
-// xtMultiport takes the ports in struct xt_multiport_v1 for a lookup. A port that the next one
-// is the end of the range of is marked.
+// xtMultiport adds the ports in struct xt_multiport_v1 as a lookup. A flag marks a port that
+// begins a range, which the next one ends.
 func (d *ruleDecoder) xtMultiport(x xtExtension) {
 	info := x.info
 	if x.revision != 1 || len(info) < xtMultiportSize || info[0] == xtMultiportSource || info[xtMultiportInvert] != 0 {
@@ -130,12 +130,12 @@ func (d *ruleDecoder) xtMultiport(x xtExtension) {
 	d.rule.lookups = append(d.rule.lookups, ports)
 }
 
-// xtTarget takes in the target DNAT. Others, such as REDIRECT, lead to no other address.
+// xtTarget decodes the target DNAT. Others, such as REDIRECT, lead to no other address.
 func (d *ruleDecoder) xtTarget(x xtExtension) {
 	if x.name != "DNAT" {
 		return
 	}
-	// Revision 0 has a number of ranges, by which the decoder allocates; it is always 1.
+	// Revision 0 has a number of ranges, from which the decoder allocates; it is always 1.
 	one := binary.NativeEndian.AppendUint32(nil, 1)
 	if x.revision == 0 && !bytes.HasPrefix(x.info, one) {
 		d.rule.unknown = true
@@ -158,11 +158,11 @@ func (d *ruleDecoder) xtTarget(x xtExtension) {
 	}
 }
 
-// natRange takes in struct nf_nat_range2 (include/uapi/linux/netfilter/nf_nat.h).
+// natRange decodes struct nf_nat_range2 (include/uapi/linux/netfilter/nf_nat.h).
 func (d *ruleDecoder) natRange(r xt.NatRange, base uint16) {
 	flags := xt.NatRangeFlags(r.Flags)
 	if flags&xt.NatRangeMapIPs == 0 {
-		return // To another port of where it was going.
+		return // Only the port changes.
 	}
 	if flags&xt.NatRangeProtoOffset == 0 {
 		base = 0
@@ -179,5 +179,5 @@ func (d *ruleDecoder) natRange(r xt.NatRange, base uint16) {
 	d.rule.target = &target
 }
 
-// natIP is an address by its bytes; it is never nil, which would stand for no address.
+// natIP returns the bytes of an address, never nil: that would mean that there is none.
 func natIP(ip net.IP) []byte { return append(make([]byte, 0, len(ip)), ip...) }

@@ -1,3 +1,3 @@
-// Package socket lists the sockets of the host's network that take in what others send, from
-// sock_diag(7) or from the files below /proc/PID/net (proc_pid_net(5)).
+// Package socket lists the listening sockets of the host's network namespace, from sock_diag(7)
+// or from the files below /proc/PID/net (proc_pid_net(5)).
 package socket

@@ -75,7 +75,7 @@ func addDiagMessage(found *socketList, protocol Protocol, data []byte) error {
 	for _, address := range addresses {
 		socket.Address = netip.AddrPortFrom(address, port)
 		socket.DualStack = address == netip.IPv6Unspecified() && !attributes.onlyV6
-		// The kernel gives a UDP socket its place in the table along with its port.
+		// Without a port it is not listening: it is not bound yet.
 		if port != 0 && !found.add(socket) {
 			return nil
 		}

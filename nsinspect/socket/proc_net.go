@@ -38,8 +38,8 @@ func procTables(protocol Protocol) []string {
 	}
 }
 
-// list adds the sockets of a protocol. What could be read is added also where there is an
-// error; it is errNoProtocol where there is no file.
+// list adds the sockets of a protocol, those that could be read also with an error. That is
+// errNoProtocol if there is no file.
 func (n procNet) list(ctx context.Context, protocol Protocol, found *socketList) error {
 	present := false
 	var failures []error
@@ -59,9 +59,9 @@ func (n procNet) list(ctx context.Context, protocol Protocol, found *socketList)
 	return errors.Join(failures...)
 }
 
-// completeSCTP adds what sock_diag left out. Where its answer takes more than one message, the
-// kernel can pass by the endpoint that did not fit (net/sctp/diag.c, sctp_ep_dump; seen with
-// Linux 6.1), and a process that binds many addresses, such as those of 127.0.0.0/8, makes it so.
+// completeSCTP adds the sockets that sock_diag left out. If its answer takes several messages, the
+// kernel can skip the endpoint that did not fit into one (net/sctp/diag.c, sctp_ep_dump; seen
+// with Linux 6.1), which a process can cause by binding many addresses of 127.0.0.0/8.
 func (n procNet) completeSCTP(ctx context.Context, found *socketList) error {
 	all := newSocketList()
 	err := n.list(ctx, SCTP, &all)
@@ -108,8 +108,8 @@ func readTable(ctx context.Context, text io.Reader, protocol Protocol, found *so
 	return errors.Join(lines.Err(), malformed)
 }
 
-// addRow adds the socket of a row if it is one that takes in what others send. more says
-// whether to read on, and ok whether the row could be read.
+// addRow adds the socket of a row if that is a listening one. It reports whether there may be
+// more, and whether the row could be read.
 func addRow(found *socketList, protocol Protocol, line []byte) (more, ok bool) {
 	if protocol == SCTP {
 		return addEndpoint(found, line)

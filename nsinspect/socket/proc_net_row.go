@@ -23,27 +23,20 @@ type socketRow struct {
 //
 //	sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode ...
 func parseSocketRow(line []byte) (socketRow, bool) {
-	var fields [10][]byte
-	for i := range fields {
-		fields[i], line = procfd.CutField(line)
-	}
-	address, ok := parseKernelAddrPort(fields[1])
-	if !ok {
+	fields := procfd.FieldsOf(line)
+	fields.Skip(1)
+	address, ok := parseKernelAddrPort(fields.Next())
+	row := socketRow{address: address}
+	fields.Skip(1)
+	row.state = fields.Uint(16, 8)
+	fields.Skip(3)
+	row.uid = uint32(fields.Uint(10, 32))
+	fields.Skip(1)
+	row.inode = fields.Uint(10, 64)
+	if !ok || !fields.Whole() {
 		return socketRow{}, false
 	}
-	state, err := strconv.ParseUint(string(fields[3]), 16, 8)
-	if err != nil {
-		return socketRow{}, false
-	}
-	uid, err := strconv.ParseUint(string(fields[7]), 10, 32)
-	if err != nil {
-		return socketRow{}, false
-	}
-	inode, err := strconv.ParseUint(string(fields[9]), 10, 64)
-	if err != nil {
-		return socketRow{}, false
-	}
-	return socketRow{address: address, state: state, uid: uint32(uid), inode: inode}, true
+	return row, true
 }
 
 // parseKernelAddrPort decodes an address and port in hex, such as "0100007F:0016". The
@@ -76,24 +69,14 @@ func parseKernelAddrPort(text []byte) (netip.AddrPort, bool) {
 //
 // The addresses are in the usual form, the one that is used first with a star before it.
 func addEndpoint(found *socketList, line []byte) (more, ok bool) {
-	var fields [8][]byte
-	for i := range fields {
-		fields[i], line = procfd.CutField(line)
-	}
-	port, err := strconv.ParseUint(string(fields[5]), 10, 16)
-	if err != nil {
-		return true, false
-	}
-	uid, err := strconv.ParseUint(string(fields[6]), 10, 32)
-	if err != nil {
-		return true, false
-	}
-	inode, err := strconv.ParseUint(string(fields[7]), 10, 64)
-	if err != nil {
+	fields := procfd.FieldsOf(line)
+	fields.Skip(5)
+	port, uid, inode := fields.Uint(10, 16), fields.Uint(10, 32), fields.Uint(10, 64)
+	if !fields.Whole() {
 		return true, false
 	}
 	seen := 0
-	for text := range bytes.FieldsSeq(line) {
+	for text := range bytes.FieldsSeq(fields.Rest()) {
 		address, err := netip.ParseAddr(string(bytes.TrimPrefix(text, []byte{'*'})))
 		if err != nil {
 			return true, false

@@ -63,8 +63,8 @@ func (d *sockDiag) close() {
 	d.conn = nil
 }
 
-// list adds the sockets of a protocol, or fails as a whole: half of a table would look like
-// all of it.
+// list adds the sockets of a protocol, or fails as a whole: half of a table must not pass for all
+// of it.
 func (d *sockDiag) list(ctx context.Context, protocol Protocol, found *socketList) error {
 	for _, family := range [...]uint8{unix.AF_INET, unix.AF_INET6} {
 		if err := d.dump(ctx, protocol, diagProtocolOf(protocol), family, found); err != nil {
@@ -92,13 +92,13 @@ func (d *sockDiag) dump(ctx context.Context, protocol Protocol, question diagPro
 	}
 	for message, err := range d.conn.ReceiveIter() {
 		if errors.Is(err, unix.ENOENT) {
-			return err // The whole answer: the kernel does not know the protocol.
+			return err // The kernel does not know the protocol.
 		}
 		if err = errors.Join(err, ctx.Err()); err == nil {
 			err = addDiagMessage(found, protocol, message.Data)
 		}
 		if err != nil || found.truncated {
-			// Else leaving the loop would first read the rest of the dump.
+			// Otherwise leaving the loop would first read the rest of the dump.
 			d.close()
 			return err
 		}

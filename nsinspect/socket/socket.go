@@ -20,24 +20,24 @@ const (
 	UDP     Protocol = "UDP"
 	SCTP    Protocol = "SCTP"
 	UDPLite Protocol = "UDP-Lite"
-	// Raw sockets (raw(7)) take in a whole IP protocol: its number stands for the port.
-	// Those of IPPROTO_RAW only send, and are none.
+	// Raw sockets (raw(7)) receive a whole IP protocol: its number stands for the port.
+	// Those of IPPROTO_RAW only send, and are left out.
 	Raw Protocol = "raw"
 )
 
 // Protocols returns every protocol, in the order of a table's sockets.
 func Protocols() []Protocol { return []Protocol{TCP, UDP, SCTP, UDPLite, Raw} }
 
-// Socket is a socket that takes in what others send to a port of the host: a TCP or SCTP
-// socket that listens, or one of UDP, UDP-Lite or raw that is bound and not connected. An
-// SCTP socket with several addresses is one Socket for each.
+// Socket is a listening socket: a TCP or SCTP socket that listens, or one of UDP, UDP-Lite or raw
+// that is bound and not connected. An SCTP socket with several addresses is one Socket for
+// each.
 type Socket struct {
 	Protocol Protocol `json:"protocol"`
 	// Address is the local address and port. The unspecified address stands for all. A
 	// socket of IPv6 on an address of IPv4 is shown with that.
 	Address netip.AddrPort `json:"address"`
-	// DualStack says that an IPv6 socket on all addresses takes IPv4 in as well. It is
-	// known from sock_diag only: from elsewhere, take it for granted.
+	// DualStack reports that an IPv6 socket on all addresses receives IPv4 as well. Only
+	// sock_diag shows it: of a socket from another source, assume it.
 	DualStack bool `json:"dualStack,omitempty"`
 	// Inode identifies the socket for as long as it is open (/proc/PID/fd). It is 0 where
 	// no process can hold it any more.
@@ -69,21 +69,21 @@ const maxSockets = 64 << 10
 type Table struct {
 	// Sockets are sorted by protocol, port, address and inode.
 	Sockets []Socket
-	// Sources says of each protocol what it was read from.
+	// Sources is what each protocol was read from.
 	Sources map[Protocol]Source
-	// Absent are the protocols that this kernel does not have: nobody listens there.
+	// Absent are the protocols that this kernel does not have: no process listens there.
 	Absent []Protocol
-	// Failed says of each protocol that could not be read, or not whole, why. Whether
+	// Failed has the error of each protocol that could not be read, or not whole. Whether
 	// more of its sockets are there is unknown.
 	Failed map[Protocol]error
-	// Truncated says that there were more sockets than the cap.
+	// Truncated reports that there were more sockets than the cap.
 	Truncated bool
 }
 
 // errNoProtocol is the answer for a protocol that the kernel lacks.
 var errNoProtocol = errors.New("the kernel does not have this protocol")
 
-// List lists the sockets of the host's network namespace that take in what others send.
+// List lists the listening sockets of the host's network namespace.
 //
 // sock_diag (sock_diag(7)) is asked first. Where this process is in another network
 // namespace, that takes CAP_SYS_ADMIN; without, and for what sock_diag does not know, the
@@ -91,8 +91,7 @@ var errNoProtocol = errors.New("the kernel does not have this protocol")
 // no right. The kernel may load the modules that answer sock_diag (tcp_diag, udp_diag,
 // sctp_diag), but never a protocol.
 //
-// The table is what the kernel shows bit by bit: sockets that come and go meanwhile may be
-// missing. The error is nil as long as one protocol could be read; see Failed for others.
+// The kernel shows the table in parts: sockets that come and go meanwhile may be missing. The error is nil as long as one protocol could be read; see Failed for others.
 func List(ctx context.Context, host *nsinspect.Host) (Table, error) {
 	if host.Ref().PID == 0 {
 		return Table{}, nsinspect.ErrNoHost
@@ -164,7 +163,7 @@ func (t *Table) failures() error {
 	return errors.Join(all...)
 }
 
-// sort also drops what was shown twice, as a table that changes while it is read can be.
+// sort also drops duplicates, which a table has that changes while it is read.
 func (t *Table) sort() {
 	order := make(map[Protocol]int)
 	for i, protocol := range Protocols() {
@@ -190,7 +189,7 @@ type socketList struct {
 
 func newSocketList() socketList { return socketList{limit: maxSockets} }
 
-// add says whether there is room for more.
+// add reports whether there is room for more.
 func (l *socketList) add(socket Socket) bool {
 	if len(l.sockets) == l.limit {
 		l.truncated = true

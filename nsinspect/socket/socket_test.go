@@ -220,7 +220,7 @@ func TestComplete(t *testing.T) {
 	}
 }
 
-// The kernel's own tables, through both ways: whoever may ask sock_diag about this process's
+// The kernel's own tables, from both sources: a process that may ask sock_diag about this one's
 // network may read its files too. Other processes come and go, so only our own is looked for.
 func TestSocketsOfThisProcess(t *testing.T) {
 	listener := listenTCP(t)

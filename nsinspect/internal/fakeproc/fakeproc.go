@@ -24,16 +24,17 @@ type Proc struct {
 type Process struct {
 	PID  int
 	Comm string
-	// stat is the text behind the command; "" for that of a running process.
+	// Stat is the text behind the command; "" for that of a running process.
 	Stat   string
 	Cgroup string
-	// ns names the namespaces of the leader by kind. A name below "forbidden/" can't be read by a
+	// NS names the namespaces of the leader by kind. A name below "forbidden/" can't be read by a
 	// test that runs WithoutRights.
 	NS map[string]string
-	// others are the threads besides the leader.
+	// Others are the threads besides the leader.
 	Others []Thread
 }
 
+// Thread is a thread of a fake process.
 type Thread struct {
 	TID    int
 	Stat   string
@@ -41,14 +42,16 @@ type Thread struct {
 	NS     map[string]string
 }
 
+// Texts of /proc/PID/stat behind the command.
 const (
-	// statRest is what stands behind the flags, up to the time of the start.
+	// StatRest is what stands behind the flags, up to the time of the start.
 	StatRest     = " 0 0 0 0 0 0 0 0 20 0 1 0 100"
 	RunningStat  = "S 1 1 1 0 -1 4194560" + StatRest
 	ZombieStat   = "Z 1 1 1 0 -1 4194316" + StatRest
 	KthreaddStat = "S 0 0 0 0 -1 2129984" + StatRest
 )
 
+// New makes a procfs without processes, which is removed when the test ends.
 func New(t testing.TB) *Proc {
 	t.Helper()
 	f := &Proc{t: t, base: t.TempDir()}
@@ -89,6 +92,7 @@ func (f *Proc) files(dir, comm string, thread Thread) {
 	}
 }
 
+// Mkdir makes a directory, and those above it.
 func (f *Proc) Mkdir(name string) {
 	f.t.Helper()
 	if err := os.MkdirAll(filepath.Join(f.base, name), 0o755); err != nil {
@@ -96,6 +100,7 @@ func (f *Proc) Mkdir(name string) {
 	}
 }
 
+// Write writes a file, in a directory that may not be there yet.
 func (f *Proc) Write(name, text string) {
 	f.t.Helper()
 	f.Mkdir(filepath.Dir(name))
@@ -104,6 +109,7 @@ func (f *Proc) Write(name, text string) {
 	}
 }
 
+// Link makes a symbolic link.
 func (f *Proc) Link(target, name string) {
 	f.t.Helper()
 	if err := os.Symlink(target, filepath.Join(f.base, name)); err != nil {
@@ -111,8 +117,8 @@ func (f *Proc) Link(target, name string) {
 	}
 }
 
-// WithoutRights runs a look at the fake procfs to which what is forbidden is denied. For
-// root that takes giving up, on this thread, the rights to pass by the files' modes.
+// WithoutRights calls look without access to what is forbidden. Root gives up, on this thread, the
+// capability to override the modes of files.
 func (f *Proc) WithoutRights(look func()) {
 	f.t.Helper()
 	if err := os.Chmod(filepath.Join(f.base, "forbidden"), 0); err != nil {
@@ -141,6 +147,7 @@ func AllKinds(prefix string) map[string]string {
 	return names
 }
 
+// Remove removes a file, or a directory with all that is in it.
 func (f *Proc) Remove(name string) {
 	f.t.Helper()
 	if err := os.RemoveAll(filepath.Join(f.base, name)); err != nil {

@@ -13,14 +13,14 @@ import (
 )
 
 // dumpBuffer is the size of the buffer for each part of a dump. The kernel fills parts as large
-// as the reader's last buffer, up to 32 KiB (net/netlink/af_netlink.c, netlink_dump). That is
-// not about speed alone: an object that fits into no part ends the dump of rules without an
-// error, and the library by itself would leave it at some 4 KiB.
+// as the reader's last buffer, up to 32 KiB (net/netlink/af_netlink.c, netlink_dump). Speed
+// is not the only reason: an object that fits into no part silently ends the dump of rules, and
+// the library's default is about 4 KiB.
 const dumpBuffer = 32 << 10
 
 // Dial opens a netlink socket (netlink(7)) of this protocol in the host's network
-// namespace. The socket stays there whichever thread uses it. Its reads end when the
-// context does, by its deadline.
+// namespace. The socket stays there, whichever thread uses it. Its reads fail after the
+// context's deadline.
 //
 // Where this process is elsewhere, it takes CAP_SYS_ADMIN to enter that namespace
 // (setns(2)): [nsinspect.ErrDenied] without.
@@ -44,9 +44,9 @@ func Dial(ctx context.Context, host *nsinspect.Host, protocol int) (*netlink.Con
 	return conn, nil
 }
 
-// hearKernelOnly connects a netlink socket to the kernel, after which no message of a process
-// gets in. Else whoever has CAP_NET_ADMIN in the host's network namespace could end a dump
-// before its time, and so hide what follows.
+// hearKernelOnly connects a netlink socket to the kernel, so that it receives no message from a
+// process. Otherwise a process with CAP_NET_ADMIN in the host's network namespace could end a
+// dump early, and so hide what follows.
 func hearKernelOnly(conn *netlink.Conn) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {

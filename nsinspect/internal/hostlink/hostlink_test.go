@@ -73,7 +73,7 @@ func TestDialHostHearsKernelOnly(t *testing.T) {
 	defer procfd.Close(other)
 	forged := make([]byte, unix.NLMSG_HDRLEN)
 	forged[0], forged[4], forged[6] = unix.NLMSG_HDRLEN, unix.NLMSG_DONE, unix.NLM_F_MULTI
-	// EPERM is the answer to whoever lacks CAP_NET_ADMIN.
+	// EPERM is the answer without CAP_NET_ADMIN.
 	if err := unix.Sendto(other, forged, 0, own); !errors.Is(err, unix.ECONNREFUSED) && !errors.Is(err, unix.EPERM) {
 		t.Errorf("a process's message to the socket: %v, want %v", err, unix.ECONNREFUSED)
 	}

@@ -87,5 +87,5 @@ func Retry(call func() (int, error)) (int, error) {
 	}
 }
 
-// Close closes a descriptor that was only read from: its error says nothing.
+// Close closes a descriptor that was only read from, so that its error does not matter.
 func Close(fd int) { _ = unix.Close(fd) }

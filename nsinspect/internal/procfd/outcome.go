@@ -9,11 +9,11 @@ import (
 
 // The outcomes of a read that gave no value. They are told apart with errors.Is.
 var (
-	// ErrVanished says that the process or thread ended: normal, not a gap.
+	// ErrVanished reports that the process or thread ended: normal, not a gap.
 	ErrVanished = errors.New("vanished")
-	// ErrDenied says that the kernel or a security module refused the look: a gap.
+	// ErrDenied reports that the kernel or a security module refused access: a gap.
 	ErrDenied = errors.New("denied")
-	// ErrTooLarge says that a text was longer than its cap, so it was not judged.
+	// ErrTooLarge reports that there was more than a cap allows, so that not all was read.
 	ErrTooLarge = errors.New("larger than its cap")
 )
 
