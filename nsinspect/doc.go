@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package nsinspect reads from the Linux kernel which namespaces processes and threads are
 // really in. Packages below it read cgroups, sockets and the rules of the packet filter.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package netfilter finds the ports of the host that its packet filter forwards to other
 // addresses: rules for DNAT in nf_tables and in legacy iptables.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package netfilter
 
 // Names tell what the programs that make rules mean by the names of chains and by comments.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package nstest has the namespaces and ports of a host and of its containers, for the tests
 // of what judges them and of what shows the verdicts.
 package nstest

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package fakehost opens what package fakeproc makes, for tests of packages above nsinspect.
 package fakehost
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package fakeproc makes directories that look like a procfs, for tests of what reads one.
 package fakeproc
 

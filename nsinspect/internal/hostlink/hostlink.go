@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package hostlink opens netlink sockets in the network namespace of the host.
 package hostlink
 
