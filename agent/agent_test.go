@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package agent
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -13,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
@@ -102,35 +106,60 @@ func (d *daemon) Watch(ctx context.Context, subscribed func(), changed func(inve
 
 func (d *daemon) Close() error { return nil }
 
-// observed is an agent's reporter and observer, and the agent itself under way.
+// observed is an agent that runs, with its metrics.
 type observed struct {
-	agent *Agent
-	mu    sync.Mutex
-	scans map[string]int
-	stage map[string]int
+	agent    *Agent
+	registry *prometheus.Registry
+	// counted is how many scans of a kind there were at the last question.
+	counted map[string]int
 }
 
 func (w *observed) Publish(*audit.Result) {}
 
-func (w *observed) ScanDone(kind string, _ time.Duration, _ error, _ time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.scans[kind]++
-}
-
-func (w *observed) Error(stage string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.stage[stage]++
+// newObserved makes an agent that scans a procfs whose pid host stands for the host.
+func newObserved(t *testing.T, d *daemon, procfs *nsinspect.FS, host int) *observed {
+	t.Helper()
+	w := &observed{registry: prometheus.NewRegistry(), counted: make(map[string]int)}
+	var err error
+	w.agent, err = New(Config{
+		Procfs: procfs, Settle: scan.DefaultSettle, Dial: d.dial,
+		Hosts: func(int) []nsinspect.HostCandidate {
+			return []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: host}}
+		},
+		Interval: 30 * time.Second, Timeout: time.Minute,
+		Sinks: []Sink{w}, Registerer: w.registry, Logger: slog.New(slog.DiscardHandler),
+	})
+	scantest.Must(t, err)
+	return w
 }
 
 // count returns how many scans of a kind there were since the last question.
-func (w *observed) count(kind string) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := w.scans[kind]
-	w.scans[kind] = 0
-	return n
+func (w *observed) count(t *testing.T, kind string) int {
+	t.Helper()
+	before := w.counted[kind]
+	w.counted[kind] = series(t, w.registry)["nsaudit_scan_duration_seconds{"+kind+"}"]
+	return w.counted[kind] - before
+}
+
+// series returns the value of each counter and gauge, and the count of each histogram, by
+// its name and the values of its labels.
+func series(t *testing.T, registry *prometheus.Registry) map[string]int {
+	t.Helper()
+	families, err := registry.Gather()
+	scantest.Must(t, err)
+	all := make(map[string]int)
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			var labels []string
+			for _, label := range metric.GetLabel() {
+				labels = append(labels, label.GetValue())
+			}
+			value := metric.GetCounter().GetValue() + metric.GetGauge().GetValue()
+			name := fmt.Sprintf("%s{%s}", family.GetName(), strings.Join(labels, ","))
+			all[name] = int(value) + int(metric.GetHistogram().GetSampleCount())
+		}
+	}
+	return all
 }
 
 func (w *observed) containers() []string {
@@ -144,16 +173,7 @@ func (w *observed) containers() []string {
 // watching runs an agent in a bubble of time until the test ends.
 func watching(t *testing.T, d *daemon, procfs *nsinspect.FS) *observed {
 	t.Helper()
-	w := &observed{scans: make(map[string]int), stage: make(map[string]int)}
-	w.agent = New(Config{
-		Scanner: scan.Config{Procfs: procfs, Settle: scan.DefaultSettle},
-		Dial:    d.dial,
-		Hosts: func(int) []nsinspect.HostCandidate {
-			return []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}
-		},
-		Interval: 30 * time.Second, Timeout: time.Minute,
-		Sinks: []Sink{w}, Observer: w, Logger: slog.New(slog.DiscardHandler),
-	})
+	w := newObserved(t, d, procfs, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup
 	ended.Go(func() { w.agent.Run(ctx) })
@@ -179,16 +199,16 @@ func TestAgentFollowsEvents(t *testing.T) {
 		a, b := scantest.Named("a", inventory.Running, 42), scantest.Named("b", inventory.Running, 43)
 		d := newDaemon(a)
 		w := watching(t, d, fs)
-		check(t, "full scans at the start", true, w.count(FullScan) >= 1)
+		check(t, "full scans at the start", true, w.count(t, fullScan) >= 1)
 
 		d.set(func() { d.containers[b.Key()] = b })
 		d.changes <- b.Key()
 		time.Sleep(time.Second)
-		check(t, "targeted scans", 1, w.count(TargetedScan))
+		check(t, "targeted scans", 1, w.count(t, targetedScan))
 		check(t, "after b started", []string{"a running 1", "b running 1"}, w.containers())
 
 		time.Sleep(70 * time.Second)
-		check(t, "full scans in 70 seconds", 2, w.count(FullScan))
+		check(t, "full scans in 70 seconds", 2, w.count(t, fullScan))
 
 		scantest.Must(t, os.RemoveAll(filepath.Join(fs.Root(), "42")))
 		d.set(func() { delete(d.containers, a.Key()) })
@@ -204,11 +224,11 @@ func TestAgentLooksAtAllWhenAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDaemon()
 		w := watching(t, d, fs)
-		w.count(FullScan)
+		w.count(t, fullScan)
 		w.agent.queue.AddAll()
 		time.Sleep(time.Second)
-		check(t, "full scans", 1, w.count(FullScan))
-		check(t, "targeted scans", 0, w.count(TargetedScan))
+		check(t, "full scans", 1, w.count(t, fullScan))
+		check(t, "targeted scans", 0, w.count(t, targetedScan))
 	})
 }
 
@@ -218,7 +238,7 @@ func TestAgentOutlivesContainerd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDaemon(scantest.Named("a", inventory.Running, 42))
 		w := watching(t, d, fs)
-		scantest.Must(t, w.agent.CheckContainerd())
+		scantest.Must(t, w.agent.CheckRuntime())
 
 		d.set(func() { d.down = true })
 		d.broken <- errDown
@@ -228,16 +248,16 @@ func TestAgentOutlivesContainerd(t *testing.T) {
 		if len(findings) != 1 || findings[0].Reason() != "HostNetworkShared" {
 			t.Errorf("findings while containerd is down: %+v", findings)
 		}
-		if err := w.agent.CheckContainerd(); !errors.Is(err, errDown) || w.agent.Connected() {
-			t.Errorf("CheckContainerd: %v, connected %v", err, w.agent.Connected())
+		if err := w.agent.CheckRuntime(); !errors.Is(err, errDown) || w.agent.Connected() {
+			t.Errorf("CheckRuntime: %v, connected %v", err, w.agent.Connected())
 		}
 		scantest.Must(t, w.agent.CheckScan())
 
 		d.set(func() { d.down = false })
-		w.count(FullScan)
+		w.count(t, fullScan)
 		time.Sleep(reconnect + time.Second)
-		scantest.Must(t, w.agent.CheckContainerd())
-		check(t, "full scan after it is back", true, w.count(FullScan) >= 1)
+		scantest.Must(t, w.agent.CheckRuntime())
+		check(t, "full scan after it is back", true, w.count(t, fullScan) >= 1)
 	})
 }
 
@@ -265,20 +285,15 @@ func TestAgentReportsNoHost(t *testing.T) {
 	t.Parallel()
 	fs := scantest.Procfs(t, map[int]string{42: "/kubepods/" + scantest.HexID("a")})
 	synctest.Test(t, func(t *testing.T) {
-		w := &observed{scans: make(map[string]int), stage: make(map[string]int)}
-		agent := New(Config{
-			Scanner: scan.Config{Procfs: fs}, Dial: newDaemon().dial,
-			Hosts: func(int) []nsinspect.HostCandidate {
-				return []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 9}}
-			},
-			Timeout: time.Minute, Observer: w, Logger: slog.New(slog.DiscardHandler),
-		})
+		w := newObserved(t, newDaemon(), fs, 9)
+		agent := w.agent
 		if err := agent.CheckHost(); !errors.Is(err, errNoScan) {
 			t.Errorf("before the first scan: %v", err)
 		}
 		if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "can be compared with the host") {
 			t.Errorf("Once: %v", err)
 		}
-		check(t, "errors", map[string]int{StageHost: 1}, w.stage)
+		check(t, "errors at the host", 1, series(t, w.registry)["nsaudit_errors_total{host}"])
+		check(t, "errors of scans", 0, series(t, w.registry)["nsaudit_errors_total{scan}"])
 	})
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package agent
 
 import (
@@ -16,28 +18,25 @@ var errNoScan = errors.New("no scan is done yet")
 // Result returns what is known of the node, or nil before the first scan.
 func (a *Agent) Result() *audit.Result { return a.result.Load() }
 
-// Connected says whether there is a connection to containerd.
-func (a *Agent) Connected() bool {
-	_, err := a.link.Get_()
-	return err == nil
-}
+// Connected reports whether there is a connection to containerd.
+func (a *Agent) Connected() bool { return a.watcher.Err() == nil }
 
-// CheckLoop tells whether the agent hangs: a scan runs for far longer than it may. The
-// kernel may keep a read of procfs waiting that nothing can interrupt.
+// CheckLoop returns an error if the agent hangs: a scan runs for far longer than it may. A
+// read of procfs can block in the kernel, where nothing can interrupt it.
 func (a *Agent) CheckLoop() error {
 	since := a.busySince.Load()
 	if since == 0 {
 		return nil
 	}
 	if busy := time.Since(time.Unix(0, since)); busy > 2*a.config.Timeout {
-		return fmt.Errorf("a scan hangs for %s, though it may take %s", busy.Round(time.Second), a.config.Timeout)
+		return fmt.Errorf("a scan has been running for %s, and may take %s", busy.Round(time.Second), a.config.Timeout)
 	}
 	return nil
 }
 
-// CheckScan tells why there is no full scan of late.
+// CheckScan returns an error unless a full scan has succeeded recently.
 func (a *Agent) CheckScan() error {
-	last := a.fullScan.Load()
+	last := a.lastFull.Load()
 	switch {
 	case last == nil:
 		return errNoScan
@@ -45,12 +44,13 @@ func (a *Agent) CheckScan() error {
 		return last.err
 	}
 	if age := time.Since(last.success); age > 2*a.config.Interval+a.config.Timeout {
-		return fmt.Errorf("the last full scan was %s ago, though there is one each %s", age.Round(time.Second), a.config.Interval)
+		return fmt.Errorf("the last full scan was %s ago, and one is due every %s", age.Round(time.Second), a.config.Interval)
 	}
 	return nil
 }
 
-// CheckHost tells why nothing can be compared with the host.
+// CheckHost returns an error if there is no host reference, so that nothing can be compared
+// with the host.
 func (a *Agent) CheckHost() error {
 	result := a.result.Load()
 	if result == nil {
@@ -59,8 +59,8 @@ func (a *Agent) CheckHost() error {
 	return hostProblem(result.Snapshot.Coverage.Gaps)
 }
 
-// hostProblem joins why there is no host reference with what was refused, which mostly is
-// the reason.
+// hostProblem joins why there is no host reference with what was denied, which mostly is the
+// cause.
 func hostProblem(gaps []snapshot.Gap) error {
 	var errs []error
 	lost := false
@@ -76,9 +76,10 @@ func hostProblem(gaps []snapshot.Gap) error {
 	return fmt.Errorf("no container can be compared with the host: %w", errors.Join(errs...))
 }
 
-// CheckContainerd tells why containerd does not say who the containers are.
-func (a *Agent) CheckContainerd() error {
-	if _, err := a.link.Get_(); err != nil {
+// CheckRuntime returns an error unless the last full scan got the containers from
+// containerd.
+func (a *Agent) CheckRuntime() error {
+	if err := a.watcher.Err(); err != nil {
 		return err
 	}
 	result := a.result.Load()

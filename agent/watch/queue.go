@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package watch
 
 import (
@@ -8,24 +10,27 @@ import (
 	"github.com/nsaudit/nsaudit/agent/inventory"
 )
 
-// maxTargets is the number of containers above which one full scan is the cheaper look.
+// maxTargets is the number of containers above which one full scan is cheaper.
 const maxTargets = 32
 
-// queue is what the loop is to look at next: some containers, or everything.
+// Queue is what is to be scanned next: some containers, or the whole node.
 type Queue struct {
-	// ready has a value whenever there is something to take.
-	Ready chan struct{}
+	ready chan struct{}
 
 	mu   sync.Mutex
 	keys map[inventory.Key]struct{}
 	full bool
 }
 
+// NewQueue returns an empty queue.
 func NewQueue() *Queue {
-	return &Queue{Ready: make(chan struct{}, 1), keys: make(map[inventory.Key]struct{})}
+	return &Queue{ready: make(chan struct{}, 1), keys: make(map[inventory.Key]struct{})}
 }
 
-// add asks for a look at one container.
+// Ready returns a channel that has a value whenever there is something to take.
+func (q *Queue) Ready() <-chan struct{} { return q.ready }
+
+// Add asks for a scan of one container.
 func (q *Queue) Add(key inventory.Key) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -36,7 +41,7 @@ func (q *Queue) Add(key inventory.Key) {
 	q.signal()
 }
 
-// addAll asks for a full scan.
+// AddAll asks for a full scan.
 func (q *Queue) AddAll() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -46,12 +51,12 @@ func (q *Queue) AddAll() {
 
 func (q *Queue) signal() {
 	select {
-	case q.Ready <- struct{}{}:
+	case q.ready <- struct{}{}:
 	default: // The one that is there stands for all.
 	}
 }
 
-// take empties the queue. Full makes the keys superfluous.
+// Take empties the queue. With full, the keys say nothing more.
 func (q *Queue) Take() (keys []inventory.Key, full bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

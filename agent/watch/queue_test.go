@@ -33,7 +33,7 @@ func TestQueue(t *testing.T) {
 				q.Add(inventory.Key{ID: fmt.Sprint(i)})
 				q.Add(inventory.Key{ID: fmt.Sprint(i)}) // Twice is once.
 			}
-			if signalled := len(q.Ready) == 1; signalled != (test.all || test.add > 0) {
+			if signalled := len(q.Ready()) == 1; signalled != (test.all || test.add > 0) {
 				t.Errorf("ready: %v", signalled)
 			}
 			if keys, full := q.Take(); len(keys) != test.keys || full != test.full {

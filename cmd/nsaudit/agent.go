@@ -9,10 +9,12 @@ import (
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nsaudit/nsaudit/agent"
+	"github.com/nsaudit/nsaudit/agent/logkey"
 	"github.com/nsaudit/nsaudit/agent/report/events"
 	"github.com/nsaudit/nsaudit/agent/report/journal"
 	"github.com/nsaudit/nsaudit/agent/report/metrics"
@@ -97,40 +99,38 @@ func newWatcher(std streams, options *agentOptions, procfs *nsinspect.FS) (*watc
 	if err != nil {
 		return nil, err
 	}
-	exporter := metrics.Config{
-		Build: build(), Stages: agent.Stages(), Connected: func() bool { return w.agent.Connected() }, Logger: w.logger,
+	registry := prometheus.NewRegistry()
+	w.metrics, err = metrics.New(metrics.Config{Registry: registry, Build: build(), Logger: w.logger})
+	if err != nil {
+		return nil, err
 	}
-	sinks := []agent.Sink{journal.New(newLogger(std.out, options)), w.page}
+	sinks := []agent.Sink{journal.New(newLogger(std.out, options)), w.metrics, w.page}
 	if client != nil {
 		w.events, err = events.New(events.Config{
-			Client: client, Node: node, TTL: options.eventTTL, Logger: w.logger,
-			Sent: func(result events.Result) { w.metrics.EventSent(string(result)) },
+			Client: client, Node: node, TTL: options.eventTTL, Registerer: registry, Logger: w.logger,
 		})
 		if err != nil {
 			return nil, err
 		}
 		sinks = append(sinks, w.events)
-		exporter.EventsPending = w.events.Pending
-		for _, result := range events.Results() {
-			exporter.EventResults = append(exporter.EventResults, string(result))
-		}
 	} else {
-		w.logger.Info("no cluster: findings are not sent as Events")
+		w.logger.Info("No cluster: findings are not sent as Events")
 	}
-	w.metrics = metrics.New(exporter)
-	w.agent = agent.New(agent.Config{
-		Scanner: scan.Config{Procfs: procfs, Node: node, Settle: scan.DefaultSettle},
-		Dial:    dialer(options.address, w.logger),
+	w.agent, err = agent.New(agent.Config{
+		Procfs: procfs,
+		Node:   node,
+		Settle: scan.DefaultSettle,
+		Dial:   dialer(options.address, w.logger),
 		Hosts: func(daemon int) []nsinspect.HostCandidate {
 			return hostCandidates(options.hostPID, procfs.Self(), daemon)
 		},
-		Interval: options.interval,
-		Timeout:  options.timeout,
-		Sinks:    append(sinks, w.metrics),
-		Observer: w.metrics,
-		Logger:   w.logger,
+		Interval:   options.interval,
+		Timeout:    options.timeout,
+		Sinks:      sinks,
+		Registerer: registry,
+		Logger:     w.logger,
 	})
-	return w, nil
+	return w, err
 }
 
 // flushTimeout is how long the end waits for Events that the API server has not taken yet:
@@ -144,7 +144,7 @@ func (w *watcher) run(ctx context.Context) error {
 		if err := server.Listen(ctx); err != nil {
 			return err
 		}
-		w.logger.Info("listening", slog.Any("addresses", server.Addresses()))
+		w.logger.Info("Listening", slog.Any(logkey.Addresses, server.Addresses()))
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	if w.options.listen != "" {
@@ -163,7 +163,12 @@ func (w *watcher) run(ctx context.Context) error {
 
 // once scans, and sends what it found.
 func (w *watcher) once(ctx context.Context) error {
-	return errors.Join(w.agent.Once(ctx), w.flush(ctx))
+	scanErr := w.agent.Once(ctx)
+	sendErr := w.flush(ctx)
+	if sendErr == nil && w.events != nil {
+		sendErr = w.events.Err()
+	}
+	return errors.Join(scanErr, sendErr)
 }
 
 func (w *watcher) flush(ctx context.Context) error {
@@ -184,7 +189,7 @@ func (w *watcher) pages() web.Config {
 		Ready: []web.Check{
 			{Name: "scan", Check: w.agent.CheckScan},
 			{Name: "host", Check: w.agent.CheckHost},
-			{Name: "containerd", Check: w.agent.CheckContainerd},
+			{Name: "containerd", Check: w.agent.CheckRuntime},
 		},
 		Page:   w.page,
 		Logger: w.logger,
@@ -203,8 +208,8 @@ func dialer(address string, logger *slog.Logger) watch.Dial {
 			return nil, 0, err
 		}
 		if len(others) > 0 {
-			logger.Warn("several containerds: one is asked (choose with --containerd-address)",
-				slog.String("asked", client.Address()), slog.Any("notAsked", others))
+			logger.Warn("Found several containerds, asking one: choose with --containerd-address",
+				slog.String(logkey.Socket, client.Address()), slog.Any(logkey.NotAsked, others))
 		}
 		return client, daemon, nil
 	}

@@ -115,7 +115,7 @@ func startAgent(t *testing.T, command nsaudit) *agent {
 	})
 	eventually.True(t, "the agent listens", func() bool {
 		for _, line := range a.lines(t) {
-			if line.Message == "listening" {
+			if line.Message == "Listening" {
 				a.address = line.Addresses[0]
 			}
 		}

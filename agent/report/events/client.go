@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package events
 
 import (
@@ -19,25 +21,25 @@ import (
 // makes it wait.
 const requestTimeout = 10 * time.Second
 
-// errForeign says that somebody else's Event has the name.
+// errForeign reports that an Event that is not the agent's has the name.
 var errForeign = errors.New("the name is taken by an event that is not the agent's")
 
-// delivery is one occurrence of an Event to tell of.
+// delivery is one occurrence of an Event to send.
 type delivery struct {
 	event *eventsv1.Event
-	// count is how often the API server was told before, as far as is known.
+	// count is how many occurrences the API server has, as far as is known.
 	count int32
 	// seen is when the finding was seen last, and container where.
 	seen      time.Time
 	container inventory.Key
 }
 
-// client makes the API server know Events, with the verbs create and patch alone.
+// client sends Events with the verbs create and patch alone.
 type client struct {
 	rest rest.Interface
 }
 
-// deliver tells of an occurrence, and returns how often the API server was told then.
+// deliver sends an occurrence, and returns how many the API server has then.
 func (c client) deliver(ctx context.Context, d delivery) (int32, Result, error) {
 	if d.count == 0 {
 		return c.introduce(ctx, d)
@@ -46,12 +48,12 @@ func (c client) deliver(ctx context.Context, d delivery) (int32, Result, error) 
 	if !apierrors.IsNotFound(err) {
 		return count, result, err
 	}
-	// It has expired. The new one is of now: it would look old otherwise.
+	// It has expired. The new one gets the current time: it would look old otherwise.
 	d.event.EventTime = microTime(d.seen)
 	return c.introduce(ctx, d)
 }
 
-// introduce creates an Event, or goes on with the one that is there.
+// introduce creates an Event, or continues the one that exists.
 func (c client) introduce(ctx context.Context, d delivery) (int32, Result, error) {
 	err := c.create(ctx, d.event)
 	if err == nil {
@@ -68,7 +70,7 @@ func (c client) introduce(ctx context.Context, d delivery) (int32, Result, error
 	if existing.Series != nil {
 		count = existing.Series.Count
 	}
-	// An earlier request made it, of which no answer came.
+	// An earlier request made it, whose answer was lost.
 	if existing.EventTime.Equal(&d.event.EventTime) {
 		return count, Created, nil
 	}
@@ -90,7 +92,7 @@ func (c client) read(ctx context.Context, event *eventsv1.Event) (*eventsv1.Even
 	return c.patch(ctx, event, struct{}{})
 }
 
-// refresh sets an Event's series, which begins its time to live anew.
+// refresh sets an Event's series, which restarts its time to live.
 func (c client) refresh(ctx context.Context, d delivery, count int32) (int32, Result, error) {
 	type patch struct {
 		Series eventsv1.EventSeries `json:"series"`
@@ -125,8 +127,8 @@ func microTime(t time.Time) metav1.MicroTime {
 	return metav1.NewMicroTime(t.Truncate(time.Microsecond))
 }
 
-// isSame says whether what has the Event's name is the Event. Whoever may create Events in
-// a pod's namespace could take the name first, to hide the finding.
+// isSame reports whether what has the Event's name is the Event. An attacker who may create
+// Events in a pod's namespace could take the name first, to hide the finding.
 func isSame(found, event *eventsv1.Event) bool {
 	return found.ReportingController == event.ReportingController &&
 		found.Reason == event.Reason &&

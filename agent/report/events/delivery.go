@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package events
 
 import (
@@ -19,8 +21,8 @@ func (r *Reporter) Run(ctx context.Context) error {
 	return nil
 }
 
-// Flush delivers what is pending and returns once all of it is, or with an error when the
-// context ends. It is for when Run has returned, or never ran: while Run runs, it waits.
+// Flush delivers what is pending, and returns once all of it is delivered, or with an error
+// when the context ends. It is for after Run, or without it: while Run runs, Flush waits.
 func (r *Reporter) Flush(ctx context.Context) error {
 	stop := r.start(ctx)
 	defer stop()
@@ -37,7 +39,7 @@ func (r *Reporter) Flush(ctx context.Context) error {
 	}
 }
 
-// unsent names the end last that people can do something about, if one is known.
+// unsent puts the error last that people can do something about, if one is known.
 func unsent(pending int, ended, problem error) error {
 	if problem == nil {
 		return fmt.Errorf("flush events: %d are pending: %w", pending, ended)
@@ -113,7 +115,7 @@ func (r *Reporter) process(ctx context.Context, queue queue, s *state) {
 	case err == nil:
 		r.succeed(s, next, count)
 	case ctx.Err() != nil:
-		// It says nothing about the API server.
+		// The error is the end of the context, not the API server's.
 		return
 	default:
 		result = r.fail(s, err)
@@ -123,7 +125,7 @@ func (r *Reporter) process(ctx context.Context, queue queue, s *state) {
 	} else {
 		queue.Forget(s)
 	}
-	r.sent(result)
+	r.attempts.WithLabelValues(string(result)).Inc()
 	select {
 	case r.progress <- struct{}{}:
 	default:

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -13,28 +12,25 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"k8s.io/client-go/rest"
 )
 
 // agent is a reporter, with what it says of itself.
 type agent struct {
 	*Reporter
-	mu      sync.Mutex
-	results map[Result]int
-	log     bytes.Buffer
+	registry *prometheus.Registry
+	mu       sync.Mutex
+	log      bytes.Buffer
 }
 
 func newAgent(t *testing.T, client rest.Interface) *agent {
 	t.Helper()
-	a := &agent{results: make(map[Result]int)}
+	a := &agent{registry: prometheus.NewRegistry()}
 	reporter, err := New(Config{
-		Client: client, Node: nodeName,
+		Client: client, Node: nodeName, Registerer: a.registry,
 		Logger: slog.New(slog.NewTextHandler(a, &slog.HandlerOptions{ReplaceAttr: levelAndMessage})),
-		Sent: func(result Result) {
-			a.mu.Lock()
-			defer a.mu.Unlock()
-			a.results[result]++
-		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -64,9 +60,13 @@ func (a *agent) logged() string {
 }
 
 func (a *agent) sentResults() map[Result]int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return maps.Clone(a.results)
+	sent := make(map[Result]int)
+	for _, result := range results() {
+		if count := testutil.ToFloat64(a.attempts.WithLabelValues(string(result))); count > 0 {
+			sent[result] = int(count)
+		}
+	}
+	return sent
 }
 
 func (a *agent) known() int {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package events
 
 import (
@@ -40,7 +42,7 @@ func (e *deliveryError) remedy() string {
 	return "; check that the agent can reach the API server"
 }
 
-// classOf returns what problems have in common that are logged once.
+// classOf returns the class of a problem: each class is logged once.
 func classOf(err error) string {
 	var failed *deliveryError
 	if !errors.As(err, &failed) {
@@ -55,7 +57,7 @@ type consequence int
 const (
 	// again: nothing is wrong with the Event, so it is sent again.
 	again consequence = iota
-	// move: it can't be kept with the pod.
+	// move: it can't be kept with the pod, so it goes to the node.
 	move
 	// drop: its namespace is being deleted, and the pod with it.
 	drop
@@ -75,9 +77,9 @@ func consequenceOf(err error) consequence {
 	return again
 }
 
-// isNamespaceMissing says whether the namespace is what was not found: a pod that runs on
-// the node in a namespace that the API server does not have was not made by Kubernetes, or
-// is left of what was.
+// isNamespaceMissing reports whether the namespace is what was not found: a pod of the node in
+// a namespace that the API server does not have was not created through it, or its namespace
+// was deleted.
 func isNamespaceMissing(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) || status.Status().Reason != metav1.StatusReasonNotFound {

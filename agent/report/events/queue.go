@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package events
 
 import (
@@ -26,8 +28,8 @@ func newQueue() queue {
 	)
 }
 
-// newFirst orders a queue: an Event that the API server does not have yet never waits for
-// those that are refreshed.
+// newFirst orders a queue: Events that the API server does not have yet come before those
+// that are refreshed.
 type newFirst struct {
 	created, refreshed []*state
 }

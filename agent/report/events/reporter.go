@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package events reports findings as Kubernetes Events, where people look first: in
 // kubectl describe pod and kubectl get events.
 //
@@ -18,10 +20,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/logkey"
 )
 
 // Result is what became of one attempt to deliver an Event.
@@ -41,8 +45,7 @@ const (
 	Rejected Result = "rejected"
 )
 
-// Results returns all results.
-func Results() []Result {
+func results() []Result {
 	return []Result{Created, Refreshed, Failed, Dropped, Rejected}
 }
 
@@ -65,10 +68,10 @@ type Config struct {
 	// TTL is how long the API server keeps an Event (its --event-ttl), at least a minute.
 	// Zero stands for DefaultTTL.
 	TTL time.Duration
-	// Logger is told when delivery begins to fail and when it works again.
+	// Registerer takes the reporter's metrics.
+	Registerer prometheus.Registerer
+	// Logger is for when delivery begins to fail and when it works again.
 	Logger *slog.Logger
-	// Sent, if not nil, is called after each attempt, from several goroutines.
-	Sent func(Result)
 }
 
 // Reporter keeps the API server's Events in line with the latest report.
@@ -78,7 +81,8 @@ type Reporter struct {
 	ttl    time.Duration
 	limit  int
 	logger *slog.Logger
-	sent   func(Result)
+	// attempts counts what became of attempts to deliver an Event.
+	attempts *prometheus.CounterVec
 	// turn is held by the one of Run and Flush that delivers.
 	turn chan struct{}
 	// progress has something in it after a delivery.
@@ -88,10 +92,11 @@ type Reporter struct {
 	states map[string]*state
 	// generation numbers the reports.
 	generation int
-	overflow   int
+	// omitted is the number of findings of the latest report that get no Event.
+	omitted int
 	// queue is nil while nobody delivers.
 	queue queue
-	// problem is the latest reason why an Event could not be delivered, and logged are the
+	// problem is the latest error of a delivery, and logged are the
 	// classes of problems that the log has, until all is delivered.
 	problem error
 	logged  map[string]bool
@@ -108,24 +113,21 @@ func New(config Config) (*Reporter, error) {
 	if config.TTL < minTTL {
 		return nil, fmt.Errorf("report events with a time to live of %v: it must be %v or more", config.TTL, minTTL)
 	}
-	if config.Client == nil || config.Logger == nil {
-		return nil, errors.New("report events: the client or the logger is missing")
+	if config.Client == nil || config.Logger == nil || config.Registerer == nil {
+		return nil, errors.New("report events: the client, the logger or the registerer is missing")
 	}
-	if config.Sent == nil {
-		config.Sent = func(Result) {}
-	}
-	return &Reporter{
+	r := &Reporter{
 		client:   client{rest: config.Client},
 		node:     config.Node,
 		ttl:      config.TTL,
 		limit:    maxEvents,
 		logger:   config.Logger,
-		sent:     config.Sent,
 		turn:     make(chan struct{}, 1),
 		progress: make(chan struct{}, 1),
 		states:   make(map[string]*state),
 		logged:   make(map[string]bool),
-	}, nil
+	}
+	return r, r.register(config.Registerer)
 }
 
 // Publish makes the findings of a result the ones that Events are kept of. It does not wait
@@ -155,31 +157,31 @@ func (r *Reporter) Publish(result *audit.Result) {
 
 // add takes Events that are not known yet, as far as there is room.
 func (r *Reporter) add(events []event, now time.Time) {
-	overflow := 0
+	omitted := 0
 	for _, e := range events {
 		// Two containers may be one to people, as an old and a new one of the same name are.
 		if _, ok := r.states[e.key]; ok {
 			continue
 		}
 		if len(r.states) >= r.limit {
-			overflow++
+			omitted++
 			continue
 		}
 		s := newState(e, r.generation, now)
 		r.states[e.key] = s
 		r.enqueue(s, now)
 	}
-	if overflow > 0 && r.overflow == 0 {
-		r.logger.Warn("too many findings: some get no event", "limit", r.limit, "overflow", overflow)
+	if omitted > 0 && r.omitted == 0 {
+		r.logger.Warn("Too many findings: some get no event", slog.Int(logkey.Limit, r.limit), slog.Int(logkey.Omitted, omitted))
 	}
-	r.overflow = overflow
+	r.omitted = omitted
 }
 
 // forgetGone makes room: should one of these findings come back, its Event is found again
 // by its name.
 func (r *Reporter) forgetGone() {
 	for key, s := range r.states {
-		if s.generation != r.generation && !s.owed {
+		if s.generation != r.generation && !s.dirty {
 			delete(r.states, key)
 		}
 	}
@@ -198,18 +200,21 @@ func (r *Reporter) Pending() int {
 	return pending
 }
 
-// Overflow returns how many findings of the latest report get no Event because there are
-// too many.
-func (r *Reporter) Overflow() int {
+// Omitted returns how many findings of the latest report get no Event because there are
+// more than Events are kept of.
+func (r *Reporter) Omitted() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.overflow
+	return r.omitted
 }
 
-// Err returns the latest problem with delivery, naming the verb, the namespace and the
-// remedy, or nil once no Event has one.
+// Err returns an error while findings have no Event that should have one: the latest problem
+// with delivery, naming the verb, the namespace and the remedy, and findings that are omitted.
 func (r *Reporter) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.problem
+	if r.omitted == 0 {
+		return r.problem
+	}
+	return errors.Join(r.problem, fmt.Errorf("%d findings get no event: the agent keeps at most %d", r.omitted, r.limit))
 }

@@ -86,7 +86,7 @@ func TestFlushIsBounded(t *testing.T) {
 	}
 }
 
-func TestOverflow(t *testing.T) {
+func TestOmitted(t *testing.T) {
 	t.Parallel()
 	api, client := serve(t)
 	agent := newAgent(t, client)
@@ -97,10 +97,13 @@ func TestOverflow(t *testing.T) {
 	}
 	agent.Publish(nodeOf(many...))
 	agent.Publish(nodeOf(many...))
-	if agent.Overflow() != 2 || agent.Pending() != 2 {
-		t.Errorf("overflow %d and pending %d, want 2 and 2", agent.Overflow(), agent.Pending())
+	if agent.Omitted() != 2 || agent.Pending() != 2 {
+		t.Errorf("omitted %d and pending %d, want 2 and 2", agent.Omitted(), agent.Pending())
 	}
-	if got := agent.logged(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "too many findings") {
+	if err := agent.Err(); err == nil || err.Error() != "2 findings get no event: the agent keeps at most 2" {
+		t.Errorf("the agent is ready: %v", err)
+	}
+	if got := agent.logged(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "Too many findings") {
 		t.Errorf("log:\n%s", got)
 	}
 	if err := agent.Flush(t.Context()); err != nil {
@@ -108,8 +111,11 @@ func TestOverflow(t *testing.T) {
 	}
 	// Those that are delivered and gone make room.
 	agent.Publish(nodeOf(many[2:]...))
-	if agent.Overflow() != 0 || agent.Pending() != 2 {
-		t.Errorf("overflow %d and pending %d, want 0 and 2", agent.Overflow(), agent.Pending())
+	if agent.Omitted() != 0 || agent.Pending() != 2 {
+		t.Errorf("omitted %d and pending %d, want 0 and 2", agent.Omitted(), agent.Pending())
+	}
+	if err := agent.Err(); err != nil {
+		t.Errorf("the agent is not ready: %v", err)
 	}
 	if got := len(api.lines()); got != 2 {
 		t.Errorf("%d events, want 2", got)

@@ -1,11 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package events
 
 import (
 	"log/slog"
 	"time"
+
+	"github.com/nsaudit/nsaudit/agent/logkey"
 )
 
-// begin says what to tell the API server of an Event now, if anything.
+// begin returns what to send of an Event now, if anything.
 func (r *Reporter) begin(s *state) (delivery, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -16,7 +20,7 @@ func (r *Reporter) begin(s *state) (delivery, bool) {
 	case now.Before(s.due):
 		r.enqueue(s, now)
 		return delivery{}, false
-	case !r.wanted(s) && !s.owed:
+	case !r.wanted(s) && !s.dirty:
 		delete(r.states, s.event.key)
 		r.recovered()
 		return delivery{}, false
@@ -33,10 +37,10 @@ func (r *Reporter) begin(s *state) (delivery, bool) {
 	}, true
 }
 
-// wanted says whether the latest report has the finding.
+// wanted reports whether the latest report has the finding.
 func (r *Reporter) wanted(s *state) bool { return s.generation == r.generation }
 
-// succeed takes over that the API server was told.
+// succeed records that the API server took an Event.
 func (r *Reporter) succeed(s *state, done delivery, count int32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -46,21 +50,21 @@ func (r *Reporter) succeed(s *state, done delivery, count int32) {
 	r.recovered()
 }
 
-// fail takes over that the API server was not told, and decides what follows from that.
+// fail records that the API server did not take an Event, and decides what follows.
 func (r *Reporter) fail(s *state, err error) Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	logger := r.logger.With("event", s.name(), "reason", s.event.reason, "error", err)
+	logger := r.logger.With(slog.String(logkey.Event, s.name()), slog.String(logkey.Reason, s.event.reason), slog.Any(logkey.Error, err))
 	switch consequence := consequenceOf(err); {
 	case consequence == drop, isNamespaceMissing(err) && !r.wanted(s):
-		logger.Debug("no event: its namespace is deleted")
+		logger.Debug("No event: its namespace is deleted")
 		r.giveUp(s)
 		return Dropped
 	case consequence == move && s.move():
-		logger.Warn("the event goes to the node: it can't be kept with its pod")
+		logger.Warn("The event goes to the node: it can't be kept with its pod")
 		return Failed
 	case consequence == move, consequence == reject:
-		logger.Error("no event: the API server does not take it")
+		logger.Error("No event: the API server rejects it")
 		r.giveUp(s)
 		return Rejected
 	}
@@ -82,7 +86,7 @@ func (r *Reporter) trouble(err error, logger *slog.Logger) {
 	r.problem = err
 	if class := classOf(err); !r.logged[class] {
 		r.logged[class] = true
-		logger.Warn("events are not delivered: they are kept and sent again")
+		logger.Warn("Events are not delivered: they are kept and retried")
 	}
 }
 
@@ -98,5 +102,5 @@ func (r *Reporter) recovered() {
 	}
 	r.problem = nil
 	clear(r.logged)
-	r.logger.Info("events are delivered again")
+	r.logger.Info("Events are delivered again")
 }

@@ -54,8 +54,8 @@ func TestRefused(t *testing.T) {
 			if err := agent.Err(); err != nil {
 				t.Errorf("there is still a problem: %v", err)
 			}
-			want := "level=WARN msg=\"events are not delivered: they are kept and sent again\"\n" +
-				"level=INFO msg=\"events are delivered again\"\n"
+			want := "level=WARN msg=\"Events are not delivered: they are kept and retried\"\n" +
+				"level=INFO msg=\"Events are delivered again\"\n"
 			if diff := cmp.Diff(want, agent.logged()); diff != "" {
 				t.Errorf("log (-want +got):\n%s", diff)
 			}
@@ -120,22 +120,22 @@ func TestNoPlace(t *testing.T) {
 		"the namespace is being deleted": {refuse: inApps(terminating), results: map[Result]int{Dropped: 1}},
 		"there is no such namespace": {
 			refuse: inApps(missing), events: []string{onNode}, results: map[Result]int{Failed: 1, Created: 1},
-			log: "level=WARN msg=\"the event goes to the node: it can't be kept with its pod\"\n",
+			log: "level=WARN msg=\"The event goes to the node: it can't be kept with its pod\"\n",
 		},
 		"the name is taken": {
 			squat:  []place{{namespace: "apps"}},
 			events: []string{squatted, onNode}, results: map[Result]int{Failed: 1, Created: 1},
-			log: "level=WARN msg=\"the event goes to the node: it can't be kept with its pod\"\n",
+			log: "level=WARN msg=\"The event goes to the node: it can't be kept with its pod\"\n",
 		},
 		"the name is taken everywhere": {
 			squat:  []place{{namespace: "apps"}, {namespace: "default"}},
 			events: []string{squatted, "default / Pulled ×1"}, results: map[Result]int{Failed: 1, Rejected: 1},
-			log: "level=WARN msg=\"the event goes to the node: it can't be kept with its pod\"\n" +
-				"level=ERROR msg=\"no event: the API server does not take it\"\n",
+			log: "level=WARN msg=\"The event goes to the node: it can't be kept with its pod\"\n" +
+				"level=ERROR msg=\"No event: the API server rejects it\"\n",
 		},
 		"invalid": {
 			refuse: everywhere(nil), results: map[Result]int{Rejected: 1},
-			log: "level=ERROR msg=\"no event: the API server does not take it\"\n",
+			log: "level=ERROR msg=\"No event: the API server rejects it\"\n",
 		},
 	}
 	for name, test := range tests {

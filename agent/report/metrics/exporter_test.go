@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"errors"
 	"flag"
 	"net/http"
 	"net/http/httptest"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -30,15 +28,18 @@ var update = flag.Bool("update", false, "write the golden files")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// full is a configuration with everything.
+// full is the configuration of a build.
 func full() Config {
-	return Config{
-		Build:         Build{Version: "v1.2.3", Revision: "0123abc", GoVersion: "go1.26"},
-		Stages:        []string{"scan", "watch"},
-		EventResults:  []string{"sent", "failed"},
-		EventsPending: func() int { return 3 },
-		Connected:     func() bool { return true },
+	return Config{Build: Build{Version: "v1.2.3", Revision: "0123abc", GoVersion: "go1.26"}}
+}
+
+func newExporter(t *testing.T, config Config) *Exporter {
+	t.Helper()
+	e, err := New(config)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return e
 }
 
 // snapshot has a host and the containers.
@@ -109,18 +110,12 @@ func scrape(t *testing.T, e *Exporter) string {
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	ended := time.Date(2026, 11, 23, 20, 45, 0, 250e6, time.UTC)
-	seen := New(full())
+	seen := newExporter(t, full())
 	seen.Publish(goldenNode())
-	seen.ScanDone("full", 35*time.Millisecond, nil, ended)
-	seen.ScanDone("full", 90*time.Second, errors.New("too slow"), ended.Add(time.Minute))
-	seen.ScanDone("targeted", 2*time.Millisecond, nil, ended.Add(time.Hour))
-	seen.Error("scan")
-	seen.EventSent("sent")
-	blind := New(Config{})
+	blind := newExporter(t, Config{})
 	blind.Publish(audit.Judge(&snapshot.Snapshot{Host: nsinspect.HostReference{Reference: nsinspect.ByNone}}))
 	for name, e := range map[string]*Exporter{
-		"before.txt": New(full()),
+		"before.txt": newExporter(t, full()),
 		"seen.txt":   seen,
 		"blind.txt":  blind,
 	} {
@@ -151,10 +146,9 @@ func golden(t *testing.T, name, got string) {
 
 func TestLint(t *testing.T) {
 	t.Parallel()
-	e := New(full())
+	e := newExporter(t, full())
 	e.Publish(goldenNode())
-	e.ScanDone("full", time.Second, nil, time.Now())
-	problems, err := testutil.GatherAndLint(e.Gatherer())
+	problems, err := testutil.GatherAndLint(e.registry)
 	if err != nil || len(problems) > 0 {
 		t.Errorf("problems %v, error %v", problems, err)
 	}
@@ -164,7 +158,7 @@ func TestLint(t *testing.T) {
 func TestAgentsOwn(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"go_goroutines", "process_cpu_seconds_total"} {
-		if count, err := testutil.GatherAndCount(New(Config{}).Gatherer(), name); err != nil || count != 1 {
+		if count, err := testutil.GatherAndCount(newExporter(t, Config{}).registry, name); err != nil || count != 1 {
 			t.Errorf("%d series of %s, error %v", count, name, err)
 		}
 	}
@@ -173,7 +167,7 @@ func TestAgentsOwn(t *testing.T) {
 // TestOpenMetrics checks the format that Prometheus asks for.
 func TestOpenMetrics(t *testing.T) {
 	t.Parallel()
-	e := New(full())
+	e := newExporter(t, full())
 	e.Publish(goldenNode())
 	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
 	r.Header.Set("Accept", "application/openmetrics-text;version=1.0.0")
@@ -190,28 +184,26 @@ func TestOpenMetrics(t *testing.T) {
 // TestRace scrapes while everything changes.
 func TestRace(t *testing.T) {
 	t.Parallel()
-	e := New(full())
+	e := newExporter(t, full())
 	nodes := []*audit.Result{goldenNode(), audit.Judge(snap())}
 	var all sync.WaitGroup
 	for worker := range 4 {
 		all.Go(func() {
 			for i := range 50 {
 				e.Publish(nodes[(worker+i)%len(nodes)])
-				e.ScanDone("full", time.Duration(i), nil, time.Now())
-				e.Error("scan")
-				e.EventSent("sent")
 			}
 		})
 		all.Go(func() {
 			for range 20 {
-				if _, err := e.Gatherer().Gather(); err != nil {
+				if _, err := e.registry.Gather(); err != nil {
 					t.Error(err)
 				}
 			}
 		})
 	}
 	all.Wait()
-	if page := scrape(t, e); !slices.Contains(strings.Split(page, "\n"), `nsaudit_errors_total{stage="scan"} 200`) {
-		t.Errorf("errors got lost:\n%s", page)
+	e.Publish(goldenNode())
+	if page := scrape(t, e); !slices.Contains(strings.Split(page, "\n"), "nsaudit_processes 312") {
+		t.Errorf("not the latest report:\n%s", page)
 	}
 }

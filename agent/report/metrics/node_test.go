@@ -23,7 +23,7 @@ import (
 // and its value.
 func gather(t *testing.T, e *Exporter, name string) []string {
 	t.Helper()
-	families, err := e.Gatherer().Gather()
+	families, err := e.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func gather(t *testing.T, e *Exporter, name string) []string {
 // TestSeriesEnd checks that a finding's series ends with it, while the counts stay.
 func TestSeriesEnd(t *testing.T) {
 	t.Parallel()
-	e := New(Config{})
+	e := newExporter(t, Config{})
 	e.Publish(audit.Judge(snap(podContainer("p", "main", "a", byPod(), nsinspect.Net))))
 	if got := gather(t, e, "nsaudit_finding_info"); len(got) != 1 {
 		t.Fatalf("series %q", got)
@@ -71,7 +71,7 @@ func TestCap(t *testing.T) {
 	for _, id := range []string{"x", "y"} {
 		containers = append(containers, podContainer("z", id, id, byPod(), nsinspect.Net))
 	}
-	e := New(Config{MaxFindings: 3})
+	e := newExporter(t, Config{MaxFindings: 3})
 	e.Publish(audit.Judge(snap(containers...)))
 	got := strings.Join(gather(t, e, "nsaudit_finding_info"), "\n")
 	if strings.Count(got, "UndeclaredHostNetwork") != 2 || strings.Count(got, "HostNetworkShared") != 1 {
@@ -101,7 +101,7 @@ func TestHostileLabels(t *testing.T) {
 	s := snap(containers...)
 	s.Coverage.Gaps = []snapshot.Gap{{Cause: "\xff"}, {Cause: snapshot.Cause(long)}}
 	s.Host.Reference = "\xff"
-	e := New(Config{Build: Build{Version: "\xff"}})
+	e := newExporter(t, Config{Build: Build{Version: "\xff"}})
 	node := audit.Judge(s)
 	for i := range node.Findings {
 		node.Findings[i].DeclaredBy = node.Findings[i].Container.Declared.By
@@ -151,7 +151,7 @@ func TestPartialScrape(t *testing.T) {
 	var log strings.Builder
 	config := full()
 	config.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	e := New(config)
+	e := newExporter(t, config)
 	e.registry.MustRegister(broken{prometheus.NewDesc("nsaudit_broken", "", nil, nil)})
 	e.Publish(goldenNode())
 	if page := scrape(t, e); !strings.Contains(page, "nsaudit_containers 7") {
@@ -176,7 +176,7 @@ func TestPortsAreCapped(t *testing.T) {
 	}
 	s := snap(c)
 	s.Ports = &snapshot.PortCoverage{Sockets: 100}
-	e := New(Config{MaxFindings: 10})
+	e := newExporter(t, Config{MaxFindings: 10})
 	e.Publish(audit.Judge(s))
 	if got := gather(t, e, "nsaudit_host_port_info"); len(got) != 10 {
 		t.Errorf("%d series, want the cap", len(got))

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package logkey has the keys of log attributes, so that a thing has one name in every line.
+package logkey
+
+// The keys.
+const (
+	Addresses         = "addresses"
+	Check             = "check"
+	Container         = "container"
+	ContainerID       = "containerID"
+	Containers        = "containers"
+	DeclaredBy        = "declaredBy"
+	Error             = "error"
+	Event             = "event"
+	EvidenceNamespace = "evidenceNamespace"
+	Limit             = "limit"
+	Namespace         = "namespace"
+	NotAsked          = "notAsked"
+	Omitted           = "omitted"
+	Pod               = "pod"
+	PodUID            = "podUID"
+	Ports             = "ports"
+	Processes         = "processes"
+	Reason            = "reason"
+	RuntimeNamespace  = "runtimeNamespace"
+	Socket            = "socket"
+)

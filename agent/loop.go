@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/logkey"
+	"github.com/nsaudit/nsaudit/agent/scan"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+)
+
+// pause is the least time between two targeted scans: a container that restarts all the time
+// must not keep the agent busy.
+const pause = 50 * time.Millisecond
+
+// loop scans what the timer and the queue ask for, until the context ends.
+func (a *Agent) loop(ctx context.Context) {
+	select {
+	case <-a.watcher.Attempted(): // An earlier scan could name no container.
+	case <-ctx.Done():
+		return
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		full := true
+		var keys []inventory.Key
+		select {
+		case <-timer.C:
+			_, _ = a.queue.Take() // A full scan covers each of them.
+		case <-a.queue.Ready():
+			keys, full = a.queue.Take()
+		case <-ctx.Done():
+			return
+		}
+		if full {
+			a.full(ctx)
+			timer.Reset(jittered(a.config.Interval))
+			continue
+		}
+		if len(keys) > 0 {
+			a.targeted(ctx, keys)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// jittered returns a time that is up to a tenth longer or shorter.
+func jittered(interval time.Duration) time.Duration {
+	return time.Duration(float64(interval) * (0.9 + 0.2*rand.Float64())) //nolint:gosec // It spreads load; guessing it gains nothing.
+}
+
+// full takes a full scan.
+func (a *Agent) full(ctx context.Context) {
+	snap, err := a.scan(ctx, fullScan, func(ctx context.Context, scanner *scan.Scanner) (*snapshot.Snapshot, error) {
+		return scanner.Scan(ctx)
+	})
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	a.note(snap, err)
+	if ctx.Err() != nil && a.result.Load() != nil {
+		return // A scan that was cut short by the end reports nothing new.
+	}
+	a.publish(snapshot.MergeFull(a.known(), snap))
+}
+
+// targeted scans the containers that changed. What fails is left to a full scan.
+func (a *Agent) targeted(ctx context.Context, keys []inventory.Key) {
+	before := a.known()
+	if before == nil {
+		a.queue.AddAll()
+		return
+	}
+	snap, err := a.scan(ctx, targetedScan, func(ctx context.Context, scanner *scan.Scanner) (*snapshot.Snapshot, error) {
+		return scanner.Containers(ctx, keys)
+	})
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		a.metrics.failed(stageScan)
+		a.config.Logger.Error("Could not scan containers that changed", slog.Any(logkey.Error, err))
+		if snap != nil { // If the runtime did not answer, the next connection brings a full scan.
+			a.queue.AddAll()
+		}
+		return
+	}
+	a.publish(snapshot.MergeTargeted(before, snap, keys))
+}
+
+// scan runs a scan of a kind, within the time that it may take.
+func (a *Agent) scan(ctx context.Context, kind string, run func(context.Context, *scan.Scanner) (*snapshot.Snapshot, error)) (*snapshot.Snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.config.Timeout)
+	defer cancel()
+	start := time.Now()
+	a.busySince.Store(start.UnixNano())
+	defer a.busySince.Store(0)
+	snap, err := run(ctx, scan.New(scan.Config{
+		Procfs:   a.config.Procfs,
+		Node:     a.config.Node,
+		Settle:   a.config.Settle,
+		Source:   a.source,
+		Hosts:    a.config.Hosts(a.watcher.DaemonPID()),
+		Holders:  a.holders,
+		Forwards: a.forwards,
+	}))
+	a.metrics.scanned(kind, start, time.Now(), err)
+	return snap, err
+}
+
+// note records how a full scan ended.
+func (a *Agent) note(snap *snapshot.Snapshot, err error) {
+	ended := &ending{err: err, success: time.Now()}
+	if err != nil {
+		ended.success = time.Time{}
+		if before := a.lastFull.Load(); before != nil {
+			ended.success = before.success
+		}
+		a.metrics.failed(stageScan)
+		a.config.Logger.Error("Could not scan the node", slog.Any(logkey.Error, err))
+	}
+	a.lastFull.Store(ended)
+	a.noteHost(hostProblem(snap.Coverage.Gaps))
+	for range snap.Inventory.Problems {
+		a.metrics.failed(stageContainerd)
+	}
+}
+
+// noteHost logs a missing host reference once, not at each scan.
+func (a *Agent) noteHost(problem error) {
+	logged := a.hostProblem != nil
+	a.hostProblem = problem
+	if problem == nil {
+		return
+	}
+	a.metrics.failed(stageHost)
+	if !logged {
+		a.config.Logger.Error("No host reference, so no verdict", slog.Any(logkey.Error, problem))
+	}
+}
+
+// known is the snapshot of what is known, or nil before the first scan.
+func (a *Agent) known() *snapshot.Snapshot {
+	if result := a.result.Load(); result != nil {
+		return result.Snapshot
+	}
+	return nil
+}
+
+// publish judges a snapshot and gives the result to all sinks.
+func (a *Agent) publish(snap *snapshot.Snapshot) {
+	result := audit.Judge(snap)
+	a.result.Store(result)
+	for _, sink := range a.config.Sinks {
+		sink.Publish(result)
+	}
+}
