@@ -43,6 +43,9 @@ const (
 	FromMemory = "memory"
 )
 
+// Sources returns all sources of an inventory.
+func Sources() []string { return []string{FromContainerd, FromCgroups, FromMemory} }
+
 // Inventory is where a node's containers were learnt from.
 type Inventory struct {
 	// Source is FromContainerd, FromMemory or FromCgroups.
@@ -70,6 +73,11 @@ const (
 	// or its shim did not answer in time.
 	NoTask Status = "none"
 )
+
+// Statuses returns all states.
+func Statuses() []Status {
+	return []Status{Created, Running, Paused, Pausing, Stopped, Unknown, NoTask}
+}
 
 // Live says whether a task in this state has processes.
 func (s Status) Live() bool {

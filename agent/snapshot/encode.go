@@ -83,6 +83,9 @@ func Decode(r io.Reader) (*Snapshot, error) {
 	if err := json.Unmarshal(text, snapshot); err != nil {
 		return nil, fmt.Errorf("read snapshot: %w: %w", ErrNotSnapshot, err)
 	}
+	if err := validate(snapshot); err != nil {
+		return nil, fmt.Errorf("read snapshot: %w: %w", ErrNotSnapshot, err)
+	}
 	return snapshot, nil
 }
 

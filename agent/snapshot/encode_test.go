@@ -12,7 +12,9 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // saved is a pod of two containers.
@@ -49,6 +51,53 @@ func TestEncodeDecode(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("snapshot after the round trip (-want +got):\n%s", diff)
+	}
+}
+
+// TestDecodeRefusesUnknownWords has words where there is a fixed set of them.
+func TestDecodeRefusesUnknownWords(t *testing.T) {
+	t.Parallel()
+	const bad = "\x1b[31m"
+	tests := map[string]struct {
+		spoil func(*Snapshot)
+		want  string
+	}{
+		"host reference":  {func(s *Snapshot) { s.Host.Reference = bad }, "host reference"},
+		"inventory":       {func(s *Snapshot) { s.Inventory.Source = bad }, "source of containers"},
+		"node's gap":      {func(s *Snapshot) { s.Coverage.Gaps = []Gap{{Cause: bad}} }, "cause"},
+		"ways":            {func(s *Snapshot) { s.Ports.Ways = map[socket.Protocol]socket.Source{socket.TCP: bad} }, "source of sockets"},
+		"ways' protocol":  {func(s *Snapshot) { s.Ports.Ways = map[socket.Protocol]socket.Source{bad: socket.Procfs} }, "protocol"},
+		"absent protocol": {func(s *Snapshot) { s.Ports.Absent = []socket.Protocol{bad} }, "protocol"},
+		"unread sockets":  {func(s *Snapshot) { s.Ports.NoSockets = map[socket.Protocol]Gap{bad: {}} }, "protocol"},
+		"unread forwards": {func(s *Snapshot) { s.Ports.NoForwards = []Gap{{Cause: bad}} }, "cause"},
+		"status":          {func(s *Snapshot) { s.Containers[1].Status = bad }, "state of a container"},
+		"declarer":        {func(s *Snapshot) { s.Containers[1].Declared.By = bad }, "declarer"},
+		"declared port":   {func(s *Snapshot) { s.Containers[1].Declared.Ports = []inventory.Port{{Protocol: bad}} }, "protocol"},
+		"socket":          {func(s *Snapshot) { s.Containers[1].Sockets = []Socket{{Socket: socket.Socket{Protocol: bad}}} }, "protocol"},
+		"forward":         {func(s *Snapshot) { s.Containers[1].Forwards = []Forward{{Forward: netfilter.Forward{Backend: bad}}} }, "place of rules"},
+		"shadow": {func(s *Snapshot) {
+			s.Containers[1].Forwards = []Forward{{Shadows: []Socket{{Socket: socket.Socket{Protocol: bad}}}}}
+		}, "protocol"},
+		"container's gap":  {func(s *Snapshot) { s.Containers[1].Unread.Gaps = []Gap{{Cause: bad}} }, "cause"},
+		"unread":           {func(s *Snapshot) { s.Containers[1].Unread.Sockets = map[socket.Protocol]Gap{socket.TCP: {Cause: bad}} }, "cause"},
+		"opaque":           {func(s *Snapshot) { s.Containers[1].Unread.Opaque = []Gap{{Cause: bad}} }, "cause"},
+		"unread's forward": {func(s *Snapshot) { s.Containers[1].Unread.Forwards = []Gap{{Cause: bad}} }, "cause"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := saved()
+			s.Ports = new(PortCoverage)
+			test.spoil(s)
+			var b bytes.Buffer
+			if err := Encode(&b, s); err != nil {
+				t.Fatal(err)
+			}
+			want := "no " + test.want + ` is called "\x1b[31m"`
+			if _, err := Decode(&b); !errors.Is(err, ErrNotSnapshot) || !strings.Contains(err.Error(), want) {
+				t.Errorf("Decode: %v, want %v: %s", err, ErrNotSnapshot, want)
+			}
+		})
 	}
 }
 

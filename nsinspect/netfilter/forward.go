@@ -23,6 +23,9 @@ const (
 	IptablesLegacy Backend = "iptables-legacy"
 )
 
+// Backends returns every backend.
+func Backends() []Backend { return []Backend{Nftables, IptablesNft, IptablesLegacy} }
+
 // Forward is a rule of the host's packet filter that sends what comes to a port of the host
 // on to another address: DNAT. Those that [Names] call Services are none.
 type Forward struct {

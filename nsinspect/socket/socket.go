@@ -63,6 +63,9 @@ const (
 	Procfs Source = "procfs"
 )
 
+// Sources returns every source.
+func Sources() []Source { return []Source{SockDiag, Procfs} }
+
 // maxSockets caps the sockets of one protocol: there are as many ports. A cap on all would
 // let a flood of one protocol hide the others.
 const maxSockets = 64 << 10

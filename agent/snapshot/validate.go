@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package snapshot
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
+	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
+)
+
+// validate refuses a snapshot with words that no nsaudit writes where it has a fixed set of
+// them: they are shown as they are, and verdicts rest on them.
+func validate(snap *Snapshot) error {
+	var v validator
+	oneOf(&v, "host reference", snap.Host.Reference,
+		nsinspect.ByHostPID, nsinspect.ByPID1, nsinspect.ByKthreadd, nsinspect.ByNone, runtimes.Containerd)
+	oneOf(&v, "source of containers", snap.Inventory.Source, inventory.Sources()...)
+	v.gaps(snap.Coverage.Gaps)
+	if ports := snap.Ports; ports != nil {
+		for protocol, source := range ports.Ways {
+			v.protocol(protocol)
+			oneOf(&v, "source of sockets", source, socket.Sources()...)
+		}
+		for _, protocol := range ports.Absent {
+			v.protocol(protocol)
+		}
+		v.socketGaps(ports.NoSockets)
+		v.gaps(ports.NoForwards)
+	}
+	for i := range snap.Containers {
+		v.container(&snap.Containers[i])
+	}
+	return errors.Join(v.errs...)
+}
+
+// validator collects what is wrong.
+type validator struct{ errs []error }
+
+// maxErrors caps what is reported of one snapshot: a file may be wrong in each of its lines.
+const maxErrors = 4
+
+// oneOf checks that a word is one of those that there are, or empty.
+func oneOf[T ~string](v *validator, what string, word T, known ...T) {
+	if word != "" && !slices.Contains(known, word) && len(v.errs) < maxErrors {
+		v.errs = append(v.errs, fmt.Errorf("no %s is called %.100q", what, word))
+	}
+}
+
+func (v *validator) container(container *Container) {
+	oneOf(v, "state of a container", container.Status, inventory.Statuses()...)
+	oneOf(v, "declarer", container.Declared.By, inventory.Declarers()...)
+	for i := range container.Declared.Ports {
+		v.protocol(container.Declared.Ports[i].Protocol)
+	}
+	v.sockets(container.Sockets)
+	for i := range container.Forwards {
+		forward := &container.Forwards[i]
+		v.protocol(forward.Protocol)
+		oneOf(v, "place of rules", forward.Backend, netfilter.Backends()...)
+		v.sockets(forward.Shadows)
+	}
+	v.gaps(container.Unread.Gaps)
+	v.socketGaps(container.Unread.Sockets)
+	v.gaps(container.Unread.Forwards)
+	v.gaps(container.Unread.Opaque)
+}
+
+func (v *validator) protocol(protocol socket.Protocol) {
+	oneOf(v, "protocol", protocol, socket.Protocols()...)
+}
+
+func (v *validator) sockets(sockets []Socket) {
+	for i := range sockets {
+		v.protocol(sockets[i].Protocol)
+	}
+}
+
+func (v *validator) gaps(gaps []Gap) {
+	for _, gap := range gaps {
+		oneOf(v, "cause", gap.Cause, Causes()...)
+	}
+}
+
+func (v *validator) socketGaps(gaps map[socket.Protocol]Gap) {
+	for protocol, gap := range gaps {
+		v.protocol(protocol)
+		oneOf(v, "cause", gap.Cause, Causes()...)
+	}
+}
