@@ -79,7 +79,7 @@ func Statuses() []Status {
 	return []Status{Created, Running, Paused, Pausing, Stopped, Unknown, NoTask}
 }
 
-// Live says whether a task in this state has processes.
+// Live reports whether a task in this state has processes.
 func (s Status) Live() bool {
 	return s == Created || s == Running || s == Paused || s == Pausing
 }
@@ -163,7 +163,7 @@ const (
 // Declarers returns all declarers.
 func Declarers() []Declarer { return []Declarer{ByPod, BySpec, ByNobody, ByUnknown} }
 
-// Declared says whether somebody is known to have asked.
+// Declared reports whether a pod or a spec is known to have asked.
 func (d Declarer) Declared() bool { return d == ByPod || d == BySpec }
 
 // Declaration is which of the host's namespaces and ports was asked for.

@@ -97,12 +97,12 @@ func keepPorts(container *Container, before *Snapshot) {
 	}
 }
 
-// identified says whether a container that was known by its cgroup only has a name now.
+// identified reports whether a container that was known by its cgroup only has a name now.
 func identified(now *Snapshot, id string) bool {
 	return slices.ContainsFunc(now.Containers, func(c Container) bool { return c.ID == id })
 }
 
-// notSeen says whether a scan saw nothing of a container because something went wrong.
+// notSeen reports whether a scan saw nothing of a container because something went wrong.
 func notSeen(container *Container) bool {
 	return len(container.Processes) == 0 && slices.ContainsFunc(container.Unread.Gaps, func(gap Gap) bool {
 		switch gap.Cause {
