@@ -62,8 +62,9 @@ type watcher struct {
 	logger  *slog.Logger
 	agent   *agent.Agent
 	events  *events.Reporter // nil without a cluster
-	metrics *metrics.Exporter
 	page    *web.Page
+	// registry has the metrics of all of them.
+	registry *prometheus.Registry
 }
 
 // runAgent watches until the context ends. What is wrong with the settings is known before
@@ -90,7 +91,7 @@ func runAgent(ctx context.Context, std streams, options *agentOptions) error {
 }
 
 func newWatcher(std streams, options *agentOptions, procfs *nsinspect.FS) (*watcher, error) {
-	w := &watcher{options: options, logger: newLogger(std.err, options), page: web.NewPage()}
+	w := &watcher{options: options, logger: newLogger(std.err, options), page: web.NewPage(), registry: prometheus.NewRegistry()}
 	client, err := cluster(options.kubeconfig, userAgent())
 	if err != nil {
 		return nil, err
@@ -99,15 +100,17 @@ func newWatcher(std streams, options *agentOptions, procfs *nsinspect.FS) (*watc
 	if err != nil {
 		return nil, err
 	}
-	registry := prometheus.NewRegistry()
-	w.metrics, err = metrics.New(metrics.Config{Registry: registry, Build: build(), Logger: w.logger})
+	nodeMetrics, err := metrics.Register(w.registry)
 	if err != nil {
 		return nil, err
 	}
-	sinks := []agent.Sink{journal.New(newLogger(std.out, options)), w.metrics, w.page}
+	if err := metrics.RegisterProcess(w.registry, build()); err != nil {
+		return nil, err
+	}
+	sinks := []agent.Sink{journal.New(newLogger(std.out, options)), nodeMetrics, w.page}
 	if client != nil {
 		w.events, err = events.New(events.Config{
-			Client: client, Node: node, TTL: options.eventTTL, Registerer: registry, Logger: w.logger,
+			Client: client, Node: node, TTL: options.eventTTL, Registerer: w.registry, Logger: w.logger,
 		})
 		if err != nil {
 			return nil, err
@@ -127,7 +130,7 @@ func newWatcher(std streams, options *agentOptions, procfs *nsinspect.FS) (*watc
 		Interval:   options.interval,
 		Timeout:    options.timeout,
 		Sinks:      sinks,
-		Registerer: registry,
+		Registerer: w.registry,
 		Logger:     w.logger,
 	})
 	return w, err
@@ -184,7 +187,7 @@ func (w *watcher) pages() web.Config {
 	addresses, _ := w.options.addresses() // It was validated.
 	config := web.Config{
 		Addresses: addresses,
-		Metrics:   w.metrics.Handler(),
+		Metrics:   metrics.Handler(w.registry, w.logger),
 		Live:      []web.Check{{Name: "loop", Check: w.agent.CheckLoop}},
 		Ready: []web.Check{
 			{Name: "scan", Check: w.agent.CheckScan},

@@ -1,6 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package metrics
 
 import (
+	"fmt"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,10 +15,15 @@ import (
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
-// nodeCollector makes the node's metrics anew at each scrape.
-type nodeCollector struct {
-	latest      atomic.Pointer[audit.Result]
-	maxFindings int
+// maxSeries caps the findings, and the ports, that have a series of their own.
+const maxSeries = 1000
+
+// Collector has the node's metrics, which it makes anew at each scrape. Before a result is
+// published to it, it has none.
+type Collector struct {
+	latest atomic.Pointer[audit.Result]
+	// limit is maxSeries, but for tests.
+	limit int
 
 	findings, info, omitted        *prometheus.Desc
 	containers, processes, threads *prometheus.Desc
@@ -26,14 +34,23 @@ type nodeCollector struct {
 	ignoredRules, forwardsSeen     *prometheus.Desc
 }
 
-func newNodeCollector(maxFindings int) *nodeCollector {
+// Register returns a collector that is registered.
+func Register(registerer prometheus.Registerer) (*Collector, error) {
+	collector := newCollector()
+	if err := registerer.Register(collector); err != nil {
+		return nil, fmt.Errorf("register the node's metrics: %w", err)
+	}
+	return collector, nil
+}
+
+func newCollector() *Collector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
-	return &nodeCollector{
-		maxFindings: maxFindings,
+	return &Collector{
+		limit: maxSeries,
 		findings: desc("nsaudit_findings",
-			"Checks that fired, each for one container, by who asked for the sharing.", "check", "declared_by"),
+			"Checks that fired, each for one container, by who declared it.", "check", "declared_by"),
 		info: desc("nsaudit_finding_info",
 			"A check that fired for a container; always 1.", findingLabelNames()...),
 		omitted: desc("nsaudit_finding_info_omitted",
@@ -45,17 +62,17 @@ func newNodeCollector(maxFindings int) *nodeCollector {
 		threads: desc("nsaudit_threads",
 			"Threads of containers whose namespaces were read."),
 		unknown: desc("nsaudit_unknown",
-			"What could not be seen, by why. Unknown is not clean.", "reason"),
+			"What could not be seen, by cause. Unknown is not clean.", "cause"),
 		hostAvailable: desc("nsaudit_host_reference_available",
 			"Whether the host's own namespaces could be read (1). Without them (0) there is no verdict."),
 		hostInfo: desc("nsaudit_host_reference_info",
 			"Which process stands for the host; always 1.", "reference"),
 		portInfo: desc("nsaudit_host_port_info",
-			"A port of the host that leads into a container, or was to (way none); always 1.", portLabelNames()...),
+			"A host port that reaches a container, or was declared to but does not (way=\"none\"); always 1.", portLabelNames()...),
 		portsOmitted: desc("nsaudit_host_port_info_omitted",
 			"Ports without a series in nsaudit_host_port_info: beyond its cap, or with the labels of another one."),
 		sockets: desc("nsaudit_host_sockets",
-			"Sockets of the host's network that take in what comes to a port, held by containers or not."),
+			"Sockets of the host's network that receive what comes to a port, held by containers or not."),
 		forwards: desc("nsaudit_host_port_forwards",
 			"Rules of the packet filter that forward a port of the host, to containers or elsewhere."),
 		ignoredRules: desc("nsaudit_host_port_rules_ignored",
@@ -65,8 +82,11 @@ func newNodeCollector(maxFindings int) *nodeCollector {
 	}
 }
 
+// Publish makes a result the one that the metrics show.
+func (c *Collector) Publish(result *audit.Result) { c.latest.Store(result) }
+
 // Describe implements prometheus.Collector.
-func (c *nodeCollector) Describe(ch chan<- *prometheus.Desc) {
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		c.findings, c.info, c.omitted,
 		c.containers, c.processes, c.threads,
@@ -79,7 +99,7 @@ func (c *nodeCollector) Describe(ch chan<- *prometheus.Desc) {
 }
 
 // Collect implements prometheus.Collector.
-func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	result := c.latest.Load()
 	if result == nil {
 		return
@@ -99,7 +119,7 @@ func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	send(ch, c.threads, float64(result.Snapshot.Coverage.Threads))
 }
 
-func (c *nodeCollector) collectFindings(ch chan<- prometheus.Metric, result *audit.Result) {
+func (c *Collector) collectFindings(ch chan<- prometheus.Metric, result *audit.Result) {
 	type group struct{ check, declaredBy string }
 	counts := make(map[group]int)
 	for _, check := range audit.Checks() {
@@ -116,10 +136,10 @@ func (c *nodeCollector) collectFindings(ch chan<- prometheus.Metric, result *aud
 	}
 }
 
-func (c *nodeCollector) collectInfo(ch chan<- prometheus.Metric, result *audit.Result) {
+func (c *Collector) collectInfo(ch chan<- prometheus.Metric, result *audit.Result) {
 	shown := make(map[findingLabels]bool)
 	for _, found := range result.Ranked() {
-		if len(shown) == c.maxFindings {
+		if len(shown) == c.limit {
 			break
 		}
 		finding := convert.Finding(found, report.Clean)
@@ -133,7 +153,7 @@ func (c *nodeCollector) collectInfo(ch chan<- prometheus.Metric, result *audit.R
 }
 
 // collectPorts shows the ports of the findings, which name some of each, and counts the rest.
-func (c *nodeCollector) collectPorts(ch chan<- prometheus.Metric, result *audit.Result) {
+func (c *Collector) collectPorts(ch chan<- prometheus.Metric, result *audit.Result) {
 	ports := result.Snapshot.Ports
 	if ports == nil {
 		return
@@ -148,7 +168,7 @@ func (c *nodeCollector) collectPorts(ch chan<- prometheus.Metric, result *audit.
 		all += len(finding.Evidence.Ports) + finding.Evidence.MorePorts
 		for i := range finding.Evidence.Ports {
 			labels := portLabelsOf(&finding, &finding.Evidence.Ports[i])
-			if len(shown) < c.maxFindings && !shown[labels] {
+			if len(shown) < c.limit && !shown[labels] {
 				shown[labels] = true
 				send(ch, c.portInfo, 1, labels[:]...)
 			}
@@ -157,7 +177,7 @@ func (c *nodeCollector) collectPorts(ch chan<- prometheus.Metric, result *audit.
 	send(ch, c.portsOmitted, float64(all-len(shown)))
 }
 
-func (c *nodeCollector) collectUnknown(ch chan<- prometheus.Metric, result *audit.Result) {
+func (c *Collector) collectUnknown(ch chan<- prometheus.Metric, result *audit.Result) {
 	counts := make(map[string]int)
 	for _, cause := range snapshot.Causes() {
 		counts[string(cause)] = 0
@@ -177,4 +197,11 @@ func send(ch chan<- prometheus.Metric, desc *prometheus.Desc, value float64, lab
 		metric = prometheus.NewInvalidMetric(desc, err)
 	}
 	ch <- metric
+}
+
+func truth(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }

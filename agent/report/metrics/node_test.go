@@ -21,7 +21,7 @@ import (
 
 // gather returns the series of a metric: its labels' values in the order of their names,
 // and its value.
-func gather(t *testing.T, e *Exporter, name string) []string {
+func gather(t *testing.T, e *exporter, name string) []string {
 	t.Helper()
 	families, err := e.registry.Gather()
 	if err != nil {
@@ -46,7 +46,7 @@ func gather(t *testing.T, e *Exporter, name string) []string {
 // TestSeriesEnd checks that a finding's series ends with it, while the counts stay.
 func TestSeriesEnd(t *testing.T) {
 	t.Parallel()
-	e := newExporter(t, Config{})
+	e := newExporter(t, Build{})
 	e.Publish(audit.Judge(snap(podContainer("p", "main", "a", byPod(), nsinspect.Net))))
 	if got := gather(t, e, "nsaudit_finding_info"); len(got) != 1 {
 		t.Fatalf("series %q", got)
@@ -71,7 +71,8 @@ func TestCap(t *testing.T) {
 	for _, id := range []string{"x", "y"} {
 		containers = append(containers, podContainer("z", id, id, byPod(), nsinspect.Net))
 	}
-	e := newExporter(t, Config{MaxFindings: 3})
+	e := newExporter(t, Build{})
+	e.limit = 3
 	e.Publish(audit.Judge(snap(containers...)))
 	got := strings.Join(gather(t, e, "nsaudit_finding_info"), "\n")
 	if strings.Count(got, "UndeclaredHostNetwork") != 2 || strings.Count(got, "HostNetworkShared") != 1 {
@@ -101,7 +102,7 @@ func TestHostileLabels(t *testing.T) {
 	s := snap(containers...)
 	s.Coverage.Gaps = []snapshot.Gap{{Cause: "\xff"}, {Cause: snapshot.Cause(long)}}
 	s.Host.Reference = "\xff"
-	e := newExporter(t, Config{Build: Build{Version: "\xff"}})
+	e := newExporter(t, Build{Version: "\xff"})
 	node := audit.Judge(s)
 	for i := range node.Findings {
 		node.Findings[i].DeclaredBy = node.Findings[i].Container.Declared.By
@@ -145,13 +146,12 @@ func (b broken) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.NewInvalidMetric(b.desc, errors.New("broken\nin two lines"))
 }
 
-// TestPartialScrape checks that one metric that fails costs no other, and is told of.
+// TestPartialScrape checks that one metric that fails costs no other, and is logged.
 func TestPartialScrape(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
-	config := full()
-	config.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	e := newExporter(t, config)
+	e := newExporter(t, full())
+	e.logger = slog.New(slog.NewTextHandler(&log, nil))
 	e.registry.MustRegister(broken{prometheus.NewDesc("nsaudit_broken", "", nil, nil)})
 	e.Publish(goldenNode())
 	if page := scrape(t, e); !strings.Contains(page, "nsaudit_containers 7") {
@@ -161,7 +161,7 @@ func TestPartialScrape(t *testing.T) {
 		t.Errorf("log: %q", log.String())
 	}
 	w := httptest.NewRecorder()
-	e.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	Handler(e.registry, e.logger).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if !strings.Contains(w.Body.String(), `promhttp_metric_handler_errors_total{cause="gathering"} 1`) {
 		t.Errorf("the failed scrape was not counted:\n%s", w.Body)
 	}
@@ -176,7 +176,8 @@ func TestPortsAreCapped(t *testing.T) {
 	}
 	s := snap(c)
 	s.Ports = &snapshot.PortCoverage{Sockets: 100}
-	e := newExporter(t, Config{MaxFindings: 10})
+	e := newExporter(t, Build{})
+	e.limit = 10
 	e.Publish(audit.Judge(s))
 	if got := gather(t, e, "nsaudit_host_port_info"); len(got) != 10 {
 		t.Errorf("%d series, want the cap", len(got))

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"flag"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
@@ -28,19 +30,28 @@ var update = flag.Bool("update", false, "write the golden files")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// full is the configuration of a build.
-func full() Config {
-	return Config{Build: Build{Version: "v1.2.3", Revision: "0123abc", GoVersion: "go1.26"}}
+// exporter is a registry with the node's metrics and the process's in it.
+type exporter struct {
+	*Collector
+
+	registry *prometheus.Registry
+	logger   *slog.Logger
 }
 
-func newExporter(t *testing.T, config Config) *Exporter {
+func newExporter(t *testing.T, build Build) *exporter {
 	t.Helper()
-	e, err := New(config)
-	if err != nil {
+	e := &exporter{registry: prometheus.NewRegistry(), logger: slog.New(slog.DiscardHandler)}
+	var err error
+	if e.Collector, err = Register(e.registry); err != nil {
+		t.Fatal(err)
+	}
+	if err := RegisterProcess(e.registry, build); err != nil {
 		t.Fatal(err)
 	}
 	return e
 }
+
+func full() Build { return Build{Version: "v1.2.3", Revision: "0123abc", GoVersion: "go1.26"} }
 
 // snapshot has a host and the containers.
 func snap(containers ...snapshot.Container) *snapshot.Snapshot {
@@ -92,10 +103,10 @@ func goldenNode() *audit.Result {
 }
 
 // scrape returns the nsaudit lines of the page.
-func scrape(t *testing.T, e *Exporter) string {
+func scrape(t *testing.T, e *exporter) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	e.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	Handler(e.registry, e.logger).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	if w.Code != http.StatusOK {
 		t.Fatalf("status %d: %s", w.Code, w.Body)
 	}
@@ -112,9 +123,9 @@ func TestGolden(t *testing.T) {
 	t.Parallel()
 	seen := newExporter(t, full())
 	seen.Publish(goldenNode())
-	blind := newExporter(t, Config{})
+	blind := newExporter(t, Build{})
 	blind.Publish(audit.Judge(&snapshot.Snapshot{Host: nsinspect.HostReference{Reference: nsinspect.ByNone}}))
-	for name, e := range map[string]*Exporter{
+	for name, e := range map[string]*exporter{
 		"before.txt": newExporter(t, full()),
 		"seen.txt":   seen,
 		"blind.txt":  blind,
@@ -158,7 +169,7 @@ func TestLint(t *testing.T) {
 func TestAgentsOwn(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"go_goroutines", "process_cpu_seconds_total"} {
-		if count, err := testutil.GatherAndCount(newExporter(t, Config{}).registry, name); err != nil || count != 1 {
+		if count, err := testutil.GatherAndCount(newExporter(t, Build{}).registry, name); err != nil || count != 1 {
 			t.Errorf("%d series of %s, error %v", count, name, err)
 		}
 	}
@@ -172,7 +183,7 @@ func TestOpenMetrics(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
 	r.Header.Set("Accept", "application/openmetrics-text;version=1.0.0")
 	w := httptest.NewRecorder()
-	e.Handler().ServeHTTP(w, r)
+	Handler(e.registry, e.logger).ServeHTTP(w, r)
 	if got := w.Header().Get("Content-Type"); !strings.HasPrefix(got, "application/openmetrics-text") {
 		t.Errorf("content type %q", got)
 	}
@@ -205,5 +216,17 @@ func TestRace(t *testing.T) {
 	e.Publish(goldenNode())
 	if page := scrape(t, e); !slices.Contains(strings.Split(page, "\n"), "nsaudit_processes 312") {
 		t.Errorf("not the latest report:\n%s", page)
+	}
+}
+
+// TestRegisterTwice has a registry that has the metrics already.
+func TestRegisterTwice(t *testing.T) {
+	t.Parallel()
+	e := newExporter(t, Build{})
+	if _, err := Register(e.registry); err == nil {
+		t.Error("the node's metrics were registered twice")
+	}
+	if err := RegisterProcess(e.registry, Build{}); err == nil {
+		t.Error("the process's metrics were registered twice")
 	}
 }
