@@ -163,7 +163,7 @@ func series(t *testing.T, registry *prometheus.Registry) map[string]int {
 }
 
 func (w *observed) containers() []string {
-	lines := scantest.Outcome(w.agent.Result().Snapshot)
+	lines := scantest.Outcome(w.agent.result.Load().Snapshot)
 	for i := range lines {
 		lines[i] = strings.TrimPrefix(lines[i], "k8s.io/")
 	}
@@ -244,7 +244,7 @@ func TestAgentOutlivesContainerd(t *testing.T) {
 		d.broken <- errDown
 		time.Sleep(time.Minute)
 		check(t, "while containerd is down", []string{"a running 1"}, w.containers())
-		findings := w.agent.Result().Findings
+		findings := w.agent.result.Load().Findings
 		if len(findings) != 1 || findings[0].Reason() != "HostNetworkShared" {
 			t.Errorf("findings while containerd is down: %+v", findings)
 		}

@@ -7,16 +7,12 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
 // errNoScan is the answer of the checks before the first scan is done.
 var errNoScan = errors.New("no scan is done yet")
-
-// Result returns what is known of the node, or nil before the first scan.
-func (a *Agent) Result() *audit.Result { return a.result.Load() }
 
 // Connected reports whether there is a connection to containerd.
 func (a *Agent) Connected() bool { return a.watcher.Err() == nil }

@@ -1,10 +1,11 @@
-// Package inventory says which containers a node has, who they are, and which of the
-// host's namespaces and ports was asked for on their behalf.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package inventory lists the containers of a node: who they are, and which of the host's
+// namespaces and ports they declare.
 //
-// It asks containerd, over its socket, in a handful of calls that each have a deadline.
-// What containerd answers is a claim, not the truth: a task whose shim hangs is left out
-// of its list or blanked, and stopped ones keep their dead pid. So a [Container] carries
-// what is not known about it, and the caller compares with the kernel.
+// A [Source] is a container runtime. What it answers is a claim, not the truth, so a
+// [Container] carries what is not known about it, and the caller compares with the kernel.
+// [Remember] keeps the answers for when the source does not answer.
 package inventory
 
 import (
@@ -17,7 +18,7 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// ErrNotFound reports that a source knows no such container.
+// ErrNotFound reports that a source has no such container.
 var ErrNotFound = errors.New("no such container")
 
 // Source knows the containers of a node: a container runtime.
@@ -32,14 +33,13 @@ type Source interface {
 
 // Sources of an inventory.
 const (
-	// FromContainerd says that the containers come from containerd's lists.
+	// FromContainerd: the containers come from containerd's lists.
 	FromContainerd = "containerd"
-	// FromCgroups says that there was no containerd to ask, so that containers are known
-	// by the cgroups of their processes only.
+	// FromCgroups: there was no containerd to ask, so containers are known by the cgroups of
+	// their processes only.
 	FromCgroups = "cgroups"
-	// FromMemory says that containerd does not answer any more, and that the containers
-	// are those of its earlier answers: who a container is and what it declared does not
-	// change while it exists.
+	// FromMemory: containerd does not answer any more, and the containers are those of its
+	// earlier answers. Who a container is and what it declared does not change while it exists.
 	FromMemory = "memory"
 )
 
@@ -67,10 +67,10 @@ const (
 	Paused  Status = "paused"
 	Pausing Status = "pausing"
 	Stopped Status = "stopped"
-	// Unknown says that containerd could not tell, as when the shim does not answer.
+	// Unknown: containerd does not know, for example because the shim does not answer.
 	Unknown Status = "unknown"
-	// NoTask says that containerd lists no task: the container was not started, is gone,
-	// or its shim did not answer in time.
+	// NoTask: containerd lists no task. The container was not started, is gone, or its shim
+	// did not answer in time.
 	NoTask Status = "none"
 )
 
@@ -100,12 +100,12 @@ type Container struct {
 	Image string `json:"image,omitempty"`
 	// Pod is the pod that the container belongs to, or nil.
 	Pod *Pod `json:"pod,omitempty"`
-	// Sandbox says that this is the pod's pause container.
+	// Sandbox: this is the pod's pause container.
 	Sandbox bool `json:"sandbox,omitempty"`
 	// SandboxID is the pod's sandbox: the container's own ID for the sandbox itself.
 	SandboxID string `json:"sandboxID,omitempty"`
-	// Status is the state of the task, and PID its init process: 0 where not known. Once
-	// the task is stopped the pid may belong to anyone.
+	// Status is the state of the task, and PID its init process: 0 where not known. The pid
+	// of a stopped task may be another process's.
 	Status Status `json:"status"`
 	PID    int    `json:"pid,omitempty"`
 	// CgroupsPath is the runtime spec's linux.cgroupsPath.
@@ -113,9 +113,6 @@ type Container struct {
 	// Declared is which of the host's namespaces and ports was asked for.
 	Declared Declaration `json:"declared"`
 }
-
-// Containerd is containerd's RuntimeName.
-const Containerd = "containerd"
 
 // Key identifies a container among all of the node.
 type Key struct{ RuntimeName, RuntimeNamespace, ID string }
@@ -154,9 +151,9 @@ const (
 	ByPod Declarer = "pod"
 	// BySpec is the runtime spec of a container that belongs to no pod.
 	BySpec Declarer = "spec"
-	// ByNobody says that what is shared was not asked for.
+	// ByNobody: what is shared was not asked for.
 	ByNobody Declarer = "nobody"
-	// ByUnknown says that it could not be read what was asked for.
+	// ByUnknown: what was asked for could not be read.
 	ByUnknown Declarer = "unknown"
 )
 
@@ -176,28 +173,27 @@ type Declaration struct {
 	// A path is no declaration: what it leads to shows at run time only.
 	Joined map[nsinspect.Kind]string `json:"joined,omitempty"`
 	// Ports are the ports of the host that were asked for: of a pod's container its own, of
-	// its pause container those that the network plugin was told of, and in the host's network
-	// also those that the container is said to listen on.
+	// its pause container those that the network plugin was given, and in the host's network
+	// also those that the container declares to listen on.
 	Ports []Port `json:"ports,omitempty"`
-	// PortsReason says why it is not known which ports were asked for.
+	// PortsDetail is why it is not known which ports were asked for.
 	PortsDetail string `json:"portsReason,omitempty"`
-	// Reason says why the declaration is unknown.
+	// Detail is why the declaration is unknown.
 	Detail string `json:"reason,omitempty"`
 }
 
-// UnknownDeclaration is the declaration that could not be read.
-func NoDeclaration(reason string) Declaration {
-	return Declaration{By: ByUnknown, Detail: reason}
+// NoDeclaration is a declaration that could not be read, for this cause.
+func NoDeclaration(cause string) Declaration {
+	return Declaration{By: ByUnknown, Detail: cause}
 }
 
-// FromCgroup returns the container that a cgroup path names, without a containerd that
-// knows it.
-func FromCgroup(ref runtimes.Ref, reason string) Container {
+// FromCgroup returns the container that a cgroup path names and no source has, for this cause.
+func FromCgroup(ref runtimes.Ref, cause string) Container {
 	container := Container{
 		ID:       ref.ID,
 		Runtime:  ref.Runtime,
 		Status:   Unknown,
-		Declared: NoDeclaration(reason),
+		Declared: NoDeclaration(cause),
 	}
 	if ref.PodUID != "" {
 		container.Pod = &Pod{UID: ref.PodUID}

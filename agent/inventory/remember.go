@@ -1,12 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package inventory
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"sync"
 )
 
-// memory is a source that remembers who the containers are. While containerd restarts, its
+// Memory is a source that remembers who the containers are. While containerd restarts, its
 // containers run on; known by their cgroups only, all that they declared would look
 // undeclared.
 type Memory struct {
@@ -16,53 +19,57 @@ type Memory struct {
 	known map[Key]Container
 }
 
+// Remember returns a source that answers from memory what the source can't.
 func Remember(source Source) *Memory {
 	return &Memory{source: source, known: make(map[Key]Container)}
 }
 
-// List is the source's list, completed by what is remembered where that list has holes.
+// List is the source's list, completed from memory where that list is incomplete.
 func (m *Memory) List(ctx context.Context) (Inventory, []Container, error) {
 	inv, containers, err := m.source.List(ctx)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
 	case err == nil && len(inv.Problems) == 0:
-		m.learn(containers)
+		m.replace(containers)
 	case err == nil:
-		containers = m.recall(containers)
+		containers = m.complete(containers)
 	case len(m.known) > 0:
 		inv = Inventory{
 			Source: FromMemory, Address: inv.Address, Version: inv.Version,
 			Problems: append(inv.Problems, err.Error()),
 		}
-		containers = m.recall(containers)
+		containers = m.complete(containers)
 		err = nil
 	}
 	return inv, containers, err
 }
 
-// Get asks the source.
+// Get asks the source. A container that is gone is forgotten.
 func (m *Memory) Get(ctx context.Context, key Key) (Container, error) {
 	container, err := m.source.Get(ctx, key)
-	if err == nil && container.Declared.By != ByUnknown {
-		m.mu.Lock()
-		defer m.mu.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case err == nil && container.Declared.By != ByUnknown:
 		m.known[key] = container
+	case errors.Is(err, ErrNotFound):
+		delete(m.known, key)
 	}
 	return container, err
 }
 
-// learn forgets the containers that are gone.
-func (m *Memory) learn(containers []Container) {
+// replace makes a list what is remembered: the other containers are gone.
+func (m *Memory) replace(containers []Container) {
 	clear(m.known)
 	for i := range containers {
 		m.known[containers[i].Key()] = containers[i]
 	}
 }
 
-// recall completes a list: it adds the remembered containers that are missing, and names
-// those that have only a task in it.
-func (m *Memory) recall(containers []Container) []Container {
+// complete adds the remembered containers that are missing in a list, and names those that
+// have only a task in it.
+func (m *Memory) complete(containers []Container) []Container {
 	missing := maps.Clone(m.known)
 	for i := range containers {
 		container := &containers[i]

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
@@ -30,7 +31,7 @@ func TestTargets(t *testing.T) {
 	}{
 		"a sandbox":                        {[]inventory.Container{inPodOf("box", "c"), pauseOf("box")}, "box", "box"},
 		"a sandbox without a pause":        {[]inventory.Container{inPodOf("box", "c")}, "box", "c"},
-		"nerdctl's":                        {[]inventory.Container{{ID: "c", RuntimeName: inventory.Containerd, RuntimeNamespace: "my-space"}}, "my-space-c", "c"},
+		"nerdctl's":                        {[]inventory.Container{{ID: "c", RuntimeName: runtimes.Containerd, RuntimeNamespace: "my-space"}}, "my-space-c", "c"},
 		"Podman's":                         {[]inventory.Container{{ID: "c"}}, "c", "c"},
 		"nobody named, but an address":     {[]inventory.Container{pauseOf("box"), {ID: "at", RuntimeNamespace: "moby"}}, "", "at"},
 		"one that is gone, and an address": {[]inventory.Container{{ID: "at", RuntimeNamespace: "moby"}}, "gone", "at"},

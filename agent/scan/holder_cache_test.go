@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
@@ -17,7 +18,7 @@ import (
 // finderOf is a finder in a scan of one container, with processes of these pids, on a host
 // with these sockets.
 func finderOf(cache *HolderCache, sockets []socket.Socket, pids ...int) (*socketFinder, *snapshot.Container) {
-	box := inventory.Container{ID: "box", RuntimeName: inventory.Containerd, RuntimeNamespace: "k8s.io", Sandbox: true, SandboxID: "box"}
+	box := inventory.Container{ID: "box", RuntimeName: runtimes.Containerd, RuntimeNamespace: "k8s.io", Sandbox: true, SandboxID: "box"}
 	b := newBuilder(&snapshot.Snapshot{Host: nstest.Host(), Ports: &snapshot.PortCoverage{}}, []inventory.Container{box})
 	container := b.container(box.Key())
 	for _, pid := range pids {

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
@@ -14,7 +15,7 @@ import (
 
 // seen is a container with processes of these pids, and with gaps of these causes.
 func seen(id string, pids []int, causes ...Cause) Container {
-	container := Container{Container: inventory.Container{ID: id, RuntimeName: inventory.Containerd, RuntimeNamespace: "k8s.io"}}
+	container := Container{Container: inventory.Container{ID: id, RuntimeName: runtimes.Containerd, RuntimeNamespace: "k8s.io"}}
 	for _, pid := range pids {
 		container.Processes = append(container.Processes, Process{PID: pid})
 	}
@@ -91,7 +92,7 @@ func TestMergeFullWithoutHostSaysSo(t *testing.T) {
 func TestMergeTargeted(t *testing.T) {
 	t.Parallel()
 	key := func(id string) inventory.Key {
-		return inventory.Key{RuntimeName: inventory.Containerd, RuntimeNamespace: "k8s.io", ID: id}
+		return inventory.Key{RuntimeName: runtimes.Containerd, RuntimeNamespace: "k8s.io", ID: id}
 	}
 	byCgroup := seen("x", []int{9})
 	byCgroup.RuntimeName, byCgroup.RuntimeNamespace = "", ""

@@ -40,7 +40,7 @@ func assemble(records []inventory.Container, tasks map[string]task, stored map[s
 }
 
 // joinSandbox takes the pod and the declaration from the container's sandbox. A
-// container's own spec never says "host": it joins each namespace of its sandbox by path.
+// container's own spec never lists "host": it joins each namespace of its sandbox by path.
 func joinSandbox(c *inventory.Container, sandboxes map[string]sandbox) {
 	box, ok := sandboxes[c.SandboxID]
 	if !ok {

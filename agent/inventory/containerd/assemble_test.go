@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package containerd
 
 import (
@@ -152,7 +154,7 @@ func TestAssembleWithoutPod(t *testing.T) {
 		},
 		"Docker's --network=host": {
 			"moby", `{"linux":{"namespaces":[{"type":"network","path":"/var/run/docker/netns/default"},{"type":"pid"},{"type":"ipc"}]}}`,
-			inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}, PortsDetail: "Docker does not tell containerd"},
+			inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}, PortsDetail: "Docker does not record them in containerd"},
 		},
 		"Docker's path elsewhere is a path": {
 			"default", `{"linux":{"namespaces":[{"type":"network","path":"/var/run/docker/netns/default"},{"type":"pid"},{"type":"ipc"}]}}`,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package containerd
 
 import (
@@ -175,7 +177,7 @@ const (
 	maxLabels = 128
 )
 
-// clip shortens a text to the cap and says so in it.
+// clip shortens a text to the cap and marks that.
 func clip(text string) string {
 	if len(text) <= maxText {
 		return text
@@ -189,7 +191,7 @@ func clipLabels(labels map[string]string) map[string]string {
 		return nil
 	}
 	clipped := make(map[string]string, min(len(labels), maxLabels))
-	// In order, so that the same labels stay each time.
+	// In order, so that the same labels are kept each time.
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		if len(clipped) == maxLabels {
 			break

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package containerd
 
 import (
@@ -32,7 +34,7 @@ func TestPortsOfPods(t *testing.T) {
 	tests := map[string]struct {
 		options, document string
 		want              []inventory.Port
-		reason            string
+		detail            string
 	}{
 		"none":        {"{}", "", nil, ""},
 		"the chapter": {"{}", chapter, []inventory.Port{{Protocol: socket.TCP, HostPort: 9000, ContainerPort: 8080}}, ""},
@@ -50,14 +52,14 @@ func TestPortsOfPods(t *testing.T) {
 			t.Parallel()
 			records := []*containersapi.Container{withPorts("c", test.document), sandboxRecord("box", test.options)}
 			got := assembled("k8s.io", records, nil, nil)[0].Declared
-			if diff := cmp.Diff(test.want, got.Ports, cmpopts.EquateComparable(netip.Addr{})); diff != "" || got.PortsDetail != test.reason {
-				t.Errorf("reason %q, ports (-want +got):\n%s", got.PortsDetail, diff)
+			if diff := cmp.Diff(test.want, got.Ports, cmpopts.EquateComparable(netip.Addr{})); diff != "" || got.PortsDetail != test.detail {
+				t.Errorf("detail %q, ports (-want +got):\n%s", got.PortsDetail, diff)
 			}
 		})
 	}
 }
 
-// TestPortMappings has what the network plugin was told of. What is 0 is not in it.
+// TestPortMappings has what the network plugin was given. What is 0 is not in it.
 func TestPortMappings(t *testing.T) {
 	t.Parallel()
 	record := sandboxRecord("box", "{}")
@@ -85,7 +87,7 @@ func TestPortsWithoutPod(t *testing.T) {
 	}
 	got := assembled("default", []*containersapi.Container{record}, nil, nil)[0].Declared
 	if diff := cmp.Diff([]inventory.Port{{Protocol: socket.TCP, HostPort: 8080, ContainerPort: 80}}, got.Ports, cmpopts.EquateComparable(netip.Addr{})); diff != "" || got.PortsDetail != "" {
-		t.Errorf("nerdctl: reason %q, ports (-want +got):\n%s", got.PortsDetail, diff)
+		t.Errorf("nerdctl: detail %q, ports (-want +got):\n%s", got.PortsDetail, diff)
 	}
 	got = assembled("moby", []*containersapi.Container{record}, nil, nil)[0].Declared
 	if got.Ports != nil || got.PortsDetail == "" {

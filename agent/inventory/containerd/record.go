@@ -55,14 +55,14 @@ func decodeRecord(namespace string, record *containersapi.Container) inventory.C
 	return container
 }
 
-// madeByCRI reports whether the CRI plugin made this record. A label alone does not tell:
-// ctr copies those of the image to the container.
+// madeByCRI reports whether the CRI plugin made this record. A label alone is no proof: ctr
+// copies those of the image to the container.
 func madeByCRI(namespace string, record *containersapi.Container, kind, extension string) bool {
 	return namespace == runtimes.CRINamespace && record.GetLabels()[labelKind] == kind && record.GetExtensions()[extension] != nil
 }
 
-// fillSandbox fills in a pause container. If the CRI's record can't be decoded its own spec
-// tells: it lists each namespace that is not the host's.
+// fillSandbox fills in a pause container. If the CRI's record can't be decoded, its own spec is
+// used: it lists each namespace that is not the host's.
 func fillSandbox(c *inventory.Container, record *containersapi.Container, spec *spec, specErr error) {
 	c.Sandbox, c.SandboxID = true, record.GetID()
 	metadata, err := decodeCRI(record.GetExtensions()[extensionSandbox].GetValue())
@@ -99,7 +99,7 @@ func fillPodContainer(c *inventory.Container, record *containersapi.Container, s
 // none are declared; Docker does not record them in containerd, so there they are unknown.
 func declarePorts(c *inventory.Container, namespace, nerdctlPorts string) {
 	if namespace == runtimes.DockerNamespace {
-		c.Declared.PortsDetail = "Docker does not tell containerd"
+		c.Declared.PortsDetail = "Docker does not record them in containerd"
 		return
 	}
 	ports, err := containerPorts(nerdctlPorts)

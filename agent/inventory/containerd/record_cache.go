@@ -66,7 +66,7 @@ func (c *recordCache) keep(id recordID, record decodedRecord) {
 	}
 }
 
-// versionOf returns a record's version; the zero value is of a record that tells none.
+// versionOf returns a record's version; the zero value is of a record without one.
 func versionOf(record *containersapi.Container) recordVersion {
 	if record.GetUpdatedAt() == nil {
 		return recordVersion{}

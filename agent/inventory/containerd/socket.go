@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package containerd
 
 import (
@@ -11,7 +13,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/runtimes"
 )
 
-// ErrNoSocket says that there is no containerd socket where one usually is.
+// ErrNoSocket reports that there is no containerd socket where one usually is.
 var ErrNoSocket = errors.New("no containerd socket")
 
 // FindSockets returns those of the paths that are sockets. If there are none, the error
@@ -29,7 +31,7 @@ func FindSockets(paths []string) ([]string, error) {
 		if !errors.Is(err, fs.ErrNotExist) {
 			absent = false
 		}
-		tried = append(tried, path+" ("+reason(err)+")")
+		tried = append(tried, path+" ("+causeOf(err)+")")
 	}
 	if len(found) > 0 {
 		return found, nil
@@ -54,8 +56,8 @@ func checkSocket(path string) error {
 	return nil
 }
 
-// reason shortens an error of a path that is named beside it.
-func reason(err error) string {
+// causeOf shortens an error of a path that is named beside it.
+func causeOf(err error) string {
 	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathErr.Err.Error()
 	}

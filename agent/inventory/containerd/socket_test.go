@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package containerd
 
 import (
@@ -45,7 +47,7 @@ func TestParseAddress(t *testing.T) {
 	}
 }
 
-// TestConnectToSilence has a daemon that accepts and then says nothing.
+// TestConnectToSilence has a daemon that accepts and never answers.
 func TestConnectToSilence(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -56,7 +58,7 @@ func TestConnectToSilence(t *testing.T) {
 	}
 }
 
-// listen opens a socket that nobody accepts from. Its path is short: sun_path has 108 bytes.
+// listen opens a socket that no process accepts from. Its path is short: sun_path has 108 bytes.
 func listen(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ns")

@@ -31,7 +31,7 @@ func Snapshot() *snapshot.Snapshot {
 	pod := func(name, letter string, host []nsinspect.Kind, processes ...snapshot.Process) snapshot.Container {
 		return snapshot.Container{
 			Container: inventory.Container{
-				ID: strings.Repeat(letter, 64), RuntimeName: inventory.Containerd, RuntimeNamespace: "k8s.io", Runtime: "io.containerd.runc.v2",
+				ID: strings.Repeat(letter, 64), RuntimeName: runtimes.Containerd, RuntimeNamespace: "k8s.io", Runtime: "io.containerd.runc.v2",
 				Name: "main", Image: "docker.io/library/alpine:latest", SandboxID: "box-" + letter,
 				Pod:    &inventory.Pod{Namespace: "default", Name: name, UID: "uid-" + letter},
 				Status: inventory.Running, PID: processes[0].PID,

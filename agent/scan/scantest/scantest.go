@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
@@ -83,7 +84,7 @@ func (s Source) Get(_ context.Context, key inventory.Key) (inventory.Container, 
 // Named returns a container in the CRI's namespace that declares the host's network.
 func Named(id string, status inventory.Status, pid int) inventory.Container {
 	return inventory.Container{
-		ID: HexID(id), RuntimeName: inventory.Containerd, RuntimeNamespace: "k8s.io", Name: id, Status: status, PID: pid,
+		ID: HexID(id), RuntimeName: runtimes.Containerd, RuntimeNamespace: "k8s.io", Name: id, Status: status, PID: pid,
 		CgroupsPath: "/kubepods/" + HexID(id),
 		Declared:    inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}},
 	}
