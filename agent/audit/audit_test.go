@@ -180,11 +180,11 @@ func TestJudge(t *testing.T) {
 			containers: []snapshot.Container{container("web", inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}}, process(11, hostNet, podPID, podIPC))},
 			want:       []string{"web-id HostNetworkShared spec net:1 11/1[]"},
 		},
-		"a namespace joined by path was not asked for": {
+		"a namespace joined by path was not declared": {
 			containers: []snapshot.Container{container("web", joined, process(11, hostNet, podPID, podIPC))},
 			want:       []string{"web-id UndeclaredHostNetwork nobody net:1 11/1[] by /proc/1/ns/net"},
 		},
-		"what was asked for is unknown": {
+		"what was declared is unknown": {
 			containers: []snapshot.Container{container("web", inventory.Declaration{By: inventory.ByUnknown}, process(11, hostNet, podPID, podIPC))},
 			want:       []string{"web-id UndeclaredHostNetwork unknown net:1 11/1[]"},
 		},

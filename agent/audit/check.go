@@ -54,7 +54,7 @@ func (t *traits) finding(container *snapshot.Container, verdict Verdict, by inve
 	}
 }
 
-// undeclaredBy tells sharing that nobody asked for from sharing of which that is not known.
+// undeclaredBy returns nobody, or unknown where the declaration could not be read.
 func undeclaredBy(container *snapshot.Container) inventory.Declarer {
 	if container.Declared.By == inventory.ByUnknown {
 		return inventory.ByUnknown

@@ -12,7 +12,7 @@ type Finding struct {
 	Check    Check
 	Verdict  Verdict
 	Severity Severity
-	// DeclaredBy is who asked for it.
+	// DeclaredBy is who declared it.
 	DeclaredBy inventory.Declarer
 	// Container has the finding.
 	Container *snapshot.Container
@@ -23,15 +23,15 @@ type Finding struct {
 	// Deferred reports whether it is what a pause container's pod declares, which the pod's
 	// containers repeat as soon as they run: it is counted and listed, but not announced.
 	Deferred bool
-	// Anonymous reports whether there was no runtime yet that could be asked for the
-	// container's name and declaration.
+	// Anonymous reports whether the container's name and declaration are unknown because no
+	// runtime has answered yet.
 	Anonymous bool
 }
 
 // Reason returns the verdict's name among those of all checks, such as HostNetworkShared.
 func (f *Finding) Reason() string { return f.Verdict.reason(f.Check) }
 
-// Undeclared reports whether nobody is known to have asked for it.
+// Undeclared reports whether nobody is known to have declared it.
 func (f *Finding) Undeclared() bool { return !f.DeclaredBy.Declared() }
 
 // Evidence is what a finding was concluded from. Each family of checks has a type of its own.

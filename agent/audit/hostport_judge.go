@@ -51,7 +51,7 @@ func listening(snap *snapshot.Snapshot) map[endpoint][]*snapshot.Container {
 	return containers
 }
 
-// declared is a port that a container of the pod asked for.
+// declared is a port that a container of the pod declares.
 type declared struct {
 	inventory.Port
 
@@ -193,8 +193,8 @@ func (j *portJudge) sorted() []verdictKey {
 	})
 }
 
-// covers reports whether a socket or forward on an address of the host is what was asked for
-// on another. The zero address and an unspecified one stand for all.
+// covers reports whether a socket or forward on an address of the host is what was declared
+// for another. The zero address and an unspecified one stand for all.
 func covers(asked, actual netip.Addr) bool {
 	return isAll(asked) || asked == actual.Unmap()
 }

@@ -11,7 +11,7 @@ const (
 	Shared Verdict = "Shared"
 	// Bound: a port of the host leads to the container, as declared.
 	Bound Verdict = "Bound"
-	// Undeclared: nobody is known to have asked for it.
+	// Undeclared: nobody is known to have declared it.
 	Undeclared Verdict = "Undeclared"
 	// NotInEffect: it was declared, and is not so.
 	NotInEffect Verdict = "NotInEffect"

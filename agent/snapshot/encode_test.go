@@ -101,6 +101,23 @@ func TestDecodeRefusesUnknownWords(t *testing.T) {
 	}
 }
 
+// TestDecodeNamesTheFirstWords has a file that is wrong in each of its lines.
+func TestDecodeNamesTheFirstWords(t *testing.T) {
+	t.Parallel()
+	s := saved()
+	for range 100 {
+		s.Coverage.Gaps = append(s.Coverage.Gaps, Gap{Cause: "whim"})
+	}
+	var b bytes.Buffer
+	if err := Encode(&b, s); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Decode(&b)
+	if err == nil || strings.Count(err.Error(), "whim") != maxErrors || !strings.HasSuffix(err.Error(), "\nand more") {
+		t.Errorf("Decode: %v", err)
+	}
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer

@@ -47,8 +47,12 @@ const maxErrors = 4
 
 // oneOf checks that a word is one of those that there are, or empty.
 func oneOf[T ~string](v *validator, what string, word T, known ...T) {
-	if word != "" && !slices.Contains(known, word) && len(v.errs) < maxErrors {
+	switch {
+	case word == "" || slices.Contains(known, word):
+	case len(v.errs) < maxErrors:
 		v.errs = append(v.errs, fmt.Errorf("no %s is called %.100q", what, word))
+	case len(v.errs) == maxErrors:
+		v.errs = append(v.errs, errors.New("and more"))
 	}
 }
 

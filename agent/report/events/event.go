@@ -33,7 +33,7 @@ const (
 	maxNote     = 1024
 )
 
-// event is what people are told of one finding.
+// event is what people read about one finding.
 type event struct {
 	// key stays the same for as long as the finding is the same for people: whatever the
 	// process, and across restarts of the container and of the agent.

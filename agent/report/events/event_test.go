@@ -154,7 +154,7 @@ func TestWhichFindingsGetAnEvent(t *testing.T) {
 			},
 		},
 		"a sandbox that declares it": {containers: []snapshot.Container{pause("p", "a", net, inHostNet(11, ""))}},
-		"a sandbox that declares it in vain": {
+		"a sandbox that declares it without effect": {
 			containers: []snapshot.Container{pause("p", "a", net, process(11, "", nstest.Group(1, 101, 102, 103)))},
 		},
 		"a sandbox that does not declare it": {

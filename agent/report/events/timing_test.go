@@ -87,8 +87,8 @@ func TestRestartInterval(t *testing.T) {
 	})
 }
 
-// TestRestartDuringDelivery tells of a container that started while the one before it was
-// told of.
+// TestRestartDuringDelivery has a container that started while the one before it was
+// delivered.
 func TestRestartDuringDelivery(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {

@@ -84,7 +84,7 @@ func TestServerAway(t *testing.T) {
 	server := httptest.NewUnstartedServer(api)
 	server.Listener.Close()
 	if server.Listener, err = net.Listen("tcp", address); err != nil {
-		t.Fatalf("somebody else took the port: %v", err)
+		t.Fatalf("another process took the port: %v", err)
 	}
 	server.Start()
 	t.Cleanup(server.Close)

@@ -39,7 +39,7 @@ type Container struct {
 	Processes int `json:"processes"`
 }
 
-// Declarer is who asked for something.
+// Declarer is who declared something.
 type Declarer string
 
 // The declarers.
@@ -48,24 +48,24 @@ const (
 	ByPod Declarer = "pod"
 	// BySpec is the runtime spec of a container without a pod.
 	BySpec Declarer = "spec"
-	// ByNobody is that it was not asked for.
+	// ByNobody is that it was not declared.
 	ByNobody Declarer = "nobody"
-	// ByUnknown is that it could not be read what was asked for.
+	// ByUnknown is that the declaration could not be read.
 	ByUnknown Declarer = "unknown"
 )
 
-// Declared reports whether it is known who asked.
+// Declared reports whether it is known who declared it.
 func (d Declarer) Declared() bool { return d == ByPod || d == BySpec }
 
-// Declaration is which of the host's namespaces and ports were asked for.
+// Declaration is which of the host's namespaces and ports were declared.
 type Declaration struct {
 	By Declarer `json:"by"`
-	// Host are the kinds of the host's namespaces that were asked for.
+	// Host are the kinds of the host's namespaces that were declared.
 	Host []Kind `json:"host,omitempty"`
 	// Joined are the namespaces that a runtime spec joins by path, by kind.
 	Joined map[Kind]string `json:"joined,omitempty"`
 	Ports  []DeclaredPort  `json:"ports,omitempty"`
-	// PortsReason is why it is not known which ports were asked for.
+	// PortsReason is why it is unknown which ports were declared.
 	PortsReason string `json:"portsReason,omitempty"`
 	// Reason is why the declaration is unknown.
 	Reason string `json:"reason,omitempty"`
@@ -77,7 +77,7 @@ type Protocol string
 // Raw is the protocol of a raw socket: its port is the number of an IP protocol.
 const Raw Protocol = "raw"
 
-// DeclaredPort is a port of the host that was asked for.
+// DeclaredPort is a port of the host that was declared.
 type DeclaredPort struct {
 	Protocol Protocol `json:"protocol"`
 	// HostAddress is absent for all addresses of the host.

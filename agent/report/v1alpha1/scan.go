@@ -110,7 +110,7 @@ type Gap struct {
 
 // Ports is how much of the host's ports was looked at.
 type Ports struct {
-	// Sockets are those of the host's network that take in what comes to a port.
+	// Sockets are those of the host's network that receive what comes to a port.
 	Sockets int `json:"sockets"`
 	// Forwards are the rules that lead from a port of the host to elsewhere.
 	Forwards int `json:"forwards"`

@@ -38,7 +38,7 @@ type view struct {
 	Scan     *v1alpha1.Scan
 	Rows     []row
 	MoreRows int
-	// Undeclared counts the findings that nobody is known to have asked for.
+	// Undeclared counts the findings that nobody is known to have declared.
 	Undeclared  int
 	Unknown     []v1alpha1.Unknown
 	MoreUnknown int

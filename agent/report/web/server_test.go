@@ -162,7 +162,7 @@ func TestServeFails(t *testing.T) {
 }
 
 // TestRequestUnderWayEnds checks that a request that is being answered when the server is
-// told to end gets its answer.
+// asked to end gets its answer.
 func TestRequestUnderWayEnds(t *testing.T) {
 	t.Parallel()
 	started, release := make(chan struct{}), make(chan struct{})

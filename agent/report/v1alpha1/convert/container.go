@@ -46,7 +46,7 @@ func pod(pod *inventory.Pod, clean cleaner) *v1alpha1.Pod {
 	return &v1alpha1.Pod{Namespace: clean(pod.Namespace), Name: clean(pod.Name), UID: clean(pod.UID)}
 }
 
-// Declaration returns what was asked for, its texts made fit to be shown by clean.
+// Declaration returns what was declared, its texts made fit to be shown by clean.
 func Declaration(declared *inventory.Declaration, clean func(string) string) v1alpha1.Declaration {
 	joined := make(map[v1alpha1.Kind]string, len(declared.Joined))
 	for kind, path := range declared.Joined {
