@@ -66,7 +66,7 @@ func TestAgent(t *testing.T) {
 	}
 	// It was told so early that runc may not have made way for them.
 	for _, line := range a.lines(t) {
-		if line.Message == "finding" && line.Pod != "" && !strings.HasSuffix(line.Processes, "(sleep)") {
+		if line.Message == "Finding" && line.Pod != "" && !strings.HasSuffix(line.Processes, "(sleep)") {
 			t.Errorf("the process of %s is named %q, want sleep", line.Pod, line.Processes)
 		}
 	}
@@ -183,9 +183,9 @@ func (a *agent) told(t *testing.T) []string {
 		}
 		name := fmt.Sprintf("%s/%s %s", line.Pod, line.Container, line.Reason)
 		switch line.Message {
-		case "finding":
+		case "Finding":
 			found = append(found, name)
-		case "finding gone":
+		case "Finding gone":
 			i := slices.Index(found, name)
 			if i < 0 {
 				t.Fatalf("gone without having come: %s", name)

@@ -1,9 +1,6 @@
 package events
 
 import (
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,14 +15,13 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report/reporttest"
 	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 var firstSeen = time.Date(2026, 11, 23, 20, 45, 1, 123456789, time.UTC)
 
@@ -100,19 +96,7 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join("testdata", "events.yaml")
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v: run 'go test ./agent/report/events -update'", err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("events (-want +got), run with -update if it is right:\n%s", diff)
-	}
+	reporttest.Golden(t, "testdata/events.yaml", string(got))
 }
 
 func TestWhichFindingsGetAnEvent(t *testing.T) {

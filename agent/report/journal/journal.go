@@ -1,4 +1,6 @@
-// Package journal writes a log line for each finding that appears, and for each that goes.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package journal writes a log line for each finding that appears, and for each that ends.
 package journal
 
 import (
@@ -8,7 +10,9 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/logkey"
 	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1/convert"
 )
 
@@ -51,28 +55,32 @@ func (j *Journal) Publish(result *audit.Result) {
 	}
 	for key, names := range j.written {
 		if _, still := now[key]; !still {
-			j.logger.Info("finding gone", names...)
+			j.logger.Info("Finding gone", names...)
 		}
 	}
 	j.written = now
 }
 
+// begin writes that a finding has appeared.
 func (j *Journal) begin(found *audit.Finding, names []any) {
 	finding := convert.Finding(found, report.Clean)
-	attrs := slices.Clone(names)
-	if text := report.Evidence(&finding.Evidence, limits()); len(finding.Evidence.Ports) > 0 {
-		attrs = append(attrs, slog.String("ports", text))
-	} else {
-		attrs = append(attrs,
-			slog.String("evidenceNamespace", fmt.Sprintf("%s:[%d:%d]", finding.Evidence.Kind, finding.Evidence.Namespace.Dev, finding.Evidence.Namespace.Ino)),
-			slog.String("processes", text),
-		)
-	}
+	attrs := append(slices.Clone(names), evidenceOf(&finding.Evidence)...)
 	if found.Severity.Warns() {
-		j.logger.Warn("finding", attrs...)
-		return
+		j.logger.Warn("Finding", attrs...)
+	} else {
+		j.logger.Info("Finding", attrs...)
 	}
-	j.logger.Info("finding", attrs...)
+}
+
+// evidenceOf names the ports of a finding about ports, and the namespace and processes of any
+// other.
+func evidenceOf(evidence *v1alpha1.Evidence) []any {
+	text := report.Evidence(evidence, limits())
+	if len(evidence.Ports) > 0 {
+		return []any{slog.String(logkey.Ports, text)}
+	}
+	namespace := fmt.Sprintf("%s:[%d:%d]", evidence.Kind, evidence.Namespace.Dev, evidence.Namespace.Ino)
+	return []any{slog.String(logkey.EvidenceNamespace, namespace), slog.String(logkey.Processes, text)}
 }
 
 // namesOf says what a finding is, and of which container. Processes, images and pods choose
@@ -80,18 +88,18 @@ func (j *Journal) begin(found *audit.Finding, names []any) {
 func namesOf(found *audit.Finding) []any {
 	finding := convert.Finding(found, report.Clean)
 	attrs := []any{
-		slog.String("reason", finding.Reason),
-		slog.String("check", string(finding.Check)),
-		slog.String("declaredBy", string(finding.DeclaredBy)),
-		slog.String("runtimeNamespace", finding.Container.RuntimeNamespace),
-		slog.String("containerId", finding.Container.ID),
-		slog.String("container", finding.Container.Name),
+		slog.String(logkey.Reason, finding.Reason),
+		slog.String(logkey.Check, string(finding.Check)),
+		slog.String(logkey.DeclaredBy, string(finding.DeclaredBy)),
+		slog.String(logkey.RuntimeNamespace, finding.Container.RuntimeNamespace),
+		slog.String(logkey.ContainerID, finding.Container.ID),
+		slog.String(logkey.Container, finding.Container.Name),
 	}
 	if pod := finding.Pod; pod != nil {
 		attrs = append(attrs,
-			slog.String("namespace", pod.Namespace),
-			slog.String("pod", pod.Name),
-			slog.String("podUid", pod.UID),
+			slog.String(logkey.Namespace, pod.Namespace),
+			slog.String(logkey.Pod, pod.Name),
+			slog.String(logkey.PodUID, pod.UID),
 		)
 	}
 	return attrs

@@ -47,9 +47,9 @@ func TestJournalWritesChanges(t *testing.T) {
 	journal.Publish(nodeWith(declared, outside))
 	journal.Publish(nodeWith(outside))
 	want := []string{
-		`level=INFO msg=finding reason=HostNetworkShared check=HostNetwork declaredBy=pod runtimeNamespace=k8s.io containerId=c1 container=main namespace=default pod=web podUid=u evidenceNamespace=net:[4:1] processes="pid 7 (a\\x1b[31mb)"`,
-		`level=WARN msg=finding reason=UndeclaredHostNetwork check=HostNetwork declaredBy=nobody runtimeNamespace="default\\nlevel=INFO" containerId=ctr container="" evidenceNamespace=net:[4:1] processes="pid 7 (a\\x1b[31mb)"`,
-		`level=INFO msg="finding gone" reason=HostNetworkShared check=HostNetwork declaredBy=pod runtimeNamespace=k8s.io containerId=c1 container=main namespace=default pod=web podUid=u`,
+		`level=INFO msg=Finding reason=HostNetworkShared check=HostNetwork declaredBy=pod runtimeNamespace=k8s.io containerID=c1 container=main namespace=default pod=web podUID=u evidenceNamespace=net:[4:1] processes="pid 7 (a\\x1b[31mb)"`,
+		`level=WARN msg=Finding reason=UndeclaredHostNetwork check=HostNetwork declaredBy=nobody runtimeNamespace="default\\nlevel=INFO" containerID=ctr container="" evidenceNamespace=net:[4:1] processes="pid 7 (a\\x1b[31mb)"`,
+		`level=INFO msg="Finding gone" reason=HostNetworkShared check=HostNetwork declaredBy=pod runtimeNamespace=k8s.io containerID=c1 container=main namespace=default pod=web podUID=u`,
 	}
 	if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(b.String()), "\n")); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)

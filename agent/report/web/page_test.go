@@ -2,26 +2,20 @@ package web
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report/reporttest"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // snapshot has a host and the containers.
 func snap(containers ...snapshot.Container) *snapshot.Snapshot {
@@ -117,26 +111,8 @@ func TestPageGolden(t *testing.T) {
 			if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "text/html; charset=utf-8" {
 				t.Errorf("status %d, %v", w.Code, w.Header())
 			}
-			golden(t, name, w.Body.Bytes())
+			reporttest.Golden(t, "testdata/"+name, w.Body.String())
 		})
-	}
-}
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v: run 'go test ./agent/report/web -update'", err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got), run with -update if it is right:\n%s", name, diff)
 	}
 }
 

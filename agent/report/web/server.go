@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/nsaudit/nsaudit/agent/logkey"
 )
 
 // Caps on what a client can hold of the server.
@@ -37,7 +39,7 @@ type Config struct {
 	Metrics, Page http.Handler
 	// Live are the checks of /livez, and Ready those of /readyz.
 	Live, Ready []Check
-	// Logger is told what went wrong with connections; nil for nobody.
+	// Logger is for errors of connections; nil for none.
 	Logger *slog.Logger
 }
 
@@ -150,7 +152,7 @@ func (s *Server) stop(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
 	defer cancel()
 	if err := s.server.Shutdown(ctx); err != nil {
-		s.logger.Warn("Cut off requests that did not end", "err", err)
+		s.logger.Warn("Cut off requests that did not end", slog.Any(logkey.Error, err))
 		_ = s.server.Close() // They are lost anyway.
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -19,6 +21,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/report/reporttest"
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 func TestGolden(t *testing.T) {
@@ -86,6 +89,44 @@ func wantClean(t *testing.T, texts ...string) {
 	for _, text := range texts {
 		if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			t.Errorf("not fit to be shown: %q", text)
+		}
+	}
+}
+
+// TestEvidenceOfEachFamily checks that no family of checks lacks a conversion.
+func TestEvidenceOfEachFamily(t *testing.T) {
+	t.Parallel()
+	seen := make(map[audit.Check]bool)
+	result := audit.Judge(reporttest.Snapshot())
+	for i := range result.Findings {
+		finding := &result.Findings[i]
+		seen[finding.Check] = true
+		if cmp.Equal(v1alpha1.Evidence{}, evidence(finding.Evidence, report.Clean)) {
+			t.Errorf("%s: no evidence", finding.Reason())
+		}
+	}
+	for _, check := range audit.Checks() {
+		if !seen[check] {
+			t.Errorf("the snapshot of the tests has no finding of %s", check)
+		}
+	}
+}
+
+// TestPortsAreNamedAlike has a port named for an Event to be found again, and for people.
+func TestPortsAreNamedAlike(t *testing.T) {
+	t.Parallel()
+	for _, port := range []audit.PortEvidence{
+		{Protocol: socket.TCP, HostPort: 80},
+		{Protocol: socket.UDP, HostPort: 8000, LastPort: 8010},
+		{Protocol: socket.TCP, HostPort: 80, HostAddress: netip.MustParseAddr("127.0.0.1")},
+		{Protocol: socket.TCP, HostPort: 80, HostAddress: netip.MustParseAddr("::1")},
+		{Protocol: socket.TCP, HostPort: 80, HostAddress: netip.MustParseAddr("::ffff:127.0.0.1")},
+		{Protocol: socket.Raw, HostPort: 89},
+	} {
+		ports := &audit.HostPortEvidence{Ports: []audit.PortEvidence{port}}
+		document := evidence(ports, report.Clean)
+		if diff := cmp.Diff(ports.Key(), strconv.Quote(report.Evidence(&document, report.Limits{Ports: 1}))); diff != "" {
+			t.Errorf("-the Event's +the report's:\n%s", diff)
 		}
 	}
 }

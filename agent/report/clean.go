@@ -1,4 +1,11 @@
-// Package report holds what all reports have in common.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package report has the words that all reports share: how a text that others chose is made fit
+// to be shown ([Clean]) and shortened ([Short]), how a container is named ([Subject]), and how
+// evidence and a whole finding are worded ([Evidence], [Note]).
+//
+// It knows the documents of package v1alpha1 only, so that programs which decode them can word
+// them in the same way.
 package report
 
 import (
