@@ -113,7 +113,7 @@ func (f *socketFinder) hostHoldersOf(inode uint64) (pids []int, known bool) {
 func (r *forwardResolver) nameHolder(ctx context.Context, pid int, nameless map[uint64][]*snapshot.Socket) error {
 	process, err := r.node.fs.Open(pid)
 	if err != nil {
-		return nil //nolint:nilerr // It has ended.
+		return nil // It has ended.
 	}
 	defer process.Close()
 	_, _ = process.SocketInodes(ctx, func(inode uint64) {

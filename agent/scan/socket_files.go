@@ -120,7 +120,7 @@ func (f *socketFinder) listOne(ctx context.Context, pid int) error {
 	}
 	process, err := f.node.fs.Open(pid)
 	if err != nil {
-		return nil //nolint:nilerr // It has ended: the walk has counted what can't be opened.
+		return nil // It has ended: the walk has counted what can't be opened.
 	}
 	defer process.Close()
 	container, err := owned(ctx, f.node, f.builder, process)

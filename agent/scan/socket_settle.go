@@ -30,7 +30,7 @@ func (f *socketFinder) attributeMade(ctx context.Context) error {
 	}
 	tree, err := cgroup.OpenTree(f.node.host)
 	if err != nil {
-		return nil //nolint:nilerr // The open files tell, and say so where they can't.
+		return nil // The open files tell, and say so where they can't.
 	}
 	defer tree.Close()
 	// Paths that could not be found are as unknown as those of cgroups that are gone.

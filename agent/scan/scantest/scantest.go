@@ -46,10 +46,11 @@ func Procfs(t *testing.T, cgroups map[int]string) *nsinspect.FS {
 	}
 	fs, err := nsinspect.NewFS(root)
 	Must(t, err)
-	t.Cleanup(func() { fs.Close() })
+	t.Cleanup(func() { Must(t, fs.Close()) })
 	return fs
 }
 
+// Must ends the test where there is an error.
 func Must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -95,11 +96,15 @@ func Named(id string, status inventory.Status, pid int) inventory.Container {
 func Outcome(s *snapshot.Snapshot) []string {
 	var lines []string
 	for _, c := range s.Containers {
-		line := fmt.Sprintf("%s/%s %s %d", c.RuntimeNamespace, c.ID[:1], c.Status, len(c.Processes))
+		parts := []string{fmt.Sprintf("%s/%s %s %d", c.RuntimeNamespace, c.ID[:1], c.Status, len(c.Processes))}
+		var gaps []string
 		for _, gap := range c.Unread.Gaps {
-			line += fmt.Sprintf(" %s: %s;", gap.Cause, gap.Detail)
+			gaps = append(gaps, fmt.Sprintf("%s: %s", gap.Cause, gap.Detail))
 		}
-		lines = append(lines, strings.TrimSuffix(line, ";"))
+		if len(gaps) > 0 {
+			parts = append(parts, strings.Join(gaps, "; "))
+		}
+		lines = append(lines, strings.Join(parts, " "))
 	}
 	return lines
 }
