@@ -127,7 +127,10 @@ func New(config Config) (*Reporter, error) {
 		states:   make(map[string]*state),
 		logged:   make(map[string]bool),
 	}
-	return r, r.register(config.Registerer)
+	if err := r.register(config.Registerer); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Publish makes the findings of a result the ones that Events are kept of. It does not wait

@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nsaudit/nsaudit/agent/snapshot"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
 func TestNew(t *testing.T) {
