@@ -31,6 +31,10 @@ const keptPrefix = "kept-"
 // staleAfter is the age at which no other run can still be using a temporary directory: the run that made it was killed.
 const staleAfter = 24 * time.Hour
 
+// defaultTimeout is twice what the tests take on 2 idle cores: each of them starts a containerd, and a cluster that is
+// up on the same machine slows the emulation by a third.
+const defaultTimeout = 25 * time.Minute
+
 // options is the command line.
 type options struct {
 	cache         string
@@ -49,7 +53,7 @@ func parseOptions(args []string) (options, error) {
 	flags.StringVar(&o.containerdDir, "containerd-dir", "", "directory with containerd, ctr, containerd-shim-runc-v2, runc and cni/")
 	flags.StringVar(&o.testPackage, "package", "./integration/containerd", "package whose tests, with the tag integration, are run")
 	flags.StringVar(&o.testRun, "run", "", "run only the tests that match, like go test -run")
-	flags.DurationVar(&o.timeout, "timeout", 15*time.Minute, "limit for each kernel, from its boot to its end")
+	flags.DurationVar(&o.timeout, "timeout", defaultTimeout, "limit for each kernel, from its boot to its end")
 	flags.BoolVar(&o.keep, "keep", false, "keep the images of this run")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
