@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -10,8 +12,8 @@ import (
 	"github.com/nsaudit/nsaudit/agent/report/events"
 )
 
-// Client-side limits: a node that was just begun to be watched has some hundred findings
-// to tell at worst, and the API server has its own limits.
+// Client-side limits: a new agent has at worst some hundred findings to send, and the API
+// server has its own limits.
 const (
 	clientQPS   = 20
 	clientBurst = 100

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -7,7 +9,7 @@ import (
 	"time"
 )
 
-// progress says what a command waits for, once that takes longer than a moment.
+// progress reports what a command is doing, if it takes longer than a moment.
 type progress struct {
 	mu    sync.Mutex
 	stage string
@@ -33,7 +35,7 @@ func (p *progress) report(w io.Writer, interval time.Duration) {
 			p.mu.Lock()
 			stage := p.stage
 			p.mu.Unlock()
-			// If nobody can be told, the work goes on all the same.
+			// If it can't be written, the work goes on.
 			_, _ = fmt.Fprintf(w, "nsaudit: %s (%s) ...\n", stage, time.Since(start).Round(time.Second))
 		case <-p.done:
 			return

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -11,8 +13,8 @@ import (
 
 // Exit codes that people script against.
 const (
-	exitDone     = 0 // looked and done
-	exitFailed   = 1 // could not look
+	exitDone     = 0
+	exitFailed   = 1 // could not scan
 	exitUsage    = 2
 	exitFindings = 3 // findings, when --fail-on asks for it
 )
@@ -23,7 +25,7 @@ type streams struct {
 	out, err io.Writer
 }
 
-// exitError is an error with an exit code. A silent one has said everything already.
+// exitError is an error with an exit code. Without an error nothing is printed.
 type exitError struct {
 	code int
 	err  error
@@ -65,10 +67,10 @@ func run(ctx context.Context, args []string, std streams) int {
 func newRoot(std streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "nsaudit",
-		Short: "Tell which containers really share the host's namespaces",
-		Long: `nsaudit compares the network, PID and IPC namespaces of every thread of every
-container with the host's, and tells who asked for what is shared: the pod, the
-runtime spec, or nobody.`,
+		Short: "Find the containers that really share the host's namespaces or ports",
+		Long: `nsaudit compares the network, PID and IPC namespaces of every thread of every container
+with the host's, finds which ports of the host lead into containers, and reports who
+declared what is shared: the pod, the runtime spec, or nobody.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, _ []string) error {

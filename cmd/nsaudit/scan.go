@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -5,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,28 +23,35 @@ func newScan(std streams) *cobra.Command {
 	options := defaultScanOptions()
 	cmd := &cobra.Command{
 		Use:   "scan",
-		Short: "Look at this machine once and list the containers that share its namespaces",
-		Long: `scan reads /proc and containerd's lists, compares the network, PID and IPC
-namespaces of every thread of every container with the host's, and prints what is
-shared, who declared it, and what could not be seen.
+		Short: "Scan this machine once and list the containers that share its namespaces or ports",
+		Long: `scan reads /proc and containerd's lists, compares the network, PID and IPC namespaces of
+every thread of every container with the host's, and finds which ports of the host lead
+into containers. It prints what is shared, who declared it, and what could not be seen.
 
-It needs no cluster. Without containerd it recognises containers by their cgroups. It
-needs CAP_SYS_PTRACE to read other users' processes, and access to containerd's
-socket: run it as root.
+It needs no cluster. Without containerd it recognises containers by their cgroups. Run it
+as root: it needs CAP_SYS_PTRACE to read other users' processes, CAP_NET_ADMIN to read the
+packet filter, and access to containerd's socket.
 
-Exit codes: 0 looked and done, 1 could not look, 2 usage, 3 findings as asked for by
---fail-on. With --fail-on undeclared or any, 0 also means that nothing stayed unknown:
-otherwise it is 1.`,
+` + settingsHelp + ` --node is the same as --node-name.
+
+Exit codes: 0 done, 1 could not scan, 2 usage, 3 findings, as asked for with --fail-on.
+With --fail-on undeclared or any, 0 also means that nothing is unknown: else it is 1.`,
 		Example: `  nsaudit scan                              # this machine
   nsaudit scan -o json | jq .findings       # for scripts
   nsaudit scan -n kube-system               # pods of one namespace
-  nsaudit scan --fail-on undeclared         # exit code 3 if anything shares unasked
+  nsaudit scan --fail-on undeclared         # exit code 3 if anything shared is not declared
   nsaudit scan --save node-a.json           # keep what was seen ...
   nsaudit scan --from node-a.json -o wide   # ... and judge it again elsewhere
-  nsaudit scan --procfs /host/proc          # from inside a container`,
+  nsaudit scan --procfs /host/proc          # from inside a container
+  NSAUDIT_OUTPUT=wide nsaudit scan          # a flag as an environment variable`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := options.validate(cmd.Flags().Changed); err != nil {
+			given := onCommandLine(cmd.Flags())
+			err := errors.Join(
+				applySettings(cmd.Name(), cmd.Flags(), os.Getenv),
+				options.validate(cmd.Flags().Changed, func(flag string) bool { return given[flag] }),
+			)
+			if err != nil {
 				return usageError(err)
 			}
 			return runScan(cmd.Context(), std, options)
@@ -51,24 +61,24 @@ otherwise it is 1.`,
 	return cmd
 }
 
-// runScan takes or loads a snapshot, and shows it. What was found is shown also when the look
-// itself failed.
+// runScan takes or loads a snapshot, and shows it. What was found is also shown if the scan
+// failed.
 func runScan(ctx context.Context, std streams, options *scanOptions) error {
-	snap, lookErr := obtain(ctx, std, options)
+	snap, scanErr := obtain(ctx, std, options)
 	if snap == nil {
-		return &exitError{exitFailed, lookErr}
+		return &exitError{exitFailed, scanErr}
 	}
 	if options.save != "" {
 		if err := saveSnapshot(options.save, snap); err != nil {
-			lookErr = errors.Join(lookErr, err)
+			scanErr = errors.Join(scanErr, err)
 		}
 	}
 	filter := convert.Filter{Namespace: options.namespace, Pod: options.pod}
 	result := convert.FromResult(audit.Judge(snap), filter)
 	if err := show(std, options, result); err != nil {
-		return &exitError{exitFailed, errors.Join(lookErr, err)}
+		return &exitError{exitFailed, errors.Join(scanErr, err)}
 	}
-	return verdict(options, result, lookErr)
+	return verdict(options, result, scanErr)
 }
 
 // obtain loads a saved snapshot or takes one of this machine.
@@ -80,14 +90,14 @@ func obtain(ctx context.Context, std streams, options *scanOptions) (*snapshot.S
 	defer cancel()
 	progress := startProgress(std.err, slowAfter)
 	defer progress.stop()
-	snap, err := look(ctx, std, options, progress.next)
+	snap, err := takeSnapshot(ctx, std, &options.nodeFlags, progress.next)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("%w: not done within --timeout %s", err, options.timeout)
 	}
 	return snap, err
 }
 
-// load reads a snapshot, perhaps from a pipe that stays silent: a signal ends the wait.
+// load reads a snapshot. From a pipe that delivers nothing it waits until the context ends.
 func load(ctx context.Context, path string, in io.Reader) (*snapshot.Snapshot, error) {
 	type loaded struct {
 		snap *snapshot.Snapshot
@@ -122,9 +132,9 @@ func show(std streams, options *scanOptions, result *v1alpha1.Scan) error {
 }
 
 // verdict turns a scan into the exit code.
-func verdict(options *scanOptions, result *v1alpha1.Scan, lookErr error) error {
-	if lookErr != nil {
-		return &exitError{exitFailed, lookErr}
+func verdict(options *scanOptions, result *v1alpha1.Scan, scanErr error) error {
+	if scanErr != nil {
+		return &exitError{exitFailed, scanErr}
 	}
 	if result.Host.Reference == v1alpha1.HostNone {
 		return &exitError{exitFailed, errors.New("no host reference, so no verdict: name a process of the host with --host-pid, and see above for what was tried")}
@@ -143,5 +153,5 @@ func verdict(options *scanOptions, result *v1alpha1.Scan, lookErr error) error {
 	return nil
 }
 
-// slowAfter is when a scan begins to say what it waits for.
+// slowAfter is when a scan begins to report its progress.
 const slowAfter = 2 * time.Second

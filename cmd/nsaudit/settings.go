@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -16,19 +18,30 @@ import (
 // NSAUDIT_NODE_NAME.
 const envPrefix = "NSAUDIT_"
 
+// settingsHelp is the part of a command's help about applySettings.
+const settingsHelp = `Every flag can be set by an environment variable (--node-name by NSAUDIT_NODE_NAME) and by
+a key of the YAML file that --config names (node-name: a). The command line comes before
+the environment, and that before the file.`
+
 // configFlag names the file; it can't be in the file itself.
 const configFlag = "config"
 
 // maxConfig caps the configuration file.
 const maxConfig = 1 << 20
 
-// applySettings completes the flags that were not given, from the environment and, where
-// that is silent too, from the configuration file, whose keys are the flags' names. All
-// errors come together.
-func applySettings(flags *pflag.FlagSet, getenv func(string) string) error {
-	var errs []error
+// onCommandLine returns the flags that were given there, before applySettings sets others.
+func onCommandLine(flags *pflag.FlagSet) map[string]bool {
 	given := make(map[string]bool)
 	flags.Visit(func(flag *pflag.Flag) { given[flag.Name] = true })
+	return given
+}
+
+// applySettings sets the flags that were not given on the command line: from the environment,
+// else from the configuration file, whose keys are the flags' names. It reports all errors
+// together.
+func applySettings(command string, flags *pflag.FlagSet, getenv func(string) string) error {
+	var errs []error
+	given := onCommandLine(flags)
 	flags.VisitAll(func(flag *pflag.Flag) {
 		name := envName(flag.Name)
 		text := getenv(name)
@@ -37,11 +50,11 @@ func applySettings(flags *pflag.FlagSet, getenv func(string) string) error {
 		}
 		given[flag.Name] = true
 		if err := flags.Set(flag.Name, text); err != nil {
-			errs = append(errs, fmt.Errorf("%s=%q: %w", name, text, errors.Unwrap(err)))
+			errs = append(errs, fmt.Errorf("%s=%q: %w", name, text, cause(err)))
 		}
 	})
 	if path := flags.Lookup(configFlag).Value.String(); path != "" {
-		errs = append(errs, applyFile(flags, path, given))
+		errs = append(errs, applyFile(command, flags, path, given))
 	}
 	return errors.Join(errs...)
 }
@@ -51,15 +64,15 @@ func envName(flag string) string {
 }
 
 // applyFile sets the flags that the file names and that are not given otherwise.
-func applyFile(flags *pflag.FlagSet, path string, given map[string]bool) error {
+func applyFile(command string, flags *pflag.FlagSet, path string, given map[string]bool) error {
 	settings, err := readSettings(path)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, key := range slices.Sorted(maps.Keys(settings)) {
-		if flags.Lookup(key) == nil || key == configFlag || key == "help" {
-			errs = append(errs, fmt.Errorf("%s: unknown key %q: the keys are the names of the flags, see nsaudit agent --help", path, key))
+		if flag := flags.Lookup(key); flag == nil || flag.Name != key || key == configFlag || key == "help" {
+			errs = append(errs, fmt.Errorf("%s: unknown key %q: the keys are the names of the flags, see nsaudit %s --help", path, key, command))
 			continue
 		}
 		if given[key] {
@@ -76,7 +89,7 @@ func applyFile(flags *pflag.FlagSet, path string, given map[string]bool) error {
 	return errors.Join(errs...)
 }
 
-// cause leaves out what pflag says of the command line.
+// cause leaves out what pflag adds about the command line.
 func cause(err error) error {
 	if inner := errors.Unwrap(err); inner != nil {
 		return inner

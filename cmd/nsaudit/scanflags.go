@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -7,13 +9,10 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
-
-	"github.com/nsaudit/nsaudit/agent/inventory/containerd"
-	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // Values of --fail-on.
@@ -25,24 +24,20 @@ const (
 
 // scanOptions are the flags of scan.
 type scanOptions struct {
+	nodeFlags
+
 	output, failOn, color string
 	noHeaders             bool
 	namespace, pod        string
 	save, from            string
-	procfs                string
-	hostPID               int
-	address               string
-	node                  string
-	timeout               time.Duration
 }
 
 func defaultScanOptions() *scanOptions {
 	return &scanOptions{
-		output:  "table",
-		failOn:  failNever,
-		color:   "auto",
-		procfs:  nsinspect.DefaultRoot,
-		timeout: time.Minute,
+		nodeFlags: defaultNodeFlags(),
+		output:    "table",
+		failOn:    failNever,
+		color:     "auto",
 	}
 }
 
@@ -57,6 +52,8 @@ func (o *scanOptions) choices() map[string][]string {
 
 func (o *scanOptions) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
+	o.nodeFlags.register(flags)
+	flags.SetNormalizeFunc(withAliases)
 	flags.StringVarP(&o.output, "output", "o", o.output, "format: table, wide, json or yaml")
 	flags.StringVar(&o.failOn, "fail-on", o.failOn, "exit with code 3 on findings: undeclared (not known to be asked for), any or never")
 	flags.StringVar(&o.color, "color", o.color, "colours: auto (on a terminal, unless NO_COLOR is set), always or never")
@@ -64,21 +61,25 @@ func (o *scanOptions) register(cmd *cobra.Command) {
 	flags.StringVarP(&o.namespace, "namespace", "n", o.namespace, "only pods of this Kubernetes namespace")
 	flags.StringVar(&o.pod, "pod", o.pod, "only pods of this name")
 	flags.StringVar(&o.save, "save", o.save, "also write the snapshot, whole and unfiltered, to this file")
-	flags.StringVar(&o.from, "from", o.from, "judge the snapshot of this file instead of looking at this machine (- for standard input)")
-	flags.StringVar(&o.procfs, "procfs", o.procfs, "where the host's procfs is mounted")
-	flags.IntVar(&o.hostPID, "host-pid", o.hostPID, "process whose namespaces stand for the host's (default pid 1, else containerd, else the kernel's kthreadd)")
-	flags.StringVar(&o.address, "containerd-address", o.address, "containerd's socket (default the first that is there of the usual ones: containerd, k3s, RKE2, MicroK8s, k0s, Docker)")
-	flags.StringVar(&o.node, "node", o.node, "name of the machine in the result (default its host name)")
-	flags.DurationVar(&o.timeout, "timeout", o.timeout, "give up after this time, and show what was found until then")
+	flags.StringVar(&o.from, "from", o.from, "judge the snapshot in this file instead of scanning this machine (- for standard input)")
 	for name, words := range o.choices() {
 		// It fails for unknown flags only.
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	}
 }
 
-// validate reports all errors together.
-func (o *scanOptions) validate(changed func(flag string) bool) error {
-	var errs []error
+// withAliases gives flags the names that they had before.
+func withAliases(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	if name == "node" {
+		name = "node-name"
+	}
+	return pflag.NormalizedName(name)
+}
+
+// validate reports all errors together. Changed reports whether a flag was set, and given
+// whether that was on the command line.
+func (o *scanOptions) validate(changed, given func(flag string) bool) error {
+	errs := []error{o.nodeFlags.validate(changed)}
 	for _, choice := range []struct{ flag, value string }{
 		{"output", o.output}, {"fail-on", o.failOn}, {"color", o.color},
 	} {
@@ -86,24 +87,13 @@ func (o *scanOptions) validate(changed func(flag string) bool) error {
 			errs = append(errs, fmt.Errorf("--%s %q: want one of %s", choice.flag, choice.value, strings.Join(words, ", ")))
 		}
 	}
-	if changed("host-pid") && o.hostPID <= 0 {
-		errs = append(errs, fmt.Errorf("--host-pid %d: want the positive id of a process", o.hostPID))
-	}
-	if o.timeout <= 0 {
-		errs = append(errs, fmt.Errorf("--timeout %s: want a positive time", o.timeout))
-	}
-	if o.address != "" {
-		if _, err := containerd.ParseAddress(o.address); err != nil {
-			errs = append(errs, err)
-		}
-	}
 	if o.save == "-" {
 		errs = append(errs, errors.New("--save -: want the name of a file; -o json prints the result"))
 	}
 	if o.from != "" {
-		for _, flag := range []string{"procfs", "host-pid", "containerd-address", "node", "timeout", "save"} {
-			if changed(flag) {
-				errs = append(errs, fmt.Errorf("--%s is about looking at this machine, which --from does not do", flag))
+		for _, flag := range []string{"procfs", "host-pid", "containerd-address", "node-name", "timeout", "save"} {
+			if given(flag) {
+				errs = append(errs, fmt.Errorf("--%s is about scanning this machine, which --from does not do", flag))
 			}
 		}
 	}
