@@ -37,8 +37,9 @@ type portKey struct {
 type gatheredPort struct {
 	PortEvidence
 
-	holders    map[int]bool
-	containers map[*snapshot.Container]bool
+	// moreHolders and moreContainers are those that the evidence does not name.
+	moreHolders    map[int]bool
+	moreContainers map[string]bool
 }
 
 func newPortList(place int) *portList {
@@ -62,36 +63,36 @@ func (l *portList) add(port PortEvidence) *gatheredPort {
 
 // addHolders adds processes that have a socket on the port open.
 func (g *gatheredPort) addHolders(holders []snapshot.Holder) {
-	if g.holders == nil {
-		g.holders = make(map[int]bool)
-	}
 	for _, holder := range holders {
+		named := slices.ContainsFunc(g.Processes, func(p ProcessEvidence) bool { return p.PID == holder.PID })
 		switch {
-		case g.holders[holder.PID]:
-			continue
+		case named:
 		case len(g.Processes) < maxEvidence:
 			g.Processes = append(g.Processes, ProcessEvidence{PID: holder.PID, Command: holder.Command})
 		default:
-			g.MoreProcesses++
+			g.MoreProcesses = count(&g.moreHolders, holder.PID)
 		}
-		g.holders[holder.PID] = true
 	}
 }
 
 // addContainer adds another container that listens on the port.
-func (g *gatheredPort) addContainer(container *snapshot.Container) {
-	if g.containers == nil {
-		g.containers = make(map[*snapshot.Container]bool)
-	}
+func (g *gatheredPort) addContainer(id string) {
 	switch {
-	case g.containers[container]:
-		return
+	case slices.Contains(g.OtherContainers, id):
 	case len(g.OtherContainers) < maxEvidence:
-		g.OtherContainers = append(g.OtherContainers, container.ID)
+		g.OtherContainers = append(g.OtherContainers, id)
 	default:
-		g.MoreOtherContainers++
+		g.MoreOtherContainers = count(&g.moreContainers, id)
 	}
-	g.containers[container] = true
+}
+
+// count adds an item to a set, and returns how many are in it.
+func count[T comparable](set *map[T]bool, item T) int {
+	if *set == nil {
+		*set = make(map[T]bool)
+	}
+	(*set)[item] = true
+	return len(*set)
 }
 
 // evidence returns the first of the ports, and counts the rest.

@@ -119,7 +119,7 @@ func (j *portJudge) socket(container *snapshot.Container, socket *snapshot.Socke
 	gathered.addHolders(socket.Holders)
 	for _, other := range j.listening[endpoint{socket.Protocol, socket.Address}] {
 		if other != container {
-			gathered.addContainer(other)
+			gathered.addContainer(other.ID)
 		}
 	}
 }
