@@ -130,13 +130,12 @@ func forwardEvidence(forward *snapshot.Forward) PortEvidence {
 	if forward.LastPort > forward.HostPort {
 		evidence.LastPort = forward.LastPort
 	}
-	for i, shadowed := range forward.Shadows {
-		if i == maxEvidence {
-			evidence.MoreShadows = len(forward.Shadows) - maxEvidence
-			break
-		}
+	named := forward.Shadows[:min(len(forward.Shadows), maxEvidence)]
+	evidence.MoreShadows = len(forward.Shadows) - len(named) + forward.MoreShadows
+	for _, shadowed := range named {
 		shadow := ShadowEvidence{Address: shadowed.Address, UID: shadowed.UID}
 		shadow.Processes, shadow.MoreProcesses = holderEvidence(shadowed.Holders)
+		shadow.MoreProcesses += shadowed.MoreHolders
 		evidence.Shadows = append(evidence.Shadows, shadow)
 	}
 	return evidence

@@ -40,6 +40,9 @@ type gatheredPort struct {
 	// moreHolders and moreContainers are those that the evidence does not name.
 	moreHolders    map[int]bool
 	moreContainers map[string]bool
+	// uncounted are holders that the snapshot does not name: at least as many as of the socket
+	// with the most, since two sockets of a port may have the same.
+	uncounted int
 }
 
 func newPortList(place int) *portList {
@@ -61,8 +64,9 @@ func (l *portList) add(port PortEvidence) *gatheredPort {
 	return gathered
 }
 
-// addHolders adds processes that have a socket on the port open.
-func (g *gatheredPort) addHolders(holders []snapshot.Holder) {
+// addHolders adds processes that have a socket on the port open, and more that the snapshot
+// does not name.
+func (g *gatheredPort) addHolders(holders []snapshot.Holder, more int) {
 	for _, holder := range holders {
 		named := slices.ContainsFunc(g.Processes, func(p ProcessEvidence) bool { return p.PID == holder.PID })
 		switch {
@@ -70,9 +74,11 @@ func (g *gatheredPort) addHolders(holders []snapshot.Holder) {
 		case len(g.Processes) < maxEvidence:
 			g.Processes = append(g.Processes, ProcessEvidence{PID: holder.PID, Command: holder.Command})
 		default:
-			g.MoreProcesses = count(&g.moreHolders, holder.PID)
+			count(&g.moreHolders, holder.PID)
 		}
 	}
+	g.uncounted = max(g.uncounted, more)
+	g.MoreProcesses = len(g.moreHolders) + g.uncounted
 }
 
 // addContainer adds another container that listens on the port.

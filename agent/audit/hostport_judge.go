@@ -116,7 +116,7 @@ func (j *portJudge) socket(container *snapshot.Container, socket *snapshot.Socke
 		}
 	}
 	gathered := j.add(verdictKey{container, by, verdict}, evidence)
-	gathered.addHolders(socket.Holders)
+	gathered.addHolders(socket.Holders, socket.MoreHolders)
 	for _, other := range j.listening[endpoint{socket.Protocol, socket.Address}] {
 		if other != container {
 			gathered.addContainer(other.ID)

@@ -124,22 +124,23 @@ func TestEvidenceOfPortsIsCountedWhole(t *testing.T) {
 		holders = append(holders, snapshot.Holder{PID: 100 + i})
 	}
 	for range all {
-		shadows = append(shadows, snapshot.Socket{Socket: nstest.Listener(80), Holders: holders})
+		shadows = append(shadows, snapshot.Socket{Socket: nstest.Listener(80), Holders: holders, MoreHolders: 2})
 	}
 	for i := range all + 1 {
 		containers = append(containers, snapshot.Container{
 			Container: inventory.Container{ID: fmt.Sprint(i), Declared: inventory.Declaration{By: inventory.BySpec}},
-			Sockets:   []snapshot.Socket{{Socket: nstest.Listener(8080), Holders: holders}, {Socket: nstest.Listener(8080), Holders: holders}},
+			Sockets:   []snapshot.Socket{{Socket: nstest.Listener(8080), Holders: holders}, {Socket: nstest.Listener(8080), Holders: holders, MoreHolders: 4}},
 		})
 	}
 	containers[0].Forwards = []snapshot.Forward{leads(80, shadows...)}
+	containers[0].Forwards[0].MoreShadows = 5
 	findings, _ := hostPort().Judge(lookedAt(containers, &snapshot.PortCoverage{}))
 	bound, forwarded := portsOf(findings[1]).Ports[1], portsOf(findings[0]).Ports[0]
 	got := []int{
 		len(bound.Processes), bound.MoreProcesses, len(bound.OtherContainers), bound.MoreOtherContainers,
 		len(forwarded.Shadows), forwarded.MoreShadows, len(forwarded.Shadows[0].Processes), forwarded.Shadows[0].MoreProcesses,
 	}
-	if diff := cmp.Diff([]int{maxEvidence, 3, maxEvidence, 3, maxEvidence, 3, maxEvidence, 3}, got); diff != "" {
+	if diff := cmp.Diff([]int{maxEvidence, 3 + 4, maxEvidence, 3, maxEvidence, 3 + 5, maxEvidence, 3 + 2}, got); diff != "" {
 		t.Errorf("named and counted (-want +got):\n%s", diff)
 	}
 }

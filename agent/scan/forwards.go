@@ -58,9 +58,8 @@ func (r *forwardResolver) resolve(ctx context.Context) error {
 			continue
 		}
 		container := r.builder.container(key)
-		container.Forwards = append(container.Forwards, snapshot.Forward{
-			Forward: *forward, Shadows: r.shadowed(forward, container),
-		})
+		shadows, more := r.shadowed(forward, container)
+		container.Forwards = append(container.Forwards, snapshot.Forward{Forward: *forward, Shadows: shadows, MoreShadows: more})
 	}
 	return r.nameShadowed(ctx)
 }

@@ -141,3 +141,18 @@ func TestSocketsInTheHostsNetwork(t *testing.T) {
 		t.Error("a socket that is held in the host's network is not accounted for")
 	}
 }
+
+// TestHoldersBeyondTheCap has a socket with more holders than a snapshot names.
+func TestHoldersBeyondTheCap(t *testing.T) {
+	t.Parallel()
+	h := new(hold)
+	for range 2 {
+		h.add(snapshot.Holder{PID: 1}) // It stays one.
+	}
+	for pid := 2; pid <= maxHolders+3; pid++ {
+		h.add(snapshot.Holder{PID: pid})
+	}
+	if len(h.holders) != maxHolders || h.more != 3 {
+		t.Errorf("%d holders, and %d more", len(h.holders), h.more)
+	}
+}

@@ -15,16 +15,19 @@ import (
 
 // shadowed returns the sockets that receive nothing because a forward to this container comes
 // first: those of the host and of other containers, on the same port.
-func (r *forwardResolver) shadowed(forward *netfilter.Forward, container *snapshot.Container) []snapshot.Socket {
-	var found []snapshot.Socket
+func (r *forwardResolver) shadowed(forward *netfilter.Forward, container *snapshot.Container) (found []snapshot.Socket, more int) {
 	for port := int(forward.HostPort); port <= max(int(forward.HostPort), int(forward.LastPort)); port++ {
 		for _, listener := range r.sockets.byPort[uint16(port)] {
-			if len(found) < maxHolders && owner.Shadows(forward, listener) && !r.sockets.isOfPod(listener, container) {
-				found = append(found, snapshot.Socket{Socket: *listener, Holders: r.sockets.holdersOf(listener)})
+			switch {
+			case !owner.Shadows(forward, listener) || r.sockets.isOfPod(listener, container):
+			case len(found) < maxShadows:
+				found = append(found, r.sockets.withHolders(listener))
+			default:
+				more++
 			}
 		}
 	}
-	return found
+	return found, more
 }
 
 // isOfPod reports whether a socket is held by the container itself, or by one of its pod.
@@ -40,13 +43,14 @@ func (f *socketFinder) isOfPod(listener *socket.Socket, container *snapshot.Cont
 	return false
 }
 
-func (f *socketFinder) holdersOf(listener *socket.Socket) []snapshot.Holder {
+// withHolders returns a socket with the processes of a container that hold it, if any do.
+func (f *socketFinder) withHolders(listener *socket.Socket) snapshot.Socket {
 	for _, held := range f.held {
 		if hold := held[listener]; hold != nil && len(hold.holders) > 0 {
-			return hold.holders
+			return snapshot.Socket{Socket: *listener, Holders: hold.holders, MoreHolders: hold.more}
 		}
 	}
-	return nil
+	return snapshot.Socket{Socket: *listener}
 }
 
 // keepsPort reports whether a process of the host has a socket for the sake of a container.
@@ -116,9 +120,14 @@ func (r *forwardResolver) nameHolder(ctx context.Context, pid int, nameless map[
 		return nil // It has ended.
 	}
 	defer process.Close()
+	found := make(map[uint64]bool)
 	_, _ = process.SocketInodes(ctx, func(inode uint64) {
+		if found[inode] {
+			return
+		}
+		found[inode] = nameless[inode] != nil
 		for _, shadow := range nameless[inode] {
-			shadow.Holders = withHolder(shadow.Holders, holderOf(process))
+			shadow.Holders, shadow.MoreHolders = withHolder(shadow.Holders, shadow.MoreHolders, holderOf(process))
 		}
 	}, maxDescriptors)
 	return ctx.Err()

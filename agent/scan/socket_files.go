@@ -51,7 +51,12 @@ func (f *socketFinder) runs(pid int) {
 func (f *socketFinder) list(ctx context.Context, process *nsinspect.Process, container *snapshot.Container, inHostNetwork bool) error {
 	f.listed[process.PID()] = true
 	f.runs(process.PID())
+	found := make(map[uint64]bool) // A process may have a socket open more than once.
 	_, err := process.SocketInodes(ctx, func(inode uint64) {
+		if f.byInode[inode] == nil || found[inode] {
+			return
+		}
+		found[inode] = true
 		for _, listener := range f.byInode[inode] {
 			f.of(container, listener).add(holderOf(process))
 		}

@@ -132,6 +132,6 @@ func (f *socketFinder) recordHeld(container *snapshot.Container, held map[*socke
 			f.builder.unread(container, snapshot.CauseLimit, fmt.Sprintf("it has more than %d sockets in the host's network", maxSocketsHeld))
 			return
 		}
-		container.Sockets = append(container.Sockets, snapshot.Socket{Socket: f.table.Sockets[i], Holders: holders})
+		container.Sockets = append(container.Sockets, snapshot.Socket{Socket: f.table.Sockets[i], Holders: holders, MoreHolders: hold.more})
 	}
 }

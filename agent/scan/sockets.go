@@ -4,6 +4,7 @@ package scan
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/nsaudit/nsaudit/agent/snapshot"
@@ -15,10 +16,11 @@ import (
 const (
 	// maxDescriptors caps the open files of one process that are looked at.
 	maxDescriptors = 1 << 20
-	// maxSocketsHeld caps the sockets that one container has in a snapshot, and maxHolders
-	// the processes that one socket has.
+	// maxSocketsHeld caps the sockets that one container has in a snapshot, maxHolders the
+	// processes that one socket has, and maxShadows the sockets that a forward shadows.
 	maxSocketsHeld = 4096
 	maxHolders     = 8
+	maxShadows     = 8
 )
 
 // socketFinder finds which containers have sockets in the host's network.
@@ -54,6 +56,7 @@ type hold struct {
 	// made says that it was made in the container's cgroup.
 	made    bool
 	holders []snapshot.Holder
+	more    int // Holders beyond the cap.
 }
 
 func newSocketFinder(n *node, b *builder, cache *HolderCache, settle time.Duration) *socketFinder {
@@ -123,20 +126,22 @@ func (f *socketFinder) of(container *snapshot.Container, listener *socket.Socket
 	return f.held[container][listener]
 }
 
-// add notes a process that has the socket open.
-func (h *hold) add(holder snapshot.Holder) { h.holders = withHolder(h.holders, holder) }
+// add notes a process that has the socket open. It is called once a process.
+func (h *hold) add(holder snapshot.Holder) {
+	h.holders, h.more = withHolder(h.holders, h.more, holder)
+}
 
-// withHolder adds a holder that is not there yet, up to the cap.
-func withHolder(holders []snapshot.Holder, holder snapshot.Holder) []snapshot.Holder {
-	for _, other := range holders {
-		if other.PID == holder.PID {
-			return holders
-		}
+// withHolder adds a holder that is not there yet. Beyond the cap it is counted only.
+func withHolder(holders []snapshot.Holder, more int, holder snapshot.Holder) ([]snapshot.Holder, int) {
+	known := slices.ContainsFunc(holders, func(other snapshot.Holder) bool { return other.PID == holder.PID })
+	switch {
+	case known:
+		return holders, more
+	case len(holders) >= maxHolders:
+		return holders, more + 1
+	default:
+		return append(holders, holder), more
 	}
-	if len(holders) >= maxHolders {
-		return holders
-	}
-	return append(holders, holder)
 }
 
 // holderOf names a process. One without a name is a holder all the same.

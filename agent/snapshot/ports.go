@@ -14,6 +14,8 @@ type Socket struct {
 	// Holders are processes that have it open. There may be none: the kernel tells in which
 	// cgroup a socket was made, also where the files of processes can't be read.
 	Holders []Holder `json:"holders,omitempty"`
+	// MoreHolders counts those beyond the cap.
+	MoreHolders int `json:"moreHolders,omitempty"`
 }
 
 // Holder is a process that has a socket open.
@@ -30,6 +32,8 @@ type Forward struct {
 	// Shadows are the sockets of the host, or of other containers, that get nothing any more
 	// because the rule comes first.
 	Shadows []Socket `json:"shadows,omitempty"`
+	// MoreShadows counts those beyond the cap.
+	MoreShadows int `json:"moreShadows,omitempty"`
 }
 
 // PortCoverage is how much of the host's ports was looked at.
