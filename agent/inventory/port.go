@@ -3,8 +3,9 @@
 package inventory
 
 import (
-	"github.com/nsaudit/nsaudit/nsinspect/socket"
 	"net/netip"
+
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // Port is a port of the host that was asked for.

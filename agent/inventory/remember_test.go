@@ -54,8 +54,10 @@ func TestRemember(t *testing.T) {
 	}{
 		"all is well": {scripted{inventory: whole, containers: []Container{named("a", 3)}}, FromContainerd, []string{"a running 3 spec"}, nil},
 		"a record is not read": {
-			scripted{inventory: partial, containers: []Container{bare("a", 3), named("b", 2)}}, FromContainerd,
-			[]string{"a unknown 3 spec", "b running 2 spec"}, nil,
+			scripted{inventory: partial, containers: []Container{bare("a", 3), named("b", 2)}},
+			FromContainerd,
+			[]string{"a unknown 3 spec", "b running 2 spec"},
+			nil,
 		},
 		"one is not listed": {scripted{inventory: partial, containers: []Container{named("b", 2)}}, FromContainerd, []string{"a running 1 spec", "b running 2 spec"}, nil},
 		"one is new":        {scripted{inventory: partial, containers: []Container{bare("c", 3)}}, FromContainerd, []string{"a running 1 spec", "b running 2 spec", "c unknown 3 unknown"}, nil},

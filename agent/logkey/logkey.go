@@ -9,7 +9,6 @@ const (
 	Check             = "check"
 	Container         = "container"
 	ContainerID       = "containerID"
-	Containers        = "containers"
 	DeclaredBy        = "declaredBy"
 	Error             = "error"
 	Event             = "event"

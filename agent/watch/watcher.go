@@ -68,8 +68,10 @@ func (w *Watcher) Connect(ctx context.Context) error {
 
 // Close ends the connection, if there is one.
 func (w *Watcher) Close() error {
-	runtime, err := w.connection()
-	if err != nil {
+	w.mu.Lock()
+	runtime := w.runtime
+	w.mu.Unlock()
+	if runtime == nil {
 		return nil
 	}
 	w.set(nil, 0, errNotConnected)

@@ -110,5 +110,5 @@ func (o *agentOptions) reportedNode(inCluster bool) (string, error) {
 	if o.node == "" && inCluster {
 		return "", errNoNodeName
 	}
-	return o.nodeFlags.nodeName()
+	return o.nodeName()
 }
