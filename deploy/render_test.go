@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package deploy_test holds the manifests to what they promise, without a cluster: every
 // field exists, and the agent gets no privilege but the ones that docs/deploy.md names.
 package deploy_test

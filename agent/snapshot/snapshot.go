@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package snapshot holds what a scan saw of a node, as plain data: how snapshots are merged,
 // saved and read again.
 //

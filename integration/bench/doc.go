@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package bench measures what one scan costs on nodes with 100, 1,000 and 10,000 processes, and on a process with a
 // thousand threads, next to three other ways to learn about the same namespaces: the bare system calls in a loop,
 // github.com/prometheus/procfs, and lsns. It does the same for the listeners of a network with 100 and 10,000 sockets,

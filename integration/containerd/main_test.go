@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //go:build integration
 
 // Package containerd_test runs the real nsaudit against a real containerd that has real

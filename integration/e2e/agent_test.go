@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //go:build integration
 
 // Package e2e_test runs the DaemonSet in a real kind cluster, and asks the API server and

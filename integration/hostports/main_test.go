@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //go:build integration
 
 // Package hostports_test looks at the rules that forward host ports, made by the programs that

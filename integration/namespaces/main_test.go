@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //go:build integration
 
 // Package namespaces_test looks at real processes in real namespaces and cgroups, without

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package web serves what the agent knows over HTTP: metrics for Prometheus, probes for the
 // kubelet, and a page for people. It only shows what others have seen; no request starts a
 // scan.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command kind runs a real Kubernetes cluster in containers: one control plane and one worker. Where a container engine
 // can reach a registry, kind's own node image is pulled; where none can, a node image is made of Debian packages and Go
 // modules, which takes a quarter of an hour once.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command vm runs the containerd integration tests on the kernels that Debian
 // ships: pure cgroup v2, AppArmor enforcing, systemd as process 1. Each suite
 // named on the command line is booted once in an emulated machine.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package apt reads how this machine's apt is configured.
 package apt
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package buildcache builds large artifacts once, such as root file systems and kernels, and reports progress. The
 // commands that prepare machines and clusters for the integration tests share it.
 package buildcache

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package command runs other programs for the commands that prepare machines and clusters.
 package command
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package imagearchive writes container images as archives that containerd, docker and podman import: OCI image layouts
 // in a tar. The integration tests make their images of programs that they have at hand, where no registry is in reach.
 package imagearchive

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //go:build linux
 
 // Package runtimetest gives the integration tests a real containerd: one that they start themselves,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package scrape reads the agent's metrics as Prometheus does, for the tests that run an agent.
 package scrape
 

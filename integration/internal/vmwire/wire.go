@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package vmwire defines the guest's messages to the host over the virtio-serial port:
 // one JSON object a line. The test's own output travels quoted inside such an
 // object, so nothing a test prints can be mistaken for a message of the guest.

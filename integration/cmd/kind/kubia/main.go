@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command kubia answers every request with the name of the host that it runs on, like the web server of the same name in
 // Kubernetes' tutorials. It stands in for that one where no registry is in reach.
 package main

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command pause is the process that holds the namespaces of a pod open. It does
 // what Kubernetes' own pause does, which is written in C and not built here: it
 // waits, and where it is process 1 of a shared PID namespace it reaps orphans.
