@@ -15,7 +15,7 @@ import (
 // Runtime is a connection to a container runtime.
 type Runtime interface {
 	inventory.Source
-	// Watch calls subscribed once it is told of changes, and then changed for each container
+	// Watch calls subscribed once the subscription holds, and then changed for each container
 	// whose task started or ended, until the connection breaks or the context ends.
 	Watch(ctx context.Context, subscribed func(), changed func(inventory.Key)) error
 	Close() error

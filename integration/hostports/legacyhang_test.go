@@ -28,7 +28,7 @@ const (
 	uffdRegisterMissing = 1
 )
 
-// absentMemory returns memory of which only the first page is there. Whoever touches the rest
+// absentMemory returns memory of which only the first page is there. A process that touches the rest
 // waits until the file is closed.
 func absentMemory(pages int) ([]byte, *os.File, error) {
 	page := os.Getpagesize()
@@ -54,7 +54,7 @@ func absentMemory(pages int) ([]byte, *os.File, error) {
 	return memory, file, nil
 }
 
-// holdUp asks for the table for NAT and does not take the answer until it is told to end. All
+// holdUp asks for the table for NAT and does not take the answer until it ends. All
 // questions for tables of IPv4 wait meanwhile, in every network namespace.
 func (h *host) holdUp() (end func()) {
 	h.t.Helper()

@@ -61,7 +61,7 @@ func TestCgroupViewCheck(t *testing.T) {
 	}
 }
 
-// Whoever goes where a path leads, from the reader's root, comes out at the cgroup.
+// A reader that goes where a path leads, from the reader's root, comes out at the cgroup.
 func FuzzCgroupView(f *testing.F) {
 	f.Add("/kubepods/besteffort/pod1", "/kubepods/burstable/pod2")
 	f.Add("/a", "")
