@@ -124,7 +124,10 @@ func TestSandboxWithDamagedRecord(t *testing.T) {
 	record := sandboxRecord("box", "{}")
 	record.Extensions[extensionSandbox] = stored("{")
 	got := assembled("k8s.io", []*containersapi.Container{record}, nil, nil)[0]
-	want := inventory.Declaration{By: inventory.ByPod, Host: []nsinspect.Kind{nsinspect.Net}} // Its spec lists no network.
+	want := inventory.Declaration{
+		By: inventory.ByPod, Host: []nsinspect.Kind{nsinspect.Net}, // Its spec lists no network.
+		PortsDetail: "decode CRI metadata: unexpected end of JSON input",
+	}
 	if diff := cmp.Diff(want, got.Declared); diff != "" {
 		t.Errorf("declared by the spec (-want +got):\n%s", diff)
 	}

@@ -109,7 +109,9 @@ func (c *criConfig) pod() *inventory.Pod {
 
 // declaration returns what the pod asked for, through its sandbox.
 func (c *criConfig) declaration() inventory.Declaration {
-	declared := inventory.Declaration{By: inventory.ByPod, Ports: c.ports()}
+	declared := inventory.Declaration{By: inventory.ByPod}
+	ports, err := c.ports()
+	setPorts(&declared, ports, err)
 	if c.Linux == nil || c.Linux.SecurityContext == nil || c.Linux.SecurityContext.NamespaceOptions == nil {
 		return declared
 	}

@@ -16,6 +16,9 @@ import (
 // many as fit into it.
 const maxPorts = 1024
 
+// errManyPorts reports that a container declares more ports than are kept.
+var errManyPorts = fmt.Errorf("it declares more than %d ports", maxPorts)
+
 // annotationPorts is where the kubelet keeps the ports of a container, of init containers
 // and sidecars too, which it leaves out of the sandbox's port mappings
 // (k8s.io/kubernetes/pkg/kubelet/kuberuntime/labels.go).
@@ -41,16 +44,20 @@ type containerPort struct {
 	HostIP        string `json:"hostIP"`
 }
 
-// ports returns the ports that a sandbox asks for.
-func (c *criConfig) ports() []inventory.Port {
+// ports returns the ports that a sandbox asks for. With errManyPorts they are the first ones.
+func (c *criConfig) ports() ([]inventory.Port, error) {
 	var ports []inventory.Port
 	for _, mapping := range c.PortMappings {
 		protocol, ok := criProtocol(mapping.Protocol)
-		if ok {
-			ports = addPort(ports, protocol, mapping.HostIP, mapping.HostPort, mapping.ContainerPort)
+		if !ok {
+			continue
 		}
+		if len(ports) == maxPorts {
+			return hostPorts(ports), errManyPorts
+		}
+		ports = append(ports, newPort(protocol, mapping.HostIP, mapping.HostPort, mapping.ContainerPort))
 	}
-	return hostPorts(ports)
+	return hostPorts(ports), nil
 }
 
 // criProtocol decodes Protocol of the CRI.
@@ -67,7 +74,7 @@ func criProtocol(number int) (socket.Protocol, bool) {
 }
 
 // containerPorts returns the ports in a document of the kubelet's or nerdctl's, with and
-// without a port of the host.
+// without a port of the host. With errManyPorts they are the first ones.
 func containerPorts(document string) ([]inventory.Port, error) {
 	if document == "" {
 		return nil, nil
@@ -82,7 +89,10 @@ func containerPorts(document string) ([]inventory.Port, error) {
 		if !ok {
 			return nil, fmt.Errorf("decode ports: no protocol %q", clip(port.Protocol))
 		}
-		ports = addPort(ports, protocol, port.HostIP, port.HostPort, port.ContainerPort)
+		if len(ports) == maxPorts {
+			return ports, errManyPorts
+		}
+		ports = append(ports, newPort(protocol, port.HostIP, port.HostPort, port.ContainerPort))
 	}
 	return ports, nil
 }
@@ -122,21 +132,18 @@ func protocolNamed(name string) (socket.Protocol, bool) {
 	return "", false
 }
 
-// addPort adds a port, up to the cap. A number out of range is none.
-func addPort(ports []inventory.Port, protocol socket.Protocol, hostIP string, hostPort, containerPort int32) []inventory.Port {
-	if len(ports) == maxPorts {
-		return ports
-	}
+// newPort makes a port. A number out of range is none.
+func newPort(protocol socket.Protocol, hostIP string, hostPort, containerPort int32) inventory.Port {
 	address, err := netip.ParseAddr(hostIP)
 	if err != nil || address.IsUnspecified() {
 		address = netip.Addr{}
 	}
-	return append(ports, inventory.Port{
+	return inventory.Port{
 		Protocol:      protocol,
 		HostAddress:   address.Unmap(),
 		HostPort:      portNumber(hostPort),
 		ContainerPort: portNumber(containerPort),
-	})
+	}
 }
 
 func portNumber(n int32) uint16 {

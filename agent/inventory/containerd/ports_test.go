@@ -59,6 +59,23 @@ func TestPortsOfPods(t *testing.T) {
 	}
 }
 
+// TestPortsOfDamagedRecords has a container whose record of the CRI can't be decoded: that no
+// ports are known does not mean that it declares none.
+func TestPortsOfDamagedRecords(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ document, want string }{
+		"damaged":   {"{", "decode CRI metadata: unexpected end of JSON input"},
+		"too large": {strings.Repeat(" ", maxDocument+1), "decode CRI metadata: 4194305 bytes: larger than its cap"},
+	} {
+		record := podContainerRecord("c", "box")
+		record.Extensions[extensionCtr] = stored(test.document)
+		got := assembled("k8s.io", []*containersapi.Container{record, sandboxRecord("box", "{}")}, nil, nil)[0].Declared
+		if got.By != inventory.ByPod || got.PortsDetail != test.want {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 // TestPortMappings has what the network plugin was given. What is 0 is not in it.
 func TestPortMappings(t *testing.T) {
 	t.Parallel()
@@ -97,10 +114,25 @@ func TestPortsWithoutPod(t *testing.T) {
 
 func TestPortsAreCapped(t *testing.T) {
 	t.Parallel()
-	document := "[" + strings.TrimSuffix(strings.Repeat(`{"hostPort":1},`, maxPorts+5), ",") + "]"
-	ports, err := containerPorts(document)
-	if len(ports) != maxPorts || err != nil {
-		t.Errorf("%d ports, error %v", len(ports), err)
+	document := func(format string, count int) string {
+		return fmt.Sprintf(format, strings.TrimSuffix(strings.Repeat(`{"hostPort":1,"host_port":1},`, count), ","))
+	}
+	const list, sandbox = "[%s]", `{"Metadata":{"Config":{"port_mappings":[%s]}}}`
+	for name, test := range map[string]struct {
+		count int
+		want  string
+	}{
+		"as many as are kept": {maxPorts, ""},
+		"one more":            {maxPorts + 1, "it declares more than 1024 ports"},
+	} {
+		box := sandboxRecord("box", "{}")
+		box.Extensions[extensionSandbox] = stored(document(sandbox, test.count))
+		records := []*containersapi.Container{withPorts("c", document(list, test.count)), box}
+		for _, container := range assembled("k8s.io", records, nil, nil) {
+			if declared := container.Declared; len(declared.Ports) != maxPorts || declared.PortsDetail != test.want {
+				t.Errorf("%s, %s: %d ports, detail %q", name, container.ID, len(declared.Ports), declared.PortsDetail)
+			}
+		}
 	}
 }
 

@@ -74,6 +74,7 @@ func fillSandbox(c *inventory.Container, record *containersapi.Container, spec *
 		c.Pod = podFromMarks(record.GetLabels(), spec.Annotations)
 		c.Declared = spec.declaration(c.RuntimeNamespace)
 		c.Declared.By = inventory.ByPod
+		setPorts(&c.Declared, nil, err) // A spec has none.
 	default:
 		c.Pod = podFromMarks(record.GetLabels(), nil)
 		c.Declared = inventory.NoDeclaration("its sandbox: " + err.Error())
@@ -91,7 +92,10 @@ func fillPodContainer(c *inventory.Container, record *containersapi.Container, s
 	c.SandboxID = first(record.GetSandbox(), metadata.Metadata.SandboxID, spec.Annotations[annotationSandboxID])
 	c.Pod = podFromMarks(record.GetLabels(), spec.Annotations)
 	c.Declared = inventory.NoDeclaration("it names no sandbox")
-	ports, err := containerPorts(metadata.Metadata.Config.Annotations[annotationPorts])
+	var ports []inventory.Port
+	if err == nil {
+		ports, err = containerPorts(metadata.Metadata.Config.Annotations[annotationPorts])
+	}
 	setPorts(&c.Declared, ports, err)
 }
 
@@ -106,7 +110,7 @@ func declarePorts(c *inventory.Container, namespace, nerdctlPorts string) {
 	setPorts(&c.Declared, hostPorts(ports), err)
 }
 
-// setPorts takes ports, or why they are not known.
+// setPorts takes ports, or why not all of them are known.
 func setPorts(d *inventory.Declaration, ports []inventory.Port, err error) {
 	d.Ports = ports
 	if err != nil {
