@@ -26,7 +26,7 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// daemon is a containerd that can be told what to do.
+// daemon is a containerd that the test controls.
 type daemon struct {
 	mu         sync.Mutex
 	containers map[inventory.Key]inventory.Container

@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// The kinds of scans, by how much they look at. Metrics have them as label values.
+// The kinds of scans, by how much they cover. Metrics have them as label values.
 const (
 	fullScan     = "full"
 	targetedScan = "targeted"
@@ -34,7 +34,7 @@ func newMetrics(registerer prometheus.Registerer, connected func() bool) (*metri
 	m := &metrics{
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "nsaudit_scan_duration_seconds",
-			Help:    "How long scans took, failed ones too, by how much they looked at.",
+			Help:    "Duration of scans, failed ones too: full scans, and those targeted at containers that changed.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{"scan"}),
 		// A vector without labels is absent until it is first set.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
@@ -22,6 +23,8 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var update = flag.Bool("update", false, "write the golden files")
 

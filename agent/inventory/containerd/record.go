@@ -25,7 +25,7 @@ const (
 	labelNerdctlName  = "nerdctl/name"
 )
 
-// decodeRecord decodes what the record itself says. The pod and the declaration of a pod's
+// decodeRecord decodes what is in the record itself. The pod and the declaration of a pod's
 // container are provisional until its sandbox is known.
 func decodeRecord(namespace string, record *containersapi.Container) inventory.Container {
 	container := inventory.Container{

@@ -26,7 +26,7 @@ var errStreamEnded = errors.New("containerd ended its event stream")
 
 // Watch calls changed for each container whose task started or ended, until the stream
 // breaks, as it does when containerd restarts, or the context ends. It does not report what
-// happened before: look at all containers once subscribed was called.
+// happened before: list all containers once subscribed was called.
 func (c *Client) Watch(ctx context.Context, subscribed func(), changed func(inventory.Key)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // It ends the stream.

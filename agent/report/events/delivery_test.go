@@ -33,7 +33,7 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-// TestAgentRestart goes on with the Event of the agent before.
+// TestAgentRestart continues the Event of an earlier agent.
 func TestAgentRestart(t *testing.T) {
 	t.Parallel()
 	api, client := serve(t)

@@ -19,7 +19,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// agent is a reporter, with what it says of itself.
+// agent is a reporter with its log and metrics.
 type agent struct {
 	*Reporter
 	registry *prometheus.Registry

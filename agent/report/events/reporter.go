@@ -8,8 +8,8 @@
 // Event's series is patched before its time to live ends, and until the API server has
 // taken it, it is pending.
 //
-// client-go's own recorders are not used: they drop what the API server refuses for the
-// moment, and do not say so.
+// client-go's own recorders are not used: they drop what the API server refuses temporarily,
+// without an error.
 package events
 
 import (
@@ -33,15 +33,15 @@ type Result string
 
 // The results.
 const (
-	// Created says that the API server has a new Event.
+	// Created: the API server has a new Event.
 	Created Result = "created"
-	// Refreshed says that an Event's series grew.
+	// Refreshed: an Event's series grew.
 	Refreshed Result = "refreshed"
-	// Failed says that the attempt is repeated.
+	// Failed: the attempt is repeated.
 	Failed Result = "failed"
-	// Dropped says that the Event's namespace is being deleted, and the pod with it.
+	// Dropped: the Event's namespace is being deleted, and the pod with it.
 	Dropped Result = "dropped"
-	// Rejected says that the API server will never take the Event.
+	// Rejected: the API server will never take the Event.
 	Rejected Result = "rejected"
 )
 
@@ -94,7 +94,7 @@ type Reporter struct {
 	generation int
 	// omitted is the number of findings of the latest report that get no Event.
 	omitted int
-	// queue is nil while nobody delivers.
+	// queue is nil while nothing is delivered.
 	queue queue
 	// problem is the latest error of a delivery, and logged are the
 	// classes of problems that the log has, until all is delivered.

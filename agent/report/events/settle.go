@@ -69,7 +69,7 @@ func (r *Reporter) fail(s *state, err error) Result {
 		return Rejected
 	}
 	s.err = err
-	r.trouble(err, logger)
+	r.failing(err, logger)
 	return Failed
 }
 
@@ -81,8 +81,8 @@ func (r *Reporter) giveUp(s *state) {
 	r.recovered()
 }
 
-// trouble keeps the latest problem, and logs each class of problems once.
-func (r *Reporter) trouble(err error, logger *slog.Logger) {
+// failing keeps the latest problem, and logs each class of problems once.
+func (r *Reporter) failing(err error, logger *slog.Logger) {
 	r.problem = err
 	if class := classOf(err); !r.logged[class] {
 		r.logged[class] = true
