@@ -40,8 +40,8 @@ type cachedHolder struct {
 
 // begin reports whether a scan is to list the open files of all processes. A targeted one
 // always does: its containers are few.
-func (c *HolderCache) begin(targeted bool) bool {
-	if c == nil || targeted {
+func (c *HolderCache) begin(scope scope) bool {
+	if c == nil || scope == listed {
 		return true
 	}
 	c.mu.Lock()

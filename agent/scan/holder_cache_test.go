@@ -25,7 +25,7 @@ func finderOf(cache *HolderCache, sockets []socket.Socket, pids ...int) (*socket
 		container.Processes = append(container.Processes, snapshot.Process{PID: pid})
 	}
 	f := newSocketFinder(&node{ref: nstest.Host(), kinds: judged()}, b, cache, 0)
-	f.listsAll = cache.begin(false)
+	f.listsAll = cache.begin(wholeNode)
 	if !f.listsAll {
 		for pid := range cache.holders() {
 			f.watched[pid] = false
@@ -84,10 +84,10 @@ func TestHolderCache(t *testing.T) {
 	if _, known := f.hostHoldersOf(9090); known {
 		t.Error("a socket that was never there is known")
 	}
-	if !cache.begin(true) {
+	if !cache.begin(listed) {
 		t.Error("a look at single containers does not list their files")
 	}
-	if none := (*HolderCache)(nil); !none.begin(false) {
+	if none := (*HolderCache)(nil); !none.begin(wholeNode) {
 		t.Error("without a cache not all files are listed")
 	}
 }

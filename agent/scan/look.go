@@ -23,8 +23,8 @@ type look struct {
 	reconciler *reconciler
 }
 
-func newLook(config *Config, host *nsinspect.Host, snap *snapshot.Snapshot, containers []inventory.Container, targeted bool) *look {
-	n := newNode(config.Procfs, host, containers, targeted)
+func newLook(config *Config, host *nsinspect.Host, snap *snapshot.Snapshot, containers []inventory.Container, scope scope) *look {
+	n := newNode(config.Procfs, host, containers, scope)
 	b := newBuilder(snap, containers)
 	misplaced := n.placeInits(b, containers)
 	settler := newSettler(n, b, config.Settle)

@@ -19,6 +19,16 @@ func judged() []nsinspect.Kind {
 	return []nsinspect.Kind{nsinspect.Net, nsinspect.PID, nsinspect.IPC}
 }
 
+// scope is what a scan is about.
+type scope uint8
+
+const (
+	// wholeNode is every container, also those that only cgroups name.
+	wholeNode scope = iota
+	// listed is the containers of the inventory only: a targeted scan.
+	listed
+)
+
 // node is what one scan looks at. The collaborators of a scan read it and change nothing in
 // it.
 type node struct {
@@ -27,15 +37,14 @@ type node struct {
 	ref    nsinspect.HostReference
 	kinds  []nsinspect.Kind
 	owners *owner.Attributor
-	// targeted says that the scan is about the containers of its inventory only.
-	targeted bool
+	scope  scope
 }
 
-func newNode(fs *nsinspect.FS, host *nsinspect.Host, containers []inventory.Container, targeted bool) *node {
+func newNode(fs *nsinspect.FS, host *nsinspect.Host, containers []inventory.Container, scope scope) *node {
 	ref := host.Ref()
 	return &node{
 		fs: fs, host: host, ref: ref, kinds: judged(),
-		owners: owner.New(ref, containers), targeted: targeted,
+		owners: owner.New(ref, containers), scope: scope,
 	}
 }
 

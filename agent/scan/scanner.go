@@ -67,7 +67,7 @@ func (s *Scanner) Scan(ctx context.Context) (*snapshot.Snapshot, error) {
 	start := time.Now()
 	s.config.Progress("list containers")
 	inv, containers := s.list(ctx)
-	return s.take(ctx, start, inv, containers, false)
+	return s.take(ctx, start, inv, containers, wholeNode)
 }
 
 // Containers looks at single containers: the processes of the node are listed and
@@ -81,18 +81,18 @@ func (s *Scanner) Containers(ctx context.Context, keys []inventory.Key) (*snapsh
 	if err != nil {
 		return nil, err
 	}
-	return s.take(ctx, start, inventory.Inventory{Source: inventory.FromContainerd}, containers, true)
+	return s.take(ctx, start, inventory.Inventory{Source: inventory.FromContainerd}, containers, listed)
 }
 
-// take takes a snapshot of the containers of an inventory. A targeted one is about no others.
-func (s *Scanner) take(ctx context.Context, start time.Time, inv inventory.Inventory, containers []inventory.Container, targeted bool) (*snapshot.Snapshot, error) {
+// take takes a snapshot of a scope, with the containers of an inventory.
+func (s *Scanner) take(ctx context.Context, start time.Time, inv inventory.Inventory, containers []inventory.Container, scope scope) (*snapshot.Snapshot, error) {
 	s.config.Progress("find the host reference")
 	host, hostErr := s.config.Procfs.Host(hostContainers, s.config.Hosts...)
 	snap := &snapshot.Snapshot{
 		Node: s.config.Node, Time: start.UTC().Truncate(time.Millisecond),
 		Host: host.Ref(), Inventory: inv,
 	}
-	l := newLook(&s.config, host, snap, containers, targeted)
+	l := newLook(&s.config, host, snap, containers, scope)
 	defer l.close()
 	if hostErr != nil {
 		l.builder.gap(snapshot.CauseHost, "no host reference: "+oneLine(hostErr))

@@ -27,7 +27,7 @@ func (f *socketFinder) visit(ctx context.Context, process *nsinspect.Process, co
 // visitHost looks at a process of the host: which sockets it holds is remembered, to see when
 // nobody of those holds one any more.
 func (f *socketFinder) visitHost(ctx context.Context, process *nsinspect.Process) error {
-	if !f.listsAll || f.cache == nil || f.node.targeted {
+	if !f.listsAll || f.cache == nil || f.node.scope == listed {
 		f.runs(process.PID())
 		return nil
 	}
@@ -77,7 +77,7 @@ func (f *socketFinder) list(ctx context.Context, process *nsinspect.Process, con
 // complete finds the sockets of processes whose files were not listed: by what is remembered
 // of them or, where a socket is not accounted for, by listing the files of all.
 func (f *socketFinder) complete(ctx context.Context) error {
-	if f.cache == nil || f.node.targeted {
+	if f.cache == nil || f.node.scope == listed {
 		return nil
 	}
 	if !f.listsAll && f.unaccounted() {

@@ -75,7 +75,7 @@ func (f *socketFinder) read(ctx context.Context) {
 	if f.node.ref.Reference == nsinspect.ByNone {
 		return
 	}
-	f.listsAll = f.cache.begin(f.node.targeted)
+	f.listsAll = f.cache.begin(f.node.scope)
 	if !f.listsAll {
 		for pid := range f.cache.holders() {
 			f.watched[pid] = false

@@ -72,7 +72,7 @@ func owned(ctx context.Context, n *node, b *builder, process *nsinspect.Process)
 		return nil, err
 	}
 	found := n.owners.Attribute(entries)
-	if n.targeted && !found.InInventory() {
+	if n.scope == listed && !found.InInventory() {
 		return nil, nil
 	}
 	return b.claim(process.PID(), found), nil
