@@ -13,6 +13,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/logkey"
 	"github.com/nsaudit/nsaudit/agent/scan"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // pause is the least time between two targeted scans: a container that restarts all the time
@@ -94,6 +95,10 @@ func (a *Agent) targeted(ctx context.Context, keys []inventory.Key) {
 		if snap != nil { // If the runtime did not answer, the next connection brings a full scan.
 			a.queue.AddAll()
 		}
+		return
+	}
+	if snap.Host.Reference == nsinspect.ByNone { // Nothing was compared: the full scan says why.
+		a.queue.AddAll()
 		return
 	}
 	a.publish(snapshot.MergeTargeted(before, snap, keys))

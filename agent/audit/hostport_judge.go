@@ -136,7 +136,7 @@ func (j *portJudge) forward(to *snapshot.Container, forward *snapshot.Forward, p
 	}
 	evidence := forwardEvidence(forward)
 	j.add(key, evidence)
-	if len(forward.Shadows) > 0 {
+	if len(forward.Shadows)+forward.MoreShadows > 0 {
 		key.verdict = Shadows
 		j.add(key, evidence)
 	}

@@ -22,7 +22,7 @@ func TestMergedPortsStayUnknown(t *testing.T) {
 	unfinished := lookedAt(podOf(false, nil, nil, tcp(9000)), &snapshot.PortCoverage{})
 	unfinished.Ports = nil
 	for i := range unfinished.Containers {
-		snapshot.MarkUnfinished(&unfinished.Containers[i].Unread)
+		snapshot.MarkUnread(&unfinished.Containers[i].Unread, snapshot.Gap{Cause: snapshot.CauseUnfinished, Detail: "the scan was not finished"})
 	}
 	keys := []inventory.Key{unread.Containers[0].Key(), unread.Containers[1].Key()}
 	const declares = "it declares host port 9000/TCP, which can't be verified here: "

@@ -45,16 +45,17 @@ func (m *Memory) List(ctx context.Context) (Inventory, []Container, error) {
 	return inv, containers, err
 }
 
-// Get asks the source. A container that is gone is forgotten.
+// Get asks the source. A container that has no processes any more is forgotten: no event says
+// when its record goes.
 func (m *Memory) Get(ctx context.Context, key Key) (Container, error) {
 	container, err := m.source.Get(ctx, key)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
+	case err == nil && (container.Status == Stopped || container.Status == NoTask), errors.Is(err, ErrNotFound):
+		delete(m.known, key)
 	case err == nil && container.Declared.By != ByUnknown:
 		m.known[key] = container
-	case errors.Is(err, ErrNotFound):
-		delete(m.known, key)
 	}
 	return container, err
 }

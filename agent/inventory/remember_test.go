@@ -114,7 +114,17 @@ func TestMemoryForgets(t *testing.T) {
 		if _, err := memory.Get(t.Context(), container.Key()); err != nil {
 			t.Fatal(err)
 		}
+		if i%2 == 0 { // Its record stays for a while after its task.
+			container.Status = Stopped
+			source.containers = []Container{container}
+			if _, err := memory.Get(t.Context(), container.Key()); err != nil {
+				t.Fatal(err)
+			}
+		}
 		source.containers = nil
+		if i%2 == 0 {
+			continue // No event says when the record goes.
+		}
 		if _, err := memory.Get(t.Context(), container.Key()); !errors.Is(err, ErrNotFound) {
 			t.Fatal(err)
 		}

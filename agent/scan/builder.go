@@ -157,6 +157,26 @@ func indexOf(container *snapshot.Container, pid int) int {
 	return slices.IndexFunc(container.Processes, func(p snapshot.Process) bool { return p.PID == pid })
 }
 
+// byPID returns the containers by their processes.
+func (b *builder) byPID() map[int]*snapshot.Container {
+	containers := make(map[int]*snapshot.Container)
+	for _, container := range b.containers {
+		for i := range container.Processes {
+			containers[container.Processes[i].PID] = container
+		}
+	}
+	return containers
+}
+
+// ids returns the IDs of the containers.
+func (b *builder) ids() map[string]bool {
+	ids := make(map[string]bool, len(b.containers))
+	for key := range b.containers {
+		ids[key.ID] = true
+	}
+	return ids
+}
+
 // sorted returns the containers in a stable order.
 func (b *builder) sorted() []*snapshot.Container {
 	containers := make([]*snapshot.Container, 0, len(b.containers))

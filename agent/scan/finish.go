@@ -40,8 +40,9 @@ func (b *builder) finish() {
 func (b *builder) markPorts(unread *snapshot.Unread) {
 	switch {
 	case b.snap.Host.Reference == nsinspect.ByNone:
+		snapshot.MarkUnread(unread, snapshot.Gap{Cause: snapshot.CauseHost, Detail: "there is no host reference"})
 	case b.snap.Ports == nil:
-		snapshot.MarkUnfinished(unread)
+		snapshot.MarkUnread(unread, snapshot.Gap{Cause: snapshot.CauseUnfinished, Detail: "the scan was not finished"})
 	default:
 		b.snap.Ports.Mark(unread)
 	}

@@ -61,7 +61,9 @@ func (r *forwardResolver) resolve(ctx context.Context) error {
 		shadows, more := r.shadowed(forward, container)
 		container.Forwards = append(container.Forwards, snapshot.Forward{Forward: *forward, Shadows: shadows, MoreShadows: more})
 	}
-	return r.nameShadowed(ctx)
+	err = r.nameShadowed(ctx)
+	r.capShadows()
+	return err
 }
 
 // noForwards returns why forwards can't be read, and what would help.

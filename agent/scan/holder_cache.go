@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
@@ -22,19 +21,30 @@ const listEvery = 10
 type HolderCache struct {
 	mu sync.Mutex
 	// scans is how many full scans go by before the next that lists all.
-	scans   int
-	sockets map[uint64]cachedSocket // By inode.
+	scans int
+	listing
 }
 
-// cachedSocket is a socket with the processes that had it open when all files were listed.
+// listing is what the open files of processes showed.
+type listing struct {
+	sockets map[uint64]cachedSocket // By inode.
+	// gaps are why the files of containers could not all be listed, by the container's ID.
+	gaps map[string]snapshot.Gap
+	// unlisted says that the files of some processes may not be listed.
+	unlisted bool
+}
+
+// cachedSocket is a socket with the processes that had it open when files were listed.
 type cachedSocket struct {
 	// host are processes of the host.
 	host       []int
 	containers []cachedHolder
 }
 
+// cachedHolder is a process of a container. The container's ID stays when more becomes known
+// of the container, as its key does not.
 type cachedHolder struct {
-	container inventory.Key
+	container string
 	holder    snapshot.Holder
 }
 
@@ -59,54 +69,71 @@ func (c *HolderCache) holders() map[int]bool {
 	defer c.mu.Unlock()
 	pids := make(map[int]bool)
 	for _, cached := range c.sockets {
-		for _, pid := range cached.host {
+		for _, pid := range cached.pids() {
 			pids[pid] = true
-		}
-		for _, held := range cached.containers {
-			pids[held.holder.PID] = true
 		}
 	}
 	return pids
 }
 
-// covers reports whether what is cached of a socket still holds: it was there when all files
-// were listed, and one of the processes that had it open then still runs.
-func (c *HolderCache) covers(listener *socket.Socket, running func(pid int) bool) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	cached, ok := c.sockets[listener.Inode]
-	if !ok {
-		return false
+// pids returns the processes that had the socket open.
+func (s *cachedSocket) pids() []int {
+	pids := slices.Clone(s.host)
+	for _, held := range s.containers {
+		pids = append(pids, held.holder.PID)
 	}
-	// The kernel has sockets of its own, which no process holds.
-	return len(cached.host)+len(cached.containers) == 0 ||
-		slices.ContainsFunc(cached.host, running) ||
-		slices.ContainsFunc(cached.containers, func(held cachedHolder) bool { return running(held.holder.PID) })
+	return pids
 }
 
-// hostHolders returns the processes of the host that had a socket open. It reports whether the
-// socket was there when all files were listed.
-func (c *HolderCache) hostHolders(inode uint64) (pids []int, known bool) {
+// holdersOf returns the processes that had a socket open. It reports whether the socket was
+// there when all files were listed.
+func (c *HolderCache) holdersOf(inode uint64) (pids []int, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cached, known := c.sockets[inode]
-	return cached.host, known
+	return cached.pids(), known
+}
+
+// covers reports whether what is cached of a socket still holds: it was there when all files
+// were listed, and one of the processes that had it open then still runs.
+func (c *HolderCache) covers(listener *socket.Socket, running func(pid int) bool) bool {
+	pids, known := c.holdersOf(listener.Inode)
+	// The kernel has sockets of its own, which no process holds.
+	return known && (len(pids) == 0 || slices.ContainsFunc(pids, running))
 }
 
 // learn takes over what a scan that listed all files found.
-func (c *HolderCache) learn(sockets map[uint64]cachedSocket) {
+func (c *HolderCache) learn(all listing) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sockets, c.scans = sockets, listEvery-1
+	c.listing, c.scans = all, listEvery-1
 }
 
-// recall calls found with each process of a container that had a socket open.
-func (c *HolderCache) recall(found func(inode uint64, container inventory.Key, holder snapshot.Holder)) {
+// update takes over what a targeted scan found of its containers, which are named by their
+// IDs. Sockets that are new are left to the next full scan, which then lists all files.
+func (c *HolderCache) update(some listing, ids map[string]bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for inode, cached := range c.sockets {
-		for _, held := range cached.containers {
-			found(inode, held.container, held.holder)
-		}
+		others := slices.DeleteFunc(slices.Clone(cached.containers), func(held cachedHolder) bool { return ids[held.container] })
+		cached.containers = slices.Concat(others, some.sockets[inode].containers)
+		c.sockets[inode] = cached
 	}
+	for id := range ids {
+		delete(c.gaps, id)
+	}
+	for id, gap := range some.gaps {
+		if c.gaps == nil {
+			c.gaps = make(map[string]snapshot.Gap)
+		}
+		c.gaps[id] = gap
+	}
+	c.unlisted = c.unlisted || some.unlisted
+}
+
+// recall calls found with what is cached.
+func (c *HolderCache) recall(found func(listing)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	found(c.listing)
 }

@@ -78,10 +78,10 @@ func TestHolderCache(t *testing.T) {
 	if len(container.Sockets) != 0 {
 		t.Errorf("sockets of a process that has ended: %+v", container.Sockets)
 	}
-	if pids, known := f.hostHoldersOf(8080); !known || !slices.Equal(pids, []int{1}) {
-		t.Errorf("processes of the host that hold the socket: %v, known %v", pids, known)
+	if pids, known := f.holdersBefore(8080); !known || !slices.Equal(pids, []int{1, 7}) {
+		t.Errorf("processes that held the socket: %v, known %v", pids, known)
 	}
-	if _, known := f.hostHoldersOf(9090); known {
+	if _, known := f.holdersBefore(9090); known {
 		t.Error("a socket that was never there is known")
 	}
 	if !cache.begin(listed) {
@@ -134,7 +134,7 @@ func TestUnaccountedSockets(t *testing.T) {
 func TestSocketsInTheHostsNetwork(t *testing.T) {
 	t.Parallel()
 	cache := new(HolderCache)
-	cache.learn(nil)
+	cache.learn(listing{})
 	f, container := finderOf(cache, []socket.Socket{nstest.Listener(8080)}, 7)
 	f.of(container, &f.table.Sockets[0]).add(snapshot.Holder{PID: 7})
 	if f.unaccounted() {
@@ -154,5 +154,93 @@ func TestHoldersBeyondTheCap(t *testing.T) {
 	}
 	if len(h.holders) != maxHolders || h.more != 3 {
 		t.Errorf("%d holders, and %d more", len(h.holders), h.more)
+	}
+}
+
+// TestTargetedScanIsRemembered has a socket of the host that was passed to a container which
+// started after all files were listed: the next full scan must not lose what the targeted one
+// has found.
+func TestTargetedScanIsRemembered(t *testing.T) {
+	t.Parallel()
+	cache := new(HolderCache)
+	sockets := []socket.Socket{nstest.Listener(8080)}
+	cache.learn(listing{sockets: map[uint64]cachedSocket{8080: {host: []int{1}}}})
+	f, container := finderOf(cache, sockets, 7)
+	f.node.scope = listed
+	f.of(container, &f.table.Sockets[0]).add(snapshot.Holder{PID: 7, Command: "web"})
+	if err := f.complete(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, passed := range []bool{true, false} {
+		f, container = finderOf(cache, sockets, 7)
+		f.runs(1)
+		complete(t, f, container)
+		if got := len(container.Sockets) == 1; got != passed {
+			t.Errorf("passed on: %v, seen: %v", passed, got)
+		}
+		cache.update(listing{}, map[string]bool{"box": true}) // It has closed the socket since.
+	}
+}
+
+// TestHoldersOfAContainerThatWasNamed has a container that only its cgroup named when all
+// files were listed.
+func TestHoldersOfAContainerThatWasNamed(t *testing.T) {
+	t.Parallel()
+	cache := new(HolderCache)
+	sockets := []socket.Socket{nstest.Listener(8080)}
+	f, container := finderOf(cache, sockets, 7)
+	container.RuntimeName, container.RuntimeNamespace = "", ""
+	complete(t, f, container)
+	f, container = finderOf(cache, sockets, 7)
+	complete(t, f, container, 1, 7)
+	if len(container.Sockets) != 1 {
+		t.Errorf("sockets %+v", container.Sockets)
+	}
+}
+
+// TestUnlistedFilesAreRemembered has files that could not be listed when all were: that stays
+// unknown in the scans in between.
+func TestUnlistedFilesAreRemembered(t *testing.T) {
+	t.Parallel()
+	cache := new(HolderCache)
+	f, container := finderOf(cache, []socket.Socket{nstest.Listener(8080)}, 7)
+	f.unlisted = true
+	f.gaps[container] = snapshot.Gap{Cause: snapshot.CauseLimit, Detail: "too many"}
+	complete(t, f, container)
+	for range 2 {
+		f, container = finderOf(cache, []socket.Socket{nstest.Listener(8080)}, 7)
+		complete(t, f, container, 1)
+		if len(container.Unread.Gaps) != 1 || len(f.builder.snap.Coverage.Gaps) != 1 {
+			t.Errorf("gaps of the container %v, of the node %v", container.Unread.Gaps, f.builder.snap.Coverage.Gaps)
+		}
+	}
+}
+
+// TestTransientHolders has a socket whose holders are processes that have left the container.
+func TestTransientHolders(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		hold    hold
+		sockets int
+		holders int
+	}{
+		"all have left":             {hold{holders: []snapshot.Holder{{PID: 8}}}, 0, 0},
+		"one stays":                 {hold{holders: []snapshot.Holder{{PID: 8}, {PID: 7}}}, 1, 1},
+		"made in the cgroup":        {hold{made: true, holders: []snapshot.Holder{{PID: 8}}}, 1, 0},
+		"others are beyond the cap": {hold{holders: []snapshot.Holder{{PID: 8}}, more: 1}, 1, 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, container := finderOf(nil, []socket.Socket{nstest.Listener(8080)}, 7)
+			*f.of(container, &f.table.Sockets[0]) = test.hold
+			f.record()
+			if len(container.Sockets) != test.sockets || len(f.held[container]) != test.sockets {
+				t.Fatalf("%d sockets in the snapshot, %d held", len(container.Sockets), len(f.held[container]))
+			}
+			if test.sockets > 0 && len(f.withHolders(&f.table.Sockets[0]).Holders) != test.holders {
+				t.Errorf("holders %+v", f.withHolders(&f.table.Sockets[0]).Holders)
+			}
+		})
 	}
 }

@@ -20,7 +20,7 @@ func (r *forwardResolver) shadowed(forward *netfilter.Forward, container *snapsh
 		for _, listener := range r.sockets.byPort[uint16(port)] {
 			switch {
 			case !owner.Shadows(forward, listener) || r.sockets.isOfPod(listener, container):
-			case len(found) < maxShadows:
+			case len(found) < maxShadowsNamed:
 				found = append(found, r.sockets.withHolders(listener))
 			default:
 				more++
@@ -83,16 +83,27 @@ func (r *forwardResolver) nameShadowed(ctx context.Context) error {
 	return err
 }
 
+// capShadows keeps the first of the sockets that each forward shadows, and counts the rest.
+func (r *forwardResolver) capShadows() {
+	for _, container := range r.builder.containers {
+		for i := range container.Forwards {
+			forward := &container.Forwards[i]
+			named := min(len(forward.Shadows), maxShadows)
+			forward.MoreShadows += len(forward.Shadows) - named
+			forward.Shadows = forward.Shadows[:named]
+		}
+	}
+}
+
 // nameHolders looks for the processes that hold these sockets: among those that held them
-// before or, where that is not known, among all.
+// before and, where that names none, among all.
 func (r *forwardResolver) nameHolders(ctx context.Context, nameless map[uint64][]*snapshot.Socket) error {
 	var candidates []int
+	search := make(map[uint64]bool)
 	for inode := range nameless {
-		pids, known := r.sockets.hostHoldersOf(inode)
-		if !known {
-			return r.node.each(ctx, func(pid int) error { return r.nameHolder(ctx, pid, nameless) })
-		}
+		pids, known := r.sockets.holdersBefore(inode)
 		candidates = append(candidates, pids...)
+		search[inode] = !known || len(pids) > 0 // Nobody could be named before, or there was nobody.
 	}
 	slices.Sort(candidates)
 	for _, pid := range slices.Compact(candidates) {
@@ -100,16 +111,21 @@ func (r *forwardResolver) nameHolders(ctx context.Context, nameless map[uint64][
 			return err
 		}
 	}
+	for inode, sockets := range nameless {
+		if search[inode] && len(sockets[0].Holders) == 0 {
+			return r.node.each(ctx, func(pid int) error { return r.nameHolder(ctx, pid, nameless) })
+		}
+	}
 	return nil
 }
 
-// hostHoldersOf returns the processes of the host that held a socket when the files of all
-// processes were last listed, and whether it was there then.
-func (f *socketFinder) hostHoldersOf(inode uint64) (pids []int, known bool) {
+// holdersBefore returns the processes that held a socket when the files of all processes were
+// last listed, and whether it was there then.
+func (f *socketFinder) holdersBefore(inode uint64) (pids []int, known bool) {
 	if f.cache == nil {
 		return nil, false
 	}
-	return f.cache.hostHolders(inode)
+	return f.cache.holdersOf(inode)
 }
 
 // nameHolder notes that a process holds one of these sockets. What can't be listed stays

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
@@ -68,7 +67,7 @@ func (f *socketFinder) list(ctx context.Context, process *nsinspect.Process, con
 		f.unlisted = true
 		return nil
 	case errors.Is(err, nsinspect.ErrDenied), errors.Is(err, nsinspect.ErrTooLarge):
-		f.builder.unread(container, causeOf(err), oneLine(err))
+		f.gaps[container] = gapOf(err)
 		return nil
 	}
 	return err
@@ -77,7 +76,12 @@ func (f *socketFinder) list(ctx context.Context, process *nsinspect.Process, con
 // complete finds the sockets of processes whose files were not listed: by what is remembered
 // of them or, where a socket is not accounted for, by listing the files of all.
 func (f *socketFinder) complete(ctx context.Context) error {
-	if f.cache == nil || f.node.scope == listed {
+	defer f.recordGaps()
+	if f.cache == nil {
+		return nil
+	}
+	if f.node.scope == listed {
+		f.cache.update(f.seen(), f.builder.ids())
 		return nil
 	}
 	if !f.listsAll && f.unaccounted() {
@@ -92,6 +96,13 @@ func (f *socketFinder) complete(ctx context.Context) error {
 	}
 	f.cache.recall(f.recall)
 	return nil
+}
+
+// recordGaps notes why the files of containers could not all be listed.
+func (f *socketFinder) recordGaps() {
+	for container, gap := range f.gaps {
+		f.builder.unread(container, gap.Cause, gap.Detail)
+	}
 }
 
 // unaccounted reports whether there is a socket of which it is not known who holds it.
@@ -139,32 +150,47 @@ func (f *socketFinder) listOne(ctx context.Context, pid int) error {
 	return f.builder.count(pid, err)
 }
 
-// seen returns who holds which socket, for the cache.
-func (f *socketFinder) seen() map[uint64]cachedSocket {
-	sockets := make(map[uint64]cachedSocket, len(f.byInode))
+// seen returns what the files showed, for the cache.
+func (f *socketFinder) seen() listing {
+	all := listing{sockets: make(map[uint64]cachedSocket, len(f.byInode)), gaps: make(map[string]snapshot.Gap), unlisted: f.unlisted}
 	for inode := range f.byInode {
-		sockets[inode] = cachedSocket{host: f.hostHolders[inode]}
+		all.sockets[inode] = cachedSocket{host: f.hostHolders[inode]}
 	}
 	for container, held := range f.held {
 		for listener, hold := range held {
-			cached := sockets[listener.Inode]
+			cached := all.sockets[listener.Inode]
 			for _, holder := range hold.holders {
-				cached.containers = append(cached.containers, cachedHolder{container.Key(), holder})
+				cached.containers = append(cached.containers, cachedHolder{container.ID, holder})
 			}
-			sockets[listener.Inode] = cached
+			all.sockets[listener.Inode] = cached
 		}
 	}
-	return sockets
+	for container, gap := range f.gaps {
+		all.gaps[container.ID] = gap
+	}
+	return all
 }
 
-// recall takes over that a process had a socket open, if both are still there and this scan
-// has not listed the process's files itself.
-func (f *socketFinder) recall(inode uint64, key inventory.Key, holder snapshot.Holder) {
-	container := f.builder.container(key)
-	if container == nil || f.listed[holder.PID] || indexOf(container, holder.PID) < 0 {
-		return
+// recall takes over what is cached of sockets and of processes that are still there, unless
+// this scan has listed a process's files itself.
+func (f *socketFinder) recall(cached listing) {
+	f.unlisted = f.unlisted || cached.unlisted
+	holders := f.builder.byPID()
+	for inode, known := range cached.sockets {
+		for _, held := range known.containers {
+			container := holders[held.holder.PID]
+			if container == nil || container.ID != held.container || f.listed[held.holder.PID] {
+				continue
+			}
+			for _, listener := range f.byInode[inode] {
+				f.of(container, listener).add(held.holder)
+			}
+		}
 	}
-	for _, listener := range f.byInode[inode] {
-		f.of(container, listener).add(holder)
+	for _, container := range f.builder.containers {
+		gap, ok := cached.gaps[container.ID]
+		if ok && slices.ContainsFunc(container.Processes, func(p snapshot.Process) bool { return !f.listed[p.PID] }) {
+			f.gaps[container] = gap
+		}
 	}
 }

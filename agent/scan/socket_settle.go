@@ -124,14 +124,15 @@ func (f *socketFinder) recordHeld(container *snapshot.Container, held map[*socke
 			continue
 		}
 		// A transient process, such as a runtime's own, is not the container's.
-		holders := slices.DeleteFunc(hold.holders, func(h snapshot.Holder) bool { return indexOf(container, h.PID) < 0 })
-		if len(holders) == 0 && !hold.made {
+		hold.holders = slices.DeleteFunc(hold.holders, func(h snapshot.Holder) bool { return indexOf(container, h.PID) < 0 })
+		if len(hold.holders) == 0 && hold.more == 0 && !hold.made {
+			delete(held, &f.table.Sockets[i])
 			continue
 		}
 		if len(container.Sockets) == maxSocketsHeld {
 			f.builder.unread(container, snapshot.CauseLimit, fmt.Sprintf("it has more than %d sockets in the host's network", maxSocketsHeld))
 			return
 		}
-		container.Sockets = append(container.Sockets, snapshot.Socket{Socket: f.table.Sockets[i], Holders: holders, MoreHolders: hold.more})
+		container.Sockets = append(container.Sockets, snapshot.Socket{Socket: f.table.Sockets[i], Holders: hold.holders, MoreHolders: hold.more})
 	}
 }

@@ -17,10 +17,12 @@ const (
 	// maxDescriptors caps the open files of one process that are looked at.
 	maxDescriptors = 1 << 20
 	// maxSocketsHeld caps the sockets that one container has in a snapshot, maxHolders the
-	// processes that one socket has, and maxShadows the sockets that a forward shadows.
-	maxSocketsHeld = 4096
-	maxHolders     = 8
-	maxShadows     = 8
+	// processes that one socket has, and maxShadows the sockets that a forward shadows: those
+	// among maxShadowsNamed that are not there for the sake of a container.
+	maxSocketsHeld  = 4096
+	maxHolders      = 8
+	maxShadows      = 8
+	maxShadowsNamed = 1024
 )
 
 // socketFinder finds which containers have sockets in the host's network.
@@ -45,10 +47,11 @@ type socketFinder struct {
 	hostHolders map[uint64][]int
 	// watched are the processes that held a socket at an earlier scan; true for those that run.
 	watched map[int]bool
-	// listed are the processes whose files this scan has listed, and unlisted says that those
-	// of some could not be.
+	// listed are the processes whose files this scan has listed, unlisted says that those of
+	// some may not be, and gaps are why those of containers could not all be.
 	listed   map[int]bool
 	unlisted bool
+	gaps     map[*snapshot.Container]snapshot.Gap
 }
 
 // hold is how a container has a socket.
@@ -66,6 +69,7 @@ func newSocketFinder(n *node, b *builder, cache *HolderCache, settle time.Durati
 		hostHolders: make(map[uint64][]int),
 		watched:     make(map[int]bool),
 		listed:      make(map[int]bool),
+		gaps:        make(map[*snapshot.Container]snapshot.Gap),
 	}
 }
 
@@ -94,9 +98,6 @@ func (f *socketFinder) read(ctx context.Context) {
 	coverage.Sockets, coverage.Ways, coverage.Absent = len(table.Sockets), table.Sources, table.Absent
 	for protocol, err := range table.Failed {
 		coverage.NoSockets[protocol] = gapOf(err)
-	}
-	if table.Truncated {
-		f.builder.gap(snapshot.CauseLimit, "the host's network has more sockets than are looked at")
 	}
 	f.index(table)
 }

@@ -142,7 +142,7 @@ func TestMergeKeepsPorts(t *testing.T) {
 		if unread := &snapshot.Containers[0].Unread; coverage != nil {
 			coverage.Mark(unread)
 		} else {
-			MarkUnfinished(unread)
+			MarkUnread(unread, Gap{Cause: CauseUnfinished, Detail: "the scan was not finished"})
 		}
 		return snapshot
 	}

@@ -74,10 +74,8 @@ func (p *PortCoverage) Mark(unread *Unread) {
 	}
 }
 
-// MarkUnfinished writes to one of its containers that a scan ended before it had read the
-// ports.
-func MarkUnfinished(unread *Unread) {
-	gap := Gap{Cause: CauseUnfinished, Detail: "the scan was not finished"}
+// MarkUnread writes to a container that its ports were not looked at, and why.
+func MarkUnread(unread *Unread, gap Gap) {
 	unread.Sockets = make(map[socket.Protocol]Gap)
 	for _, protocol := range socket.Protocols() {
 		unread.Sockets[protocol] = gap

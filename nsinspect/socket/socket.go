@@ -81,8 +81,6 @@ type Table struct {
 	// Failed has the error of each protocol that could not be read, or not whole. Whether
 	// more of its sockets are there is unknown.
 	Failed map[Protocol]error
-	// Truncated reports that there were more sockets than the cap.
-	Truncated bool
 }
 
 // errNoProtocol is the answer for a protocol that the kernel lacks.
@@ -125,10 +123,12 @@ func (t *Table) read(ctx context.Context, protocol Protocol, diag *sockDiag, fil
 	if protocol != Raw {
 		found := newSocketList()
 		if diagErr = diag.list(ctx, protocol, &found); diagErr == nil {
+			var err error
 			if protocol == SCTP {
-				t.fail(protocol, files.completeSCTP(ctx, &found))
+				err = files.completeSCTP(ctx, &found)
 			}
 			t.add(protocol, SockDiag, found)
+			t.fail(protocol, err)
 			return
 		}
 	}
@@ -154,7 +154,9 @@ func (t *Table) fail(protocol Protocol, err error) {
 func (t *Table) add(protocol Protocol, source Source, found socketList) {
 	t.Sources[protocol] = source
 	t.Sockets = append(t.Sockets, found.sockets...)
-	t.Truncated = t.Truncated || found.truncated
+	if found.truncated {
+		t.fail(protocol, fmt.Errorf("more than %d sockets: %w", found.limit, nsinspect.ErrTooLarge))
+	}
 }
 
 // failures joins what went wrong, in the order of the protocols.
