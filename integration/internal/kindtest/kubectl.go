@@ -49,12 +49,14 @@ func Do(t testing.TB, args ...string) string {
 	return out
 }
 
-// Namespace makes a Kubernetes namespace for one test.
+// Namespace makes a Kubernetes namespace for one test. Pods are refused there until the controller manager has made its
+// service account, which takes long on a busy machine, or right after the API server was away.
 func Namespace(t testing.TB) string {
 	t.Helper()
 	name := fmt.Sprintf("e2e-%x", time.Now().UnixMilli())
 	Do(t, "create", "namespace", name)
 	t.Cleanup(func() { Do(t, "delete", "namespace", name, "--wait=false") })
+	Do(t, "wait", "-n", name, "--for=create", "serviceaccount/default", "--timeout=50s")
 	return name
 }
 
