@@ -24,17 +24,13 @@ type HostPortEvidence struct {
 	MorePorts int
 }
 
-// ephemeral is where the kernel's default range of ports for clients begins
-// (ip(7), ip_local_port_range).
-const ephemeral = 32768
-
 // Key names the ports, in quotes. A client's UDP port is not part of it: it changes with each
 // question that is asked of a DNS server.
 func (e *HostPortEvidence) Key() string {
 	var names []string
 	for i := range e.Ports {
 		port := &e.Ports[i]
-		if port.Protocol == socket.UDP && port.Way == WaySocket && port.HostPort >= ephemeral {
+		if port.Protocol == socket.UDP && port.Way == WaySocket && port.HostPort >= socket.FirstEphemeralPort {
 			continue
 		}
 		names = append(names, port.name())

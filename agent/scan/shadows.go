@@ -103,7 +103,7 @@ func (r *forwardResolver) nameHolders(ctx context.Context, nameless map[uint64][
 	for inode := range nameless {
 		pids, known := r.sockets.holdersBefore(inode)
 		candidates = append(candidates, pids...)
-		search[inode] = !known || len(pids) > 0 // Nobody could be named before, or there was nobody.
+		search[inode] = !known || len(pids) > 0 // One without holders had none to be found when all were listed.
 	}
 	slices.Sort(candidates)
 	for _, pid := range slices.Compact(candidates) {
@@ -136,15 +136,11 @@ func (r *forwardResolver) nameHolder(ctx context.Context, pid int, nameless map[
 		return nil // It has ended.
 	}
 	defer process.Close()
-	found := make(map[uint64]bool)
-	_, _ = process.SocketInodes(ctx, func(inode uint64) {
-		if found[inode] {
-			return
-		}
-		found[inode] = nameless[inode] != nil
+	_ = eachHeld(ctx, process, func(inode uint64) bool { return nameless[inode] != nil }, func(inode uint64) {
+		holder := holderOf(process)
 		for _, shadow := range nameless[inode] {
-			shadow.Holders, shadow.MoreHolders = withHolder(shadow.Holders, shadow.MoreHolders, holderOf(process))
+			shadow.Holders, shadow.MoreHolders = withHolder(shadow.Holders, shadow.MoreHolders, holder)
 		}
-	}, maxDescriptors)
+	})
 	return ctx.Err()
 }

@@ -31,12 +31,31 @@ func (f *socketFinder) visitHost(ctx context.Context, process *nsinspect.Process
 		return nil
 	}
 	// What can't be listed is not remembered; it is no part of any container.
-	_, _ = process.SocketInodes(ctx, func(inode uint64) {
-		if pids := f.hostHolders[inode]; f.byInode[inode] != nil && len(pids) < maxHolders && !slices.Contains(pids, process.PID()) {
+	_ = eachHeld(ctx, process, f.isListener, func(inode uint64) {
+		if pids := f.hostHolders[inode]; len(pids) < maxHolders {
 			f.hostHolders[inode] = append(pids, process.PID())
 		}
-	}, maxDescriptors)
+	})
 	return ctx.Err()
+}
+
+func (f *socketFinder) isListener(inode uint64) bool { return f.byInode[inode] != nil }
+
+// eachHeld calls found with each socket among the open files of a process that is wanted, once
+// however often the process has it open.
+func eachHeld(ctx context.Context, process *nsinspect.Process, wanted func(inode uint64) bool, found func(inode uint64)) error {
+	var seen map[uint64]bool // Most processes have none.
+	_, err := process.SocketInodes(ctx, func(inode uint64) {
+		if !wanted(inode) || seen[inode] {
+			return
+		}
+		if seen == nil {
+			seen = make(map[uint64]bool)
+		}
+		seen[inode] = true
+		found(inode)
+	}, maxDescriptors)
+	return err
 }
 
 // runs notes that a process which held a socket before still runs.
@@ -50,16 +69,12 @@ func (f *socketFinder) runs(pid int) {
 func (f *socketFinder) list(ctx context.Context, process *nsinspect.Process, container *snapshot.Container, inHostNetwork bool) error {
 	f.listed[process.PID()] = true
 	f.runs(process.PID())
-	found := make(map[uint64]bool) // A process may have a socket open more than once.
-	_, err := process.SocketInodes(ctx, func(inode uint64) {
-		if f.byInode[inode] == nil || found[inode] {
-			return
-		}
-		found[inode] = true
+	err := eachHeld(ctx, process, f.isListener, func(inode uint64) {
+		holder := holderOf(process)
 		for _, listener := range f.byInode[inode] {
-			f.of(container, listener).add(holderOf(process))
+			f.of(container, listener).add(holder)
 		}
-	}, maxDescriptors)
+	})
 	switch {
 	case err == nil, errors.Is(err, nsinspect.ErrVanished):
 		return nil
@@ -119,14 +134,10 @@ func (f *socketFinder) unaccounted() bool {
 	})
 }
 
-// ephemeral is where the kernel's default range of ports for clients begins
-// (ip(7), ip_local_port_range).
-const ephemeral = 32768
-
 // lasts reports whether a socket is no client's, of which a new one comes with each question
 // that is asked of a DNS server.
 func lasts(s *socket.Socket) bool {
-	return !comesAndGoes(s) || s.Protocol != socket.Raw && s.Address.Port() < ephemeral
+	return !comesAndGoes(s) || s.Protocol != socket.Raw && s.Address.Port() < socket.FirstEphemeralPort
 }
 
 // listOne lists the files of a process that was not listed yet.

@@ -66,6 +66,10 @@ const (
 // Sources returns every source.
 func Sources() []Source { return []Source{SockDiag, Procfs} }
 
+// FirstEphemeralPort is where the kernel's default range of ports for clients begins (ip(7),
+// ip_local_port_range).
+const FirstEphemeralPort = 32768
+
 // maxSockets caps the sockets of one protocol: there are as many ports. A cap on all would
 // let a flood of one protocol hide the others.
 const maxSockets = 64 << 10

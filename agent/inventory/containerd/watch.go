@@ -21,7 +21,7 @@ import (
 // containerd's namespaces.
 const taskChanges = `topic~="^/tasks/(start|exit|delete)$"`
 
-// errStreamEnded is the end of a stream that containerd gave no cause for.
+// errStreamEnded is for a stream that containerd ended without an error.
 var errStreamEnded = errors.New("containerd ended its event stream")
 
 // Watch calls changed for each container whose task started or ended, until the stream
