@@ -62,6 +62,8 @@ type Agent struct {
 	holders  *scan.HolderCache
 	forwards *netfilter.Reader
 	result   atomic.Pointer[audit.Result]
+	// tracker knows the findings of the result before. Only the loop uses it.
+	tracker audit.Tracker
 	// busySince is when the scan began that is running, in Unix nanoseconds, or 0.
 	busySince atomic.Int64
 	// lastFull is how the latest full scan ended.

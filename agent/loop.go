@@ -165,7 +165,7 @@ func (a *Agent) known() *snapshot.Snapshot {
 
 // publish judges a snapshot and gives the result to all sinks.
 func (a *Agent) publish(snap *snapshot.Snapshot) {
-	result := audit.Judge(snap)
+	result := a.tracker.Next(audit.Judge(snap))
 	a.result.Store(result)
 	for _, sink := range a.config.Sinks {
 		sink.Publish(result)

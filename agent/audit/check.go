@@ -22,8 +22,13 @@ func Checks() []Check {
 // check answers one question about the containers of a node.
 type check interface {
 	Name() Check
+	// Verdicts returns the verdicts that it can give.
+	Verdicts() []Verdict
 	// Judge returns the findings, and what could not be judged.
 	Judge(snap *snapshot.Snapshot) ([]Finding, []Unknown)
+	// Saw reports whether nothing of a container was left unread that the check needs, so
+	// that a missing finding means that there is nothing to find.
+	Saw(snap *snapshot.Snapshot, container *snapshot.Container) bool
 }
 
 func checks() []check {
@@ -32,8 +37,8 @@ func checks() []check {
 
 // traits are what the findings of a check have in common.
 type traits struct {
-	name       Check
-	severities map[Verdict]Severity
+	name     Check
+	verdicts []Verdict
 	// controls are the controls of public catalogues that the check stands for.
 	controls []string
 }
@@ -41,14 +46,13 @@ type traits struct {
 // Name returns the check's name.
 func (t *traits) Name() Check { return t.name }
 
+// Verdicts returns the verdicts that the check can give.
+func (t *traits) Verdicts() []Verdict { return t.verdicts }
+
 // finding returns a verdict with what follows from it.
 func (t *traits) finding(container *snapshot.Container, verdict Verdict, by inventory.Declarer, evidence Evidence) Finding {
-	severity := t.severities[verdict]
-	if !by.Declared() && !severity.Warns() {
-		severity = Medium // It looks as declared, and it could not be read by whom.
-	}
 	return Finding{
-		Check: t.name, Verdict: verdict, Severity: severity, DeclaredBy: by,
+		Check: t.name, Verdict: verdict, Severity: severityOf(t.name, verdict, by), DeclaredBy: by,
 		Container: container, Evidence: evidence, Controls: t.controls,
 		Deferred: container.Sandbox && by.Declared(),
 	}

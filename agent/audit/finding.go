@@ -3,12 +3,19 @@
 package audit
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
 // Finding is a check that fired for one container.
 type Finding struct {
+	// ID names the finding: it is the same for as long as the finding is the same for people,
+	// whatever the process, and across restarts of the container and of the agent.
+	ID       string
 	Check    Check
 	Verdict  Verdict
 	Severity Severity
@@ -26,18 +33,61 @@ type Finding struct {
 	// Anonymous reports whether the container's name and declaration are unknown because no
 	// runtime has answered yet.
 	Anonymous bool
+	// Ruling is what a rule of the policy says of it; nil where none does.
+	Ruling *Ruling
+}
+
+// Ruling is what a rule of a policy says of a finding.
+type Ruling struct {
+	// Rule and Reason are the rule's name and why it is there.
+	Rule, Reason string
+	// Expected reports whether the finding is as it should be. If not, the rule has given it
+	// its severity.
+	Expected bool
 }
 
 // Reason returns the verdict's name among those of all checks, such as HostNetworkShared.
 func (f *Finding) Reason() string { return f.Verdict.reason(f.Check) }
 
-// Undeclared reports whether nobody is known to have declared it.
-func (f *Finding) Undeclared() bool { return !f.DeclaredBy.Declared() }
+// Kind returns what it is counted by.
+func (f *Finding) Kind() Kind { return Kind{f.Check, f.Verdict, f.DeclaredBy, f.Severity} }
+
+// Undeclared reports whether nobody declared it.
+func (f *Finding) Undeclared() bool { return f.DeclaredBy == inventory.ByNobody }
+
+// UnknownOrigin reports whether it could not be read who declared it.
+func (f *Finding) UnknownOrigin() bool { return f.DeclaredBy == inventory.ByUnknown }
+
+// Expected reports whether the policy expects it.
+func (f *Finding) Expected() bool { return f.Ruling != nil && f.Ruling.Expected }
+
+// Warns reports whether people should act on it: its Event is a Warning.
+func (f *Finding) Warns() bool { return f.Severity.Warns() && !f.Expected() }
+
+// Identify sets the finding's ID, on the node of this name. A finding that is given other
+// evidence gets another ID.
+func (f *Finding) Identify(node string) {
+	container := f.Container
+	// A container in a pod is its name, as it gets a new ID with each restart; any other has
+	// nothing but its ID.
+	who := []string{container.RuntimeNamespace, container.ID}
+	if pod := container.Pod; pod != nil && pod.Name != "" && pod.Namespace != "" {
+		who = []string{pod.Namespace, pod.Name, pod.UID, container.Name}
+	}
+	// %q keeps the parts apart whatever is in them. Events are named by the hash: to change the
+	// text is to rename all of them.
+	text := fmt.Appendf(nil, "%q %q %q", node, who, f.Reason())
+	if key := f.Evidence.Key(); key != "" {
+		text = append(append(text, ' '), key...) // An Event's note can't be changed: other evidence is another Event.
+	}
+	hash := sha256.Sum256(text)
+	f.ID = hex.EncodeToString(hash[:8])
+}
 
 // Evidence is what a finding was concluded from. Each family of checks has a type of its own.
 type Evidence interface {
 	// Key is what of it makes the finding another one for people; empty if nothing does. The
-	// names of Events are made of it.
+	// finding's ID is made of it.
 	Key() string
 }
 

@@ -12,9 +12,9 @@ func hostIPC() *namespaceCheck {
 	return &namespaceCheck{
 		kind: nsinspect.IPC,
 		traits: traits{
-			name:       HostIPC,
-			severities: map[Verdict]Severity{Undeclared: High, NotInEffect: Medium, Shared: Low},
-			controls:   []string{"CIS Kubernetes 5.2.4", "CIS Docker 5.17", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
+			name:     HostIPC,
+			verdicts: []Verdict{Shared, Undeclared, NotInEffect},
+			controls: []string{"CIS Kubernetes 5.2.4", "CIS Docker 5.17", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
 		},
 	}
 }

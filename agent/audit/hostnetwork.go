@@ -12,9 +12,9 @@ func hostNetwork() *namespaceCheck {
 	return &namespaceCheck{
 		kind: nsinspect.Net,
 		traits: traits{
-			name:       HostNetwork,
-			severities: map[Verdict]Severity{Undeclared: High, NotInEffect: Medium, Shared: Low},
-			controls:   []string{"CIS Kubernetes 5.2.5", "CIS Docker 5.10", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
+			name:     HostNetwork,
+			verdicts: []Verdict{Shared, Undeclared, NotInEffect},
+			controls: []string{"CIS Kubernetes 5.2.5", "CIS Docker 5.10", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
 		},
 	}
 }

@@ -12,9 +12,9 @@ func hostPID() *namespaceCheck {
 	return &namespaceCheck{
 		kind: nsinspect.PID,
 		traits: traits{
-			name:       HostPID,
-			severities: map[Verdict]Severity{Undeclared: Critical, NotInEffect: Medium, Shared: Low},
-			controls:   []string{"CIS Kubernetes 5.2.3", "CIS Docker 5.16", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
+			name:     HostPID,
+			verdicts: []Verdict{Shared, Undeclared, NotInEffect},
+			controls: []string{"CIS Kubernetes 5.2.3", "CIS Docker 5.16", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
 		},
 	}
 }

@@ -23,9 +23,9 @@ type hostPortCheck struct{ traits }
 
 func hostPort() *hostPortCheck {
 	return &hostPortCheck{traits{
-		name:       HostPort,
-		severities: map[Verdict]Severity{Shadows: High, Undeclared: Medium, NotInEffect: Medium, Bound: Info},
-		controls:   []string{"CIS Kubernetes 5.2.12", "CIS Docker 5.8", "PSS baseline: Host Ports"},
+		name:     HostPort,
+		verdicts: []Verdict{Bound, Unlisted, Undeclared, NotInEffect, Shadows},
+		controls: []string{"CIS Kubernetes 5.2.12", "CIS Docker 5.8", "PSS baseline: Host Ports"},
 	}}
 }
 
@@ -50,6 +50,15 @@ func (h *hostPortCheck) Judge(snap *snapshot.Snapshot) ([]Finding, []Unknown) {
 		findings = append(findings, h.finding(key.container, key.verdict, key.by, evidence))
 	}
 	return findings, judge.unknown
+}
+
+// Saw implements check. Ways into a container that can't be understood don't count: what was
+// found before was found another way. For a declared port they are why it counts as unknown.
+func (h *hostPortCheck) Saw(snap *snapshot.Snapshot, container *snapshot.Container) bool {
+	_, host := snap.Host.Namespaces.Get(nsinspect.Net)
+	unread := &container.Unread
+	verifiable := len(container.Declared.Ports) == 0 || len(unread.Opaque) == 0
+	return host && verifiable && len(unread.Gaps) == 0 && len(unread.Sockets) == 0 && len(unread.Forwards) == 0
 }
 
 // podsOf groups the containers of each pod; one without a pod is a group of its own.

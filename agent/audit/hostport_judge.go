@@ -108,6 +108,9 @@ func (j *portJudge) socket(container *snapshot.Container, socket *snapshot.Socke
 		evidence.HostAddress = address
 	}
 	verdict, by := Undeclared, undeclaredPortBy(container)
+	if by == inventory.ByNobody && slices.Contains(container.Declared.Host, nsinspect.Net) {
+		verdict, by = Unlisted, container.Declared.By
+	}
 	for _, d := range ports {
 		if d.Protocol == socket.Protocol && d.HostPort == port && (covers(d.HostAddress, address) || isAll(address)) {
 			d.bound = true

@@ -47,6 +47,11 @@ func podOf(hostNetwork bool, forwards []snapshot.Forward, sockets []snapshot.Soc
 	}
 }
 
+// outsidePods returns a container that belongs to no pod.
+func outsidePods(declared inventory.Declaration, sockets ...snapshot.Socket) []snapshot.Container {
+	return []snapshot.Container{{Container: inventory.Container{ID: "web", RuntimeNamespace: "default", Declared: declared}, Sockets: sockets, Age: time.Hour}}
+}
+
 // lookedAt is a snapshot of containers whose ports were seen as far as the coverage tells.
 func lookedAt(containers []snapshot.Container, ports *snapshot.PortCoverage) *snapshot.Snapshot {
 	for i := range containers {
@@ -146,8 +151,24 @@ func TestJudgePorts(t *testing.T) {
 			containers: podOf(true, nil, []snapshot.Socket{listens(8080, 7), listens(9090, 8, 9)}, tcp(8080)),
 			want: []verdict{
 				{"c", inventory.ByPod, Bound, []string{"8080 socket server"}},
-				{"c", inventory.ByNobody, Undeclared, []string{"9090 socket server"}},
+				{"c", inventory.ByPod, Unlisted, []string{"9090 socket server"}},
 			},
+		},
+		"in the host's network by a runtime spec, which lists no ports": {
+			containers: outsidePods(inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}}, listens(9090, 8)),
+			want:       []verdict{{"web", inventory.BySpec, Unlisted, []string{"9090 socket server"}}},
+		},
+		"in the host's network, by nobody": {
+			containers: outsidePods(inventory.Declaration{By: inventory.BySpec}, listens(9090, 8)),
+			want:       []verdict{{"web", inventory.ByNobody, Undeclared, []string{"9090 socket server"}}},
+		},
+		"in the host's network, and which ports are listed is unknown": {
+			containers: outsidePods(inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}, PortsDetail: "Docker"}, listens(9090, 8)),
+			want:       []verdict{{"web", inventory.ByUnknown, Undeclared, []string{"9090 socket server"}}},
+		},
+		"a rule that forwards to a container in the host's network is not what it asked for": {
+			containers: podOf(true, []snapshot.Forward{leads(9000)}, nil),
+			want:       []verdict{{"box", inventory.ByNobody, Undeclared, []string{"9000 DNAT"}}},
 		},
 		"in the host's network, and nobody listens": {
 			containers: podOf(true, nil, nil, tcp(8080)),

@@ -37,6 +37,12 @@ func (n *namespaceCheck) Judge(snap *snapshot.Snapshot) ([]Finding, []Unknown) {
 	return findings, nil
 }
 
+// Saw implements check.
+func (n *namespaceCheck) Saw(snap *snapshot.Snapshot, container *snapshot.Container) bool {
+	_, host := snap.Host.Namespaces.Get(n.kind)
+	return host && len(container.Unread.Gaps) == 0
+}
+
 // namespaceVerdict is the verdict on one container.
 type namespaceVerdict struct {
 	container *snapshot.Container

@@ -19,6 +19,18 @@ type Result struct {
 	// Findings and Unknown are in a stable order: by pod, container and check.
 	Findings []Finding
 	Unknown  []Unknown
+	// Rules are the rules of the policy, in its order.
+	Rules []RuleUse
+	// Began and Ended are what has changed since the result before, of the findings that are
+	// not expected and are announced. A finding that has ended because a rule expects it from
+	// now on is there as it is now.
+	Began, Ended []*Finding
+}
+
+// RuleUse is how many findings a rule of the policy expects.
+type RuleUse struct {
+	Rule     string
+	Findings int
 }
 
 // Unknown is something that could not be judged.
@@ -38,6 +50,7 @@ func Judge(snap *snapshot.Snapshot) *Result {
 	}
 	for i := range result.Findings {
 		finding := &result.Findings[i]
+		finding.Identify(snap.Node)
 		finding.Anonymous = finding.DeclaredBy == inventory.ByUnknown && snap.Inventory.Source == inventory.FromCgroups
 	}
 	slices.SortStableFunc(result.Findings, func(a, b Finding) int {
@@ -46,21 +59,19 @@ func Judge(snap *snapshot.Snapshot) *Result {
 	return result
 }
 
-// Ranked returns the findings in the order in which a cap leaves them out, last first: what is
-// undeclared, then what else warns, then the rest, each by container and check.
+// Ranked returns the findings in the order in which a cap leaves them out, last first: the worst
+// first, what is expected last, each by container and check.
 func (r *Result) Ranked() []*Finding {
 	ranked := make([]*Finding, len(r.Findings))
 	for i := range r.Findings {
 		ranked[i] = &r.Findings[i]
 	}
+	order := Severities()
 	rank := func(f *Finding) int {
-		switch {
-		case f.Undeclared():
-			return 0
-		case f.Severity.Warns():
-			return 1
+		if f.Expected() {
+			return len(order)
 		}
-		return 2
+		return slices.Index(order, f.Severity)
 	}
 	slices.SortStableFunc(ranked, func(a, b *Finding) int { return rank(a) - rank(b) })
 	return ranked

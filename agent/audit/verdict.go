@@ -11,6 +11,10 @@ const (
 	Shared Verdict = "Shared"
 	// Bound: a port of the host leads to the container, as declared.
 	Bound Verdict = "Bound"
+	// Unlisted: a container listens on a port of the host's network, which its pod or spec
+	// declares, and the port is not among those that the pod lists. The API says of a
+	// container's ports that leaving one out does not prevent it from being exposed.
+	Unlisted Verdict = "Unlisted"
 	// Undeclared: nobody is known to have declared it.
 	Undeclared Verdict = "Undeclared"
 	// NotInEffect: it was declared, and is not so.
@@ -18,6 +22,11 @@ const (
 	// Shadows: a forward to the container takes the traffic of a listening socket.
 	Shadows Verdict = "Shadows"
 )
+
+// Verdicts returns all verdicts.
+func Verdicts() []Verdict {
+	return []Verdict{Shared, Bound, Unlisted, Undeclared, NotInEffect, Shadows}
+}
 
 // reason names the verdict of a check.
 func (v Verdict) reason(check Check) string {
@@ -30,18 +39,3 @@ func (v Verdict) reason(check Check) string {
 		return string(check) + string(v)
 	}
 }
-
-// Severity is how bad a finding is.
-type Severity string
-
-// The severities, the worst first.
-const (
-	Critical Severity = "critical"
-	High     Severity = "high"
-	Medium   Severity = "medium"
-	Low      Severity = "low"
-	Info     Severity = "info"
-)
-
-// Warns reports whether people should act on it: its Event is a Warning.
-func (s Severity) Warns() bool { return s == Critical || s == High || s == Medium }

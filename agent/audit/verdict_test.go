@@ -14,39 +14,42 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
 )
 
-// TestReasonsAndSeverities has every verdict of every check: the reasons are names that people
-// script against.
+// TestReasonsAndSeverities has every kind of finding: the reasons are names that people script
+// against, and a severity that warns makes an Event of type Warning.
 func TestReasonsAndSeverities(t *testing.T) {
 	t.Parallel()
 	want := []string{
-		"HostNetworkShared low", "UndeclaredHostNetwork high WARNS", "HostNetworkNotInEffect medium WARNS",
-		"HostPIDShared low", "UndeclaredHostPID critical WARNS", "HostPIDNotInEffect medium WARNS",
-		"HostIPCShared low", "UndeclaredHostIPC high WARNS", "HostIPCNotInEffect medium WARNS",
-		"HostPortBound info", "UndeclaredHostPort medium WARNS", "HostPortNotInEffect medium WARNS", "HostPortShadowsListener high WARNS",
+		"HostNetworkShared pod info", "HostNetworkShared spec info", "HostNetworkShared unknown medium WARNS",
+		"UndeclaredHostNetwork nobody high WARNS", "UndeclaredHostNetwork unknown medium WARNS",
+		"HostNetworkNotInEffect pod low", "HostNetworkNotInEffect spec low", "HostNetworkNotInEffect unknown info",
+		"HostPIDShared pod info", "HostPIDShared spec info", "HostPIDShared unknown high WARNS",
+		"UndeclaredHostPID nobody critical WARNS", "UndeclaredHostPID unknown high WARNS",
+		"HostPIDNotInEffect pod low", "HostPIDNotInEffect spec low", "HostPIDNotInEffect unknown info",
+		"HostIPCShared pod info", "HostIPCShared spec info", "HostIPCShared unknown medium WARNS",
+		"UndeclaredHostIPC nobody high WARNS", "UndeclaredHostIPC unknown medium WARNS",
+		"HostIPCNotInEffect pod low", "HostIPCNotInEffect spec low", "HostIPCNotInEffect unknown info",
+		"HostPortBound pod info", "HostPortBound spec info", "HostPortBound unknown low",
+		"HostPortUnlisted pod low", "HostPortUnlisted spec low", "HostPortUnlisted unknown low",
+		"UndeclaredHostPort nobody medium WARNS", "UndeclaredHostPort unknown low",
+		"HostPortNotInEffect pod medium WARNS", "HostPortNotInEffect spec medium WARNS", "HostPortNotInEffect unknown low",
+		"HostPortShadowsListener pod high WARNS", "HostPortShadowsListener spec high WARNS",
+		"HostPortShadowsListener nobody high WARNS", "HostPortShadowsListener unknown medium WARNS",
 	}
 	var got []string
-	for _, check := range checks() {
-		var of *traits
-		switch c := check.(type) {
-		case *namespaceCheck:
-			of = &c.traits
-		case *hostPortCheck:
-			of = &c.traits
+	seen := make(map[Verdict]bool)
+	for _, kind := range Kinds() {
+		seen[kind.Verdict] = true
+		line := fmt.Sprintf("%s %s %s", kind.Verdict.reason(kind.Check), kind.DeclaredBy, kind.Severity)
+		if kind.Severity.Warns() {
+			line += " WARNS"
 		}
-		for _, verdict := range []Verdict{Shared, Bound, Undeclared, NotInEffect, Shadows} {
-			if _, ok := of.severities[verdict]; !ok {
-				continue
-			}
-			finding := of.finding(new(snapshot.Container), verdict, inventory.ByPod, nil)
-			line := fmt.Sprintf("%s %s", finding.Reason(), finding.Severity)
-			if finding.Severity.Warns() {
-				line += " WARNS"
-			}
-			got = append(got, line)
-		}
+		got = append(got, line)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+	if len(seen) != len(Verdicts()) {
+		t.Errorf("the checks give %d of %d verdicts", len(seen), len(Verdicts()))
 	}
 }
 
@@ -56,7 +59,7 @@ func TestUnknownDeclarerWarns(t *testing.T) {
 	t.Parallel()
 	declared := inventory.Declaration{By: inventory.ByUnknown, Host: []nsinspect.Kind{nsinspect.Net}}
 	finding := Judge(snapshotOf(container("main", declared, process(11, hostNet, podPID, podIPC)))).Findings[0]
-	if finding.Verdict != Shared || finding.Severity != Medium || !finding.Undeclared() {
+	if finding.Verdict != Shared || finding.Severity != Medium || finding.Undeclared() || !finding.UnknownOrigin() {
 		t.Errorf("verdict %s, severity %s", finding.Verdict, finding.Severity)
 	}
 }

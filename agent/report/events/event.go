@@ -3,9 +3,6 @@
 package events
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"strings"
 	"time"
 
@@ -78,14 +75,14 @@ func newEvent(finding *audit.Finding, nodeName string) event {
 	document, declared := convert.Finding(finding, part), convert.Declaration(&container.Declared, part)
 	subject := report.Subject{Pod: document.Pod, Container: document.Container}
 	e := event{
-		key:       key(finding, nodeName),
+		key:       finding.ID,
 		container: container.Key(),
 		reason:    document.Reason,
 		eventType: corev1.EventTypeNormal,
 		node:      onNode(subject, nodeName),
 		verdict:   report.Note(&document, &declared, limits()),
 	}
-	if finding.Severity.Warns() {
+	if finding.Warns() {
 		e.eventType = corev1.EventTypeWarning
 	}
 	if isFit(container.Pod) {
@@ -138,23 +135,6 @@ func onNode(subject report.Subject, nodeName string) place {
 // kubectl describe looks for, and needs no right to read the Node.
 func nodeReference(nodeName string) corev1.ObjectReference {
 	return corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: nodeName, UID: types.UID(nodeName)}
-}
-
-// key hashes what makes the finding the same one for people. A container in a pod is its
-// name, as it gets a new ID with each restart; any other has nothing but its ID.
-func key(finding *audit.Finding, nodeName string) string {
-	container := finding.Container
-	who := []string{container.RuntimeNamespace, container.ID}
-	if pod := container.Pod; pod != nil && pod.Name != "" && pod.Namespace != "" {
-		who = []string{pod.Namespace, pod.Name, pod.UID, container.Name}
-	}
-	// %q keeps the parts apart whatever is in them.
-	text := fmt.Appendf(nil, "%q %q %q", nodeName, who, finding.Reason())
-	if key := finding.Evidence.Key(); key != "" {
-		text = append(append(text, ' '), key...) // A note can't be changed: other evidence is another Event.
-	}
-	hash := sha256.Sum256(text)
-	return hex.EncodeToString(hash[:8])
 }
 
 // object returns the Event as the API server takes it, for its place on the pod or on the

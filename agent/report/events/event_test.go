@@ -119,7 +119,7 @@ func TestWhichFindingsGetAnEvent(t *testing.T) {
 		},
 		"declared but not in effect": {
 			containers: []snapshot.Container{inPod("p", "a", net, process(11, "", nstest.Group(1, 101, 102, 103)))},
-			want:       []string{"Warning HostNetworkNotInEffect Pod/p spec.containers{main}"},
+			want:       []string{"Normal HostNetworkNotInEffect Pod/p spec.containers{main}"},
 		},
 		"ports that are declared, are not, and lead nowhere": {
 			containers: []snapshot.Container{

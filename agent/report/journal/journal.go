@@ -65,7 +65,7 @@ func (j *Journal) Publish(result *audit.Result) {
 func (j *Journal) begin(found *audit.Finding, names []any) {
 	finding := convert.Finding(found, report.Clean)
 	attrs := append(slices.Clone(names), evidenceOf(&finding.Evidence)...)
-	if found.Severity.Warns() {
+	if found.Warns() {
 		j.logger.Warn("Finding", attrs...)
 	} else {
 		j.logger.Info("Finding", attrs...)

@@ -117,6 +117,8 @@ func evidenceCell(finding *v1alpha1.Finding) string {
 		if shadowed, n := report.Shadowed(evidence); n > 0 {
 			return text + ", before " + shadowed
 		}
+	case v1alpha1.Unlisted:
+		return "not listed: " + text
 	}
 	return text
 }

@@ -10,6 +10,9 @@ type Verdict string
 
 // Verdicts that are worded in another way than the rest.
 const (
+	// Unlisted is that a container listens in the host's network, which was declared, on a port
+	// that was not listed.
+	Unlisted Verdict = "Unlisted"
 	// NotInEffect is that something was declared, and is not so.
 	NotInEffect Verdict = "NotInEffect"
 	// Shadows is that a forward takes the traffic of a listening socket.

@@ -15,7 +15,7 @@ func Finding(finding *audit.Finding, clean func(string) string) v1alpha1.Finding
 		DeclaredBy: v1alpha1.Declarer(finding.DeclaredBy),
 		Reason:     finding.Reason(),
 		Verdict:    v1alpha1.Verdict(finding.Verdict),
-		Warns:      finding.Severity.Warns(),
+		Warns:      finding.Warns(),
 		Pod:        pod(finding.Container.Pod, clean),
 		Container:  containerRef(finding.Container, clean),
 		Evidence:   evidence(finding.Evidence, clean),

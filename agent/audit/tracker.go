@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package audit
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+)
+
+// Tracker follows findings from one result of a node to the next. The zero value knows none.
+type Tracker struct {
+	// open are the findings that have begun and not ended, by ID.
+	open map[string]*Finding
+}
+
+// Next returns the result with what has changed since the one before.
+//
+// Not seen is not ended: a finding that is missing stays open until its container is known to
+// be gone, or was seen without it.
+func (t *Tracker) Next(result *Result) *Result {
+	next := *result
+	now, expected := announced(result)
+	open := make(map[string]*Finding, len(now))
+	for i := range result.Findings {
+		finding := &result.Findings[i]
+		if now[finding.ID] != finding {
+			continue
+		}
+		open[finding.ID] = finding
+		if t.open[finding.ID] == nil {
+			next.Began = append(next.Began, finding)
+		}
+	}
+	for _, finding := range t.missing(now) {
+		switch after := expected[finding.ID]; {
+		case after != nil:
+			next.Ended = append(next.Ended, after)
+		case absent(result.Snapshot, finding):
+			next.Ended = append(next.Ended, finding)
+		default:
+			open[finding.ID] = detached(finding)
+		}
+	}
+	t.open = open
+	return &next
+}
+
+// announced returns the findings that are announced, by ID: those that are not expected, and
+// those that are and have no part that isn't.
+func announced(result *Result) (now, expected map[string]*Finding) {
+	now, expected = make(map[string]*Finding), make(map[string]*Finding)
+	for i := range result.Findings {
+		finding := &result.Findings[i]
+		into := now
+		if finding.Expected() {
+			into = expected
+		}
+		// Two containers may be one for people, as an old and a new one of the same name are.
+		if !finding.Deferred && !finding.Anonymous && into[finding.ID] == nil {
+			into[finding.ID] = finding
+		}
+	}
+	return now, expected
+}
+
+// missing returns the open findings that are not among those, in a stable order.
+func (t *Tracker) missing(now map[string]*Finding) []*Finding {
+	var missing []*Finding
+	for id, finding := range t.open {
+		if now[id] == nil {
+			missing = append(missing, finding)
+		}
+	}
+	slices.SortFunc(missing, func(a, b *Finding) int {
+		return cmp.Or(compareContainers(a.Container, b.Container), cmp.Compare(a.Reason(), b.Reason()), cmp.Compare(a.ID, b.ID))
+	})
+	return missing
+}
+
+// absent reports whether it is certain that a finding is not there any more.
+func absent(snap *snapshot.Snapshot, finding *Finding) bool {
+	if snap.Host.PID == 0 || snap.Inventory.Source == inventory.FromCgroups {
+		return false // Nothing can be compared, or no container has its name.
+	}
+	key := finding.Container.Key()
+	at := slices.IndexFunc(snap.Containers, func(c snapshot.Container) bool { return c.Key() == key })
+	if at < 0 {
+		return len(snap.Inventory.Problems) == 0
+	}
+	for _, check := range checks() {
+		if check.Name() == finding.Check {
+			return check.Saw(snap, &snap.Containers[at])
+		}
+	}
+	return true
+}
+
+// detached returns a copy that keeps nothing else of its snapshot in memory.
+func detached(finding *Finding) *Finding {
+	copied, container := *finding, *finding.Container
+	copied.Container = &container
+	return &copied
+}
