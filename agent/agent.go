@@ -66,6 +66,8 @@ type Agent struct {
 	tracker audit.Tracker
 	// busySince is when the scan began that is running, in Unix nanoseconds, or 0.
 	busySince atomic.Int64
+	// scanned is closed once the first full scan has ended and its result is published.
+	scanned chan struct{}
 	// lastFull is how the latest full scan ended.
 	lastFull atomic.Pointer[ending]
 	// hostProblem is why the latest full scan had no host reference. Only the loop uses it.
@@ -89,6 +91,7 @@ func New(config Config) (*Agent, error) {
 		source:   inventory.Remember(watcher),
 		holders:  new(scan.HolderCache),
 		forwards: scan.NewForwardReader(),
+		scanned:  make(chan struct{}),
 	}
 	var err error
 	a.metrics, err = newMetrics(config.Registerer, a.Connected)

@@ -290,10 +290,21 @@ func TestAgentReportsNoHost(t *testing.T) {
 		if err := agent.CheckHost(); !errors.Is(err, errNoScan) {
 			t.Errorf("before the first scan: %v", err)
 		}
+		check(t, "scanned before the first scan", false, scanned(agent))
 		if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "can be compared with the host") {
 			t.Errorf("Once: %v", err)
 		}
+		check(t, "scanned after a scan that failed", true, scanned(agent))
 		check(t, "errors at the host", 1, series(t, w.registry)["nsaudit_errors_total{host}"])
 		check(t, "errors of scans", 0, series(t, w.registry)["nsaudit_errors_total{scan}"])
 	})
+}
+
+func scanned(agent *Agent) bool {
+	select {
+	case <-agent.Scanned():
+		return true
+	default:
+		return false
+	}
 }

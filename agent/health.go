@@ -17,6 +17,9 @@ var errNoScan = errors.New("no scan is done yet")
 // Connected reports whether there is a connection to containerd.
 func (a *Agent) Connected() bool { return a.watcher.Err() == nil }
 
+// Scanned is closed once the first full scan has ended, whether it succeeded or not.
+func (a *Agent) Scanned() <-chan struct{} { return a.scanned }
+
 // CheckLoop returns an error if the agent hangs: a scan runs for far longer than it may. A
 // read of procfs can block in the kernel, where nothing can interrupt it.
 func (a *Agent) CheckLoop() error {

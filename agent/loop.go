@@ -73,7 +73,11 @@ func (a *Agent) full(ctx context.Context) {
 	if ctx.Err() != nil && a.result.Load() != nil {
 		return // A scan that was cut short by the end reports nothing new.
 	}
+	first := a.result.Load() == nil
 	a.publish(snapshot.MergeFull(a.known(), snap))
+	if first {
+		close(a.scanned)
+	}
 }
 
 // targeted scans the containers that changed. What fails is left to a full scan.

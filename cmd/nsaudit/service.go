@@ -138,6 +138,7 @@ func (s *service) pages() web.Config {
 	config := web.Config{
 		Addresses: addresses,
 		Metrics:   metrics.Handler(s.registry, s.logger),
+		Started:   s.agent.Scanned(),
 		Live:      []web.Check{{Name: "loop", Check: s.agent.CheckLoop}},
 		Ready: []web.Check{
 			{Name: "scan", Check: s.agent.CheckScan},

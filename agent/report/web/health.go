@@ -19,6 +19,9 @@ type Check struct {
 	Check func() error
 }
 
+// plainText is the content type of the probes' answers.
+const plainText = "text/plain; charset=utf-8"
+
 // health answers with a line for each check, as Kubernetes does, and 503 if one fails.
 func health(probe string, checks []Check) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -33,7 +36,7 @@ func health(probe string, checks []Check) http.Handler {
 			fmt.Fprintf(&lines, "[+]%s ok\n", check.Name)
 		}
 		fmt.Fprintf(&lines, "%s check %s\n", probe, verdict)
-		send(w, status, "text/plain; charset=utf-8", lines.Bytes())
+		send(w, status, plainText, lines.Bytes())
 	})
 }
 

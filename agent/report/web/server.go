@@ -39,6 +39,8 @@ type Config struct {
 	Addresses []string
 	// Metrics serves /metrics, and Page serves /.
 	Metrics, Page http.Handler
+	// Started is closed once the first scan has ended: /startupz waits for it.
+	Started <-chan struct{}
 	// Live are the checks of /livez, and Ready those of /readyz.
 	Live, Ready []Check
 	// Logger is for errors of connections; nil for none.
@@ -75,6 +77,7 @@ func New(config Config) *Server {
 func newHandler(config Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", config.Metrics)
+	mux.Handle("GET /startupz", startup(config.Started))
 	mux.Handle("GET /livez", health("livez", config.Live))
 	mux.Handle("GET /readyz", health("readyz", config.Ready))
 	mux.Handle("GET /style.css", style())
@@ -136,6 +139,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		return errNotListening
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	s.server.BaseContext = func(net.Listener) context.Context { return ctx } // Requests that wait end with the server.
 	for _, listener := range s.listeners {
 		group.Go(func() error {
 			if err := s.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

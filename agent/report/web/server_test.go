@@ -35,6 +35,7 @@ func TestRoutes(t *testing.T) {
 		{http.MethodGet, "/debug/pprof/", http.StatusNotFound, ""},
 		{http.MethodPost, "/", http.StatusMethodNotAllowed, ""},
 		{http.MethodPost, "/metrics", http.StatusMethodNotAllowed, ""},
+		{http.MethodPost, "/startupz", http.StatusMethodNotAllowed, ""},
 		{http.MethodDelete, "/readyz", http.StatusMethodNotAllowed, ""},
 		{http.MethodPost, "/x", http.StatusNotFound, ""},
 	}
