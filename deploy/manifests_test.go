@@ -3,7 +3,6 @@
 package deploy_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -24,23 +23,25 @@ type settings struct {
 	Image, SocketDir, Address string
 	HostNetwork               bool
 	Listen                    string
+	Events                    string
 }
 
 // TestManifests renders the base and each overlay, and holds all of them to the same promises.
 func TestManifests(t *testing.T) {
 	const (
-		kinds = "Namespace ServiceAccount ClusterRole ClusterRoleBinding DaemonSet"
+		kinds = "Namespace ServiceAccount ClusterRole ClusterRoleBinding ConfigMap DaemonSet"
 		image = "ghcr.io/nsaudit/nsaudit:v0.1.0"
 		ports = "$(NSAUDIT_HOST_IP):9547,127.0.0.1:9547"
 	)
 	want := map[string]settings{
-		"kustomize/base":                       {kinds, image, "/run/containerd", "", true, ports},
-		"kustomize/overlays/containerd-socket": {kinds, image, "/var/snap/microk8s/common/run", "/run/containerd/containerd.sock", true, ports},
-		"kustomize/overlays/k3s":               {kinds, image, "/run/k3s/containerd", "", true, ports},
-		"kustomize/overlays/kind":              {kinds, "localhost/nsaudit:dev", "/run/containerd", "", true, ports},
-		"kustomize/overlays/podmonitor":        {kinds + " PodMonitor", image, "/run/containerd", "", true, ports},
+		"kustomize/base":                       {kinds, image, "/run/containerd", "", true, ports, ""},
+		"kustomize/overlays/all-events":        {kinds, image, "/run/containerd", "", true, ports, "all"},
+		"kustomize/overlays/containerd-socket": {kinds, image, "/var/snap/microk8s/common/run", "/run/containerd/containerd.sock", true, ports, ""},
+		"kustomize/overlays/k3s":               {kinds, image, "/run/k3s/containerd", "", true, ports, ""},
+		"kustomize/overlays/kind":              {kinds, "localhost/nsaudit:dev", "/run/containerd", "", true, ports, ""},
+		"kustomize/overlays/podmonitor":        {kinds + " PodMonitor", image, "/run/containerd", "", true, ports, ""},
 
-		"kustomize/overlays/without-host-network": {kinds, image, "/run/containerd", "", false, ":9547"},
+		"kustomize/overlays/without-host-network": {kinds, image, "/run/containerd", "", false, ":9547", ""},
 	}
 	promises := map[string]func(*testing.T, []runtime.Object){
 		"privileges": checkPrivileges,
@@ -49,6 +50,8 @@ func TestManifests(t *testing.T) {
 		"scheduling": checkScheduling,
 		"memory":     checkMemory,
 		"port":       checkPort,
+		"probes":     checkProbes,
+		"policy":     checkPolicy,
 	}
 	got := make(map[string]settings)
 	for _, dir := range kustomizations(t) {
@@ -78,6 +81,7 @@ func settingsOf(t *testing.T, objects []runtime.Object) settings {
 
 		HostNetwork: pod.HostNetwork,
 		Listen:      variable(pod.Containers[0], "NSAUDIT_LISTEN_ADDRESS"),
+		Events:      variable(pod.Containers[0], "NSAUDIT_EVENTS"),
 	}
 }
 
@@ -111,20 +115,22 @@ func checkPrivileges(t *testing.T, objects []runtime.Object) {
 	}
 }
 
-// checkVolumes checks that of the node only two directories are there, and are read.
+// checkVolumes checks that of the node only two directories are there, and are read, beside the
+// policy.
 func checkVolumes(t *testing.T, objects []runtime.Object) {
 	t.Helper()
 	pod := the[*appsv1.DaemonSet](t, objects).Spec.Template.Spec
 	want := []corev1.VolumeMount{
 		{Name: "proc", MountPath: "/host/proc", ReadOnly: true, RecursiveReadOnly: new(corev1.RecursiveReadOnlyIfPossible)},
 		{Name: "containerd", MountPath: "/run/containerd", ReadOnly: true, MountPropagation: new(corev1.MountPropagationHostToContainer)},
+		{Name: "policy", MountPath: "/etc/nsaudit/policy", ReadOnly: true},
 	}
 	if diff := cmp.Diff(want, pod.Containers[0].VolumeMounts); diff != "" {
 		t.Errorf("mounts (-want +got):\n%s", diff)
 	}
 	paths := hostPaths(pod)
-	if len(pod.Volumes) != len(want) || len(paths) != len(want) || paths["proc"] != "/proc" {
-		t.Errorf("volumes %v, want the node's /proc and containerd's directory", pod.Volumes)
+	if len(pod.Volumes) != len(want) || len(paths) != len(want)-1 || paths["proc"] != "/proc" {
+		t.Errorf("volumes %v, want the node's /proc, containerd's directory and the policy", pod.Volumes)
 	}
 	if got := variable(pod.Containers[0], "NSAUDIT_PROCFS"); got != want[0].MountPath {
 		t.Errorf("--procfs is %s, want %s", got, want[0].MountPath)
@@ -187,25 +193,6 @@ func checkMemory(t *testing.T, objects []runtime.Object) {
 	}
 	if !container.Resources.Limits.Cpu().IsZero() {
 		t.Error("a limit of the CPU: a throttled look takes longer, and sees less")
-	}
-}
-
-// checkPort checks that all who ask the agent ask at the port that it has.
-func checkPort(t *testing.T, objects []runtime.Object) {
-	t.Helper()
-	template := the[*appsv1.DaemonSet](t, objects).Spec.Template
-	container := template.Spec.Containers[0]
-	metrics := corev1.ContainerPort{Name: "metrics", ContainerPort: 9547}
-	if diff := cmp.Diff([]corev1.ContainerPort{metrics}, container.Ports); diff != "" {
-		t.Errorf("ports (-want +got):\n%s", diff)
-	}
-	for path, probe := range map[string]*corev1.Probe{"/livez": container.LivenessProbe, "/readyz": container.ReadinessProbe} {
-		if probe.HTTPGet.Path != path || probe.HTTPGet.Port.String() != metrics.Name {
-			t.Errorf("probe of %s asks %s at port %s", path, probe.HTTPGet.Path, &probe.HTTPGet.Port)
-		}
-	}
-	if got := template.Annotations["prometheus.io/port"]; got != fmt.Sprint(metrics.ContainerPort) {
-		t.Errorf("the annotation gives Prometheus port %s", got)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -50,7 +51,8 @@ func kustomizations(t *testing.T) []string {
 	t.Helper()
 	var dirs []string
 	err := filepath.WalkDir("kustomize", func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.Name() == "kustomization.yaml" {
+		// Components change what an overlay names beside them, and are nothing alone.
+		if err == nil && entry.Name() == "kustomization.yaml" && !strings.HasPrefix(path, "kustomize/components/") {
 			dirs = append(dirs, filepath.Dir(path))
 		}
 		return err

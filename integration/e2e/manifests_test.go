@@ -33,6 +33,7 @@ func TestManifests(t *testing.T) {
 		"serviceaccount/nsaudit",
 		"clusterrole.rbac.authorization.k8s.io/nsaudit",
 		"clusterrolebinding.rbac.authorization.k8s.io/nsaudit",
+		"configmap/nsaudit-policy",
 		"daemonset.apps/nsaudit",
 	}
 	for _, dir := range append(overlays, manifestsDir+"/base") {
