@@ -16,8 +16,8 @@ func newAgent(std streams) *cobra.Command {
 		Use:   "agent",
 		Short: "Scan this node periodically and report findings as Events and metrics",
 		Long: `agent scans the node periodically, and each container as soon as it starts. It reports
-the containers that share the host's namespaces or ports as Kubernetes Events, as metrics
-on /metrics, and as log lines on standard output.
+the containers that share the host's namespaces or ports as metrics on /metrics and as log
+lines on standard output, and those that it warns of as Kubernetes Events.
 
 It runs as a DaemonSet; without a cluster it sends no Events and does the rest. It needs
 what scan needs: CAP_SYS_PTRACE, CAP_NET_ADMIN and access to containerd's socket.

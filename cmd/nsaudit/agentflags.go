@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/nsaudit/nsaudit/agent/report/events"
 )
 
 // agentOptions are the settings of the agent: flags, environment and file.
@@ -21,6 +23,7 @@ type agentOptions struct {
 	interval           time.Duration
 	once               bool
 	kubeconfig         string
+	events             string
 	eventTTL           time.Duration
 	listen             string
 	logFormat, logging string
@@ -30,6 +33,7 @@ func defaultAgentOptions() *agentOptions {
 	return &agentOptions{
 		nodeFlags: defaultNodeFlags(),
 		interval:  30 * time.Second,
+		events:    string(events.Warnings),
 		eventTTL:  time.Hour,
 		listen:    ":9547",
 		logFormat: "text",
@@ -42,6 +46,7 @@ func (o *agentOptions) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.interval, "interval", o.interval, "time between full scans; a container that starts is scanned at once")
 	flags.BoolVar(&o.once, "once", o.once, "scan once, report, and end: exit code 1 if that failed")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", o.kubeconfig, "kubeconfig of the cluster to send Events to (default the cluster that this runs in, if any)")
+	flags.StringVar(&o.events, "events", o.events, "findings to send as Events: warnings, all (those that do not warn too) or off")
 	flags.DurationVar(&o.eventTTL, "event-ttl", o.eventTTL, "the API server's --event-ttl: an Event is refreshed in time while its finding lasts")
 	flags.StringVar(&o.listen, "listen-address", o.listen, "addresses of /metrics, /livez, /readyz and the page of findings, separated by commas; empty for none")
 	flags.StringVar(&o.logFormat, "log-format", o.logFormat, "text or json")
@@ -71,6 +76,7 @@ func (o *agentOptions) validate(changed func(flag string) bool) error {
 		flag, value string
 		words       []string
 	}{
+		{"events", string(o.eventsMode()), []string{string(events.Warnings), string(events.All), string(events.Off)}},
 		{"log-format", o.logFormat, []string{"text", "json"}},
 		{"log-level", o.logging, []string{"debug", "info", "warn", "error"}},
 	} {
@@ -79,6 +85,15 @@ func (o *agentOptions) validate(changed func(flag string) bool) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// eventsMode is which findings are sent as Events. In a YAML file, the word off is the value
+// false.
+func (o *agentOptions) eventsMode() events.Mode {
+	if o.events == "false" {
+		return events.Off
+	}
+	return events.Mode(o.events)
 }
 
 // addresses are where to listen. An IPv6 address needs no brackets, as what Kubernetes puts

@@ -29,7 +29,7 @@ type service struct {
 	options *agentOptions
 	logger  *slog.Logger
 	agent   *agent.Agent
-	events  *events.Reporter // nil without a cluster
+	events  *events.Reporter // nil without a cluster, and where Events are off
 	page    *web.Page
 	// registry has the metrics of all of them.
 	registry *prometheus.Registry
@@ -37,7 +37,7 @@ type service struct {
 
 func newService(std streams, options *agentOptions, procfs *nsinspect.FS) (*service, error) {
 	s := &service{options: options, logger: newLogger(std.err, options), page: web.NewPage(), registry: prometheus.NewRegistry()}
-	client, err := cluster(options.kubeconfig, userAgent())
+	client, err := s.cluster()
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +69,19 @@ func newService(std streams, options *agentOptions, procfs *nsinspect.FS) (*serv
 	return s, err
 }
 
+// cluster returns a client for Events, or nil if none are sent.
+func (s *service) cluster() (rest.Interface, error) {
+	if s.options.eventsMode() == events.Off {
+		s.logger.Info("Events are off")
+		return nil, nil
+	}
+	client, err := cluster(s.options.kubeconfig, userAgent())
+	if err == nil && client == nil {
+		s.logger.Info("No cluster: findings are not sent as Events")
+	}
+	return client, err
+}
+
 // sinks makes what the agent reports to. Without a client no Events are sent.
 func (s *service) sinks(std streams, node string, client rest.Interface) ([]agent.Sink, error) {
 	nodeMetrics, err := metrics.Register(s.registry)
@@ -77,11 +90,11 @@ func (s *service) sinks(std streams, node string, client rest.Interface) ([]agen
 	}
 	sinks := []agent.Sink{journal.New(newLogger(std.out, s.options)), nodeMetrics, s.page}
 	if client == nil {
-		s.logger.Info("No cluster: findings are not sent as Events")
 		return sinks, nil
 	}
 	s.events, err = events.New(events.Config{
-		Client: client, Node: node, TTL: s.options.eventTTL, Registerer: s.registry, Logger: s.logger,
+		Client: client, Node: node, Mode: s.options.eventsMode(), TTL: s.options.eventTTL,
+		Registerer: s.registry, Logger: s.logger,
 	})
 	return append(sinks, s.events), err
 }

@@ -10,8 +10,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
 	"github.com/spf13/pflag"
+
+	"github.com/nsaudit/nsaudit/agent/report/events"
 )
 
 // settle applies environment and file to the agent's flags, of which some were given.
@@ -50,6 +51,25 @@ func TestSettingsPrecedence(t *testing.T) {
 	}
 	if got != want {
 		t.Errorf("settings %+v, want %+v", got, want)
+	}
+}
+
+// TestEventsOff has the word in each place: YAML takes it for the value false.
+func TestEventsOff(t *testing.T) {
+	t.Parallel()
+	for name, get := range map[string]func() (*agentOptions, error){
+		"flag":        func() (*agentOptions, error) { return settle(t, []string{"--events", "off"}, nil, "") },
+		"environment": func() (*agentOptions, error) { return settle(t, nil, map[string]string{"NSAUDIT_EVENTS": "off"}, "") },
+		"file":        func() (*agentOptions, error) { return settle(t, nil, nil, "events: off\n") },
+	} {
+		options, err := get()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := options.eventsMode(); got != events.Off {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 }
 
@@ -96,9 +116,9 @@ func TestAgentRefuses(t *testing.T) {
 		want []string
 	}{
 		"all wrong settings": {
-			[]string{"--interval", "1ms", "--listen-address", "x", "--log-level", "loud", "--event-ttl", "1s"},
+			[]string{"--interval", "1ms", "--listen-address", "x", "--log-level", "loud", "--event-ttl", "1s", "--events", "some"},
 			exitUsage,
-			[]string{"--interval 1ms", "--listen-address", "--log-level", "--event-ttl"},
+			[]string{"--interval 1ms", "--listen-address", "--log-level", "--event-ttl", `--events "some": want one of warnings, all, off`},
 		},
 		"no procfs":         {[]string{"--procfs", "/does/not/exist"}, exitFailed, []string{"--procfs"}},
 		"no such file":      {[]string{"--config", "/does/not/exist"}, exitUsage, []string{"read configuration"}},

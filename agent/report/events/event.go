@@ -32,10 +32,21 @@ const (
 	maxNote     = 1024
 )
 
+// Annotations of all Events about findings.
+const (
+	findingAnnotation  = "nsaudit.io/finding-id"
+	severityAnnotation = "nsaudit.io/severity"
+	controlsAnnotation = "nsaudit.io/controls"
+)
+
+// normalSuffix ends the names of Events of the type Normal: the API server never lets an Event
+// change its type, and a finding may get another severity.
+const normalSuffix = ".normal"
+
 // event is what people read about one finding.
 type event struct {
-	// key stays the same for as long as the finding is the same for people: whatever the
-	// process, and across restarts of the container and of the agent.
+	// key ends the Event's name. It stays the same for as long as the finding is the same for
+	// people: whatever the process, and across restarts of the container and of the agent.
 	key string
 	// container is the one that has the finding now.
 	container inventory.Key
@@ -46,7 +57,8 @@ type event struct {
 	pod  *place
 	node place
 	// verdict is the note without its subject.
-	verdict string
+	verdict     string
+	annotations map[string]string
 }
 
 // place is what an Event is about.
@@ -58,38 +70,64 @@ type place struct {
 	subject string
 }
 
-// eventsOf returns the Events that a node's findings deserve. Those that warn are the first to
-// be sent, and the last that a cap leaves out.
-func eventsOf(result *audit.Result, nodeName string) []event {
+// eventsOf returns the Events that a node's findings deserve in a mode. Those that warn are the
+// first to be sent, and the last that a cap leaves out.
+func eventsOf(result *audit.Result, nodeName string, mode Mode) []event {
 	var events []event
 	for _, finding := range result.Ranked() {
-		if !finding.Deferred && !finding.Anonymous {
-			events = append(events, newEvent(finding, nodeName))
+		if eventType := typeOf(finding, mode); eventType != "" {
+			events = append(events, newEvent(finding, eventType, nodeName))
 		}
 	}
 	return events
 }
 
-func newEvent(finding *audit.Finding, nodeName string) event {
+// typeOf returns the type of a finding's Event, or "" if it gets none.
+func typeOf(finding *audit.Finding, mode Mode) string {
+	switch {
+	case finding.Deferred, finding.Anonymous, finding.Expected():
+		return ""
+	case finding.Warns():
+		return corev1.EventTypeWarning
+	case mode == All:
+		return corev1.EventTypeNormal
+	}
+	return ""
+}
+
+func newEvent(finding *audit.Finding, eventType, nodeName string) event {
 	container := finding.Container
 	document, declared := convert.Finding(finding, part), convert.Declaration(&container.Declared, part)
 	subject := report.Subject{Pod: document.Pod, Container: document.Container}
 	e := event{
-		key:       finding.ID,
-		container: container.Key(),
-		reason:    document.Reason,
-		eventType: corev1.EventTypeNormal,
-		node:      onNode(subject, nodeName),
-		verdict:   report.Note(&document, &declared, limits()),
+		key:         finding.ID,
+		container:   container.Key(),
+		reason:      document.Reason,
+		eventType:   eventType,
+		node:        onNode(subject, nodeName),
+		verdict:     report.Note(&document, &declared, limits()),
+		annotations: annotationsOf(finding),
 	}
-	if finding.Warns() {
-		e.eventType = corev1.EventTypeWarning
+	if eventType == corev1.EventTypeNormal {
+		e.key += normalSuffix
 	}
 	if isFit(container.Pod) {
 		place := onPod(container, subject)
 		e.pod = &place
 	}
 	return e
+}
+
+// annotationsOf returns what programs that read Events look for.
+func annotationsOf(finding *audit.Finding) map[string]string {
+	annotations := map[string]string{
+		findingAnnotation:  finding.ID,
+		severityAnnotation: string(finding.Severity),
+	}
+	if len(finding.Controls) > 0 {
+		annotations[controlsAnnotation] = strings.Join(finding.Controls, ",")
+	}
+	return annotations
 }
 
 // isFit reports whether the API server would take an Event about the pod. Names come from
@@ -142,7 +180,7 @@ func nodeReference(nodeName string) corev1.ObjectReference {
 func (e *event) object(at place, nodeName string, first time.Time) *eventsv1.Event {
 	node := nodeReference(nodeName)
 	return &eventsv1.Event{
-		ObjectMeta:          metav1.ObjectMeta{Namespace: at.namespace, Name: objectName(at.regarding.Name, e.key)},
+		ObjectMeta:          metav1.ObjectMeta{Namespace: at.namespace, Name: objectName(at.regarding.Name, e.key), Annotations: e.annotations},
 		EventTime:           microTime(first),
 		ReportingController: Controller,
 		ReportingInstance:   nodeName[:min(len(nodeName), maxInstance)],

@@ -27,10 +27,10 @@ import (
 
 var firstSeen = time.Date(2026, 11, 23, 20, 45, 1, 123456789, time.UTC)
 
-// objects are the Events of a node, each at its first choice of place.
-func objects(node *audit.Result) []*eventsv1.Event {
+// objects are the Events of a node in a mode, each at its first choice of place.
+func objects(node *audit.Result, mode Mode) []*eventsv1.Event {
 	var all []*eventsv1.Event
-	for _, e := range eventsOf(node, nodeName) {
+	for _, e := range eventsOf(node, nodeName, mode) {
 		s := newState(e, 1, firstSeen)
 		all = append(all, e.object(s.place(), nodeName, s.first))
 	}
@@ -94,7 +94,7 @@ func forward(port uint16, shadows ...snapshot.Socket) snapshot.Forward {
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	got, err := yaml.Marshal(objects(goldenNode()))
+	got, err := yaml.Marshal(objects(goldenNode(), All))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,12 +167,20 @@ func TestWhichFindingsGetAnEvent(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var got []string
-			for _, o := range objects(nodeOf(test.containers...)) {
-				got = append(got, o.Type+" "+o.Reason+" "+o.Regarding.Kind+"/"+o.Regarding.Name+" "+o.Regarding.FieldPath)
+			var warnings []string
+			for _, line := range test.want {
+				if strings.HasPrefix(line, "Warning ") {
+					warnings = append(warnings, line)
+				}
 			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("events (-want +got):\n%s", diff)
+			for mode, want := range map[Mode][]string{All: test.want, Warnings: warnings} {
+				var got []string
+				for _, o := range objects(nodeOf(test.containers...), mode) {
+					got = append(got, o.Type+" "+o.Reason+" "+o.Regarding.Kind+"/"+o.Regarding.Name+" "+o.Regarding.FieldPath)
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("events in mode %s (-want +got):\n%s", mode, diff)
+				}
 			}
 		})
 	}
@@ -196,7 +204,7 @@ func TestUnfit(t *testing.T) {
 			t.Parallel()
 			c := hostNet("a")
 			spoil(c.Pod)
-			got := objects(nodeOf(c))[0]
+			got := objects(nodeOf(c), Warnings)[0]
 			if got.Namespace != "default" || got.Regarding.Kind != "Node" || got.Regarding.Name != nodeName {
 				t.Errorf("got an event in %q about %+v, want it about the node", got.Namespace, got.Regarding)
 			}
@@ -208,7 +216,7 @@ func TestUnfit(t *testing.T) {
 // TestKey says what makes an Event another one.
 func TestKey(t *testing.T) {
 	t.Parallel()
-	keyOf := func(c snapshot.Container) string { return eventsOf(nodeOf(c), nodeName)[0].key }
+	keyOf := func(c snapshot.Container) string { return eventsOf(nodeOf(c), nodeName, All)[0].key }
 	base := keyOf(hostNet("a"))
 	tests := map[string]struct {
 		change func(*snapshot.Container)
@@ -266,7 +274,7 @@ func FuzzEvent(f *testing.F) {
 		c := inPod(name, "a", nil, inHostNet(11, command))
 		c.Pod.Namespace, c.Pod.UID = namespace, uid
 		c.Name, c.RuntimeNamespace, c.ID, c.Image = container, runtimeNamespace, id, image
-		e := eventsOf(nodeOf(c), nodeName)[0]
+		e := eventsOf(nodeOf(c), nodeName, All)[0]
 		s := newState(e, 1, firstSeen)
 		checkObject(t, e.object(s.place(), nodeName, firstSeen))
 		checkObject(t, e.object(e.node, nodeName, firstSeen))
@@ -276,7 +284,7 @@ func FuzzEvent(f *testing.F) {
 func TestLongNodeName(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a.", validation.DNS1123SubdomainMaxLength/2) + "a"
-	e := eventsOf(nodeOf(bare("web", inHostNet(11, "sh"))), long)[0]
+	e := eventsOf(nodeOf(bare("web", inHostNet(11, "sh"))), long, Warnings)[0]
 	checkObject(t, e.object(e.node, long, firstSeen))
 	if e.eventType != corev1.EventTypeWarning {
 		t.Errorf("type is %s", e.eventType)

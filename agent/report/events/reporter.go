@@ -13,6 +13,7 @@
 package events
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -65,6 +66,8 @@ type Config struct {
 	Client rest.Interface
 	// Node is the name of the Node object.
 	Node string
+	// Mode is Warnings or All; empty stands for Warnings.
+	Mode Mode
 	// TTL is how long the API server keeps an Event (its --event-ttl), at least a minute.
 	// Zero stands for DefaultTTL.
 	TTL time.Duration
@@ -78,6 +81,7 @@ type Config struct {
 type Reporter struct {
 	client client
 	node   string
+	mode   Mode
 	ttl    time.Duration
 	limit  int
 	logger *slog.Logger
@@ -107,9 +111,11 @@ func New(config Config) (*Reporter, error) {
 	if problems := validation.IsDNS1123Subdomain(config.Node); len(problems) > 0 {
 		return nil, fmt.Errorf("report events of node %q: %s", config.Node, strings.Join(problems, ", "))
 	}
-	if config.TTL == 0 {
-		config.TTL = DefaultTTL
+	config.Mode = cmp.Or(config.Mode, Warnings)
+	if config.Mode != Warnings && config.Mode != All {
+		return nil, fmt.Errorf("report events in mode %q: there is no such mode", config.Mode)
 	}
+	config.TTL = cmp.Or(config.TTL, DefaultTTL)
 	if config.TTL < minTTL {
 		return nil, fmt.Errorf("report events with a time to live of %v: it must be %v or more", config.TTL, minTTL)
 	}
@@ -119,6 +125,7 @@ func New(config Config) (*Reporter, error) {
 	r := &Reporter{
 		client:   client{rest: config.Client},
 		node:     config.Node,
+		mode:     config.Mode,
 		ttl:      config.TTL,
 		limit:    maxEvents,
 		logger:   config.Logger,
@@ -136,7 +143,7 @@ func New(config Config) (*Reporter, error) {
 // Publish makes the findings of a result the ones that Events are kept of. It does not wait
 // for the API server.
 func (r *Reporter) Publish(result *audit.Result) {
-	events := eventsOf(result, r.node)
+	events := eventsOf(result, r.node, r.mode)
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -21,6 +21,8 @@ func TestNew(t *testing.T) {
 	tests := map[string]Config{
 		"no node":          {Client: client, Logger: logger},
 		"hostile node":     {Client: client, Logger: logger, Node: "../x"},
+		"no such mode":     {Client: client, Logger: logger, Node: nodeName, Mode: "some"},
+		"mode off":         {Client: client, Logger: logger, Node: nodeName, Mode: Off},
 		"short TTL":        {Client: client, Logger: logger, Node: nodeName, TTL: time.Second},
 		"negative TTL":     {Client: client, Logger: logger, Node: nodeName, TTL: -time.Hour},
 		"without a client": {Logger: logger, Node: nodeName},
