@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
@@ -77,6 +78,32 @@ func Snapshot() *snapshot.Snapshot {
 		pod("mistaken", "9", []nsinspect.Kind{nsinspect.Net}, process(71, "", nstest.Group(1, 301, 302, 303))),
 	}
 	return s
+}
+
+// Ruled judges a snapshot such as that one under a policy: a rule expects what two pods declare,
+// a second one what a third pod does, a third one gives a severity, and a fourth has no use.
+func Ruled(snap *snapshot.Snapshot) *audit.Result {
+	result := audit.Judge(snap)
+	agents := audit.Ruling{Rule: "node-agents", Reason: "They watch the node.", Expected: true}
+	ingress := audit.Ruling{Rule: "ingress", Reason: "A rule's reason\x1b[31m is cleaned too.", Expected: true}
+	strict := audit.Ruling{Rule: "strict", Reason: "What asks for the host's network must have it."}
+	result.Rules = []audit.RuleUse{{Rule: "node-agents"}, {Rule: "ingress"}, {Rule: "strict"}, {Rule: "unused"}}
+	for i := range result.Findings {
+		finding := &result.Findings[i]
+		pod := finding.Container.Pod
+		switch {
+		case pod == nil:
+		case strings.HasPrefix(pod.Name, "pod-with-host-"):
+			finding.Ruling = &agents
+			result.Rules[0].Findings++
+		case finding.Verdict == audit.Bound:
+			finding.Ruling = &ingress
+			result.Rules[1].Findings++
+		case pod.Name == "mistaken":
+			finding.Ruling, finding.Severity = &strict, audit.High
+		}
+	}
+	return result
 }
 
 var update = flag.Bool("update", false, "write the golden files")

@@ -59,7 +59,7 @@ func writeRows(b *bytes.Buffer, findings []v1alpha1.Finding, options Options) {
 	}
 	lines := align(rows)
 	for i := range findings {
-		if line := &lines[len(lines)-len(findings)+i]; options.Color && findings[i].Warns {
+		if line := &lines[len(lines)-len(findings)+i]; options.Color && findings[i].Warns() {
 			*line = red + *line + reset
 		}
 	}

@@ -19,22 +19,53 @@ const (
 	Shadows Verdict = "Shadows"
 )
 
+// Severity is how bad a finding is.
+type Severity string
+
+// The severities that are for information only.
+const (
+	Low  Severity = "low"
+	Info Severity = "info"
+)
+
+// Warns reports whether people should act on it. A severity that this program does not know
+// warns, as it must not be overlooked.
+func (s Severity) Warns() bool { return s != Low && s != Info }
+
 // Finding is a check that fired for one container.
 type Finding struct {
-	Check      Check    `json:"check"`
+	// ID names the finding: the same for as long as it is the same for people, whatever the
+	// process, and across restarts of the container. An Event's name and annotation, a log line
+	// and a metric have it too.
+	ID       string   `json:"id"`
+	Check    Check    `json:"check"`
+	Verdict  Verdict  `json:"verdict"`
+	Severity Severity `json:"severity"`
+	// DeclaredBy is who declared it.
 	DeclaredBy Declarer `json:"declaredBy"`
 	// Reason is the name of check and verdict, such as HostNetworkShared.
-	Reason    string       `json:"reason"`
-	Pod       *Pod         `json:"pod,omitempty"`
-	Container ContainerRef `json:"container"`
-	Evidence  Evidence     `json:"evidence"`
+	Reason string `json:"reason"`
+	// Expected is the rule of the policy that expects the finding; absent where none does.
+	Expected *PolicyRule `json:"expected,omitempty"`
+	// SeverityFrom is the rule of the policy that gave the finding its severity; absent where
+	// none did.
+	SeverityFrom *PolicyRule  `json:"severityFrom,omitempty"`
+	Pod          *Pod         `json:"pod,omitempty"`
+	Container    ContainerRef `json:"container"`
+	Evidence     Evidence     `json:"evidence"`
 	// Controls are the controls of public catalogues that the check stands for.
 	Controls []string `json:"controls"`
+}
 
-	// Verdict and Warns, which reports whether people should act on it, are not part of the
-	// document yet: they are empty once it was decoded.
-	Verdict Verdict `json:"-"`
-	Warns   bool    `json:"-"`
+// Warns reports whether people should act on the finding: its Event is a Warning.
+func (f *Finding) Warns() bool { return f.Severity.Warns() && f.Expected == nil }
+
+// PolicyRule is a rule of the policy.
+type PolicyRule struct {
+	// Rule is its name.
+	Rule string `json:"rule"`
+	// Reason is why it is there.
+	Reason string `json:"reason"`
 }
 
 // Evidence is what a finding was concluded from: of a namespace or of ports.

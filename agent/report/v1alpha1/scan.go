@@ -23,7 +23,9 @@ type Scan struct {
 	Inventory       Inventory `json:"inventory"`
 	Coverage        Coverage  `json:"coverage"`
 	// Ports is how much of the host's ports was looked at; absent if nothing was.
-	Ports      *Ports      `json:"ports,omitempty"`
+	Ports *Ports `json:"ports,omitempty"`
+	// Summary counts the findings.
+	Summary    Summary     `json:"summary"`
 	Containers []Container `json:"containers"`
 	Findings   []Finding   `json:"findings"`
 }

@@ -56,6 +56,7 @@ func FromResult(result *audit.Result, filter Filter) *v1alpha1.Scan {
 			scan.Findings = append(scan.Findings, Finding(&result.Findings[i], clean))
 		}
 	}
+	scan.Summary = v1alpha1.Summarize(scan.Findings)
 	return scan
 }
 

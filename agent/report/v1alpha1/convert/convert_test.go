@@ -26,7 +26,7 @@ import (
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	scan := FromResult(audit.Judge(reporttest.Snapshot()), Filter{})
+	scan := FromResult(reporttest.Ruled(reporttest.Snapshot()), Filter{})
 	for name, encode := range map[string]func(io.Writer) error{"scan.json": scan.JSON, "scan.yaml": scan.YAML} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -43,7 +43,8 @@ func TestGolden(t *testing.T) {
 func TestDecode(t *testing.T) {
 	t.Parallel()
 	var first, second bytes.Buffer
-	if err := FromResult(audit.Judge(reporttest.Snapshot()), Filter{}).JSON(&first); err != nil {
+	result := reporttest.Ruled(reporttest.Snapshot())
+	if err := FromResult(result, Filter{}).JSON(&first); err != nil {
 		t.Fatal(err)
 	}
 	var scan v1alpha1.Scan
@@ -55,6 +56,86 @@ func TestDecode(t *testing.T) {
 	}
 	if diff := cmp.Diff(first.String(), second.String()); diff != "" {
 		t.Errorf("the document after it was decoded (-want +got):\n%s", diff)
+	}
+	for i := range scan.Findings {
+		if got, want := scan.Findings[i].Warns(), result.Findings[i].Warns(); got != want {
+			t.Errorf("%s: the decoded finding warns %t, want %t", scan.Findings[i].Reason, got, want)
+		}
+	}
+	if diff := cmp.Diff(scan.Summary, v1alpha1.Summarize(scan.Findings)); diff != "" {
+		t.Errorf("the summary (-want +got):\n%s", diff)
+	}
+}
+
+// TestSummary counts findings with and without a policy, and with a filter.
+func TestSummary(t *testing.T) {
+	t.Parallel()
+	plain := audit.Judge(reporttest.Snapshot())
+	allowed := audit.Judge(reporttest.Snapshot())
+	for i := range allowed.Findings {
+		allowed.Findings[i].Ruling = &audit.Ruling{Rule: "all", Reason: "r", Expected: true}
+	}
+	tests := map[string]struct {
+		result *audit.Result
+		filter Filter
+		want   v1alpha1.Summary
+	}{
+		"without a policy":       {plain, Filter{}, v1alpha1.Summary{Findings: 13, Undeclared: 3, UnknownOrigin: 3, Warning: 8}},
+		"under a policy":         {reporttest.Ruled(reporttest.Snapshot()), Filter{}, v1alpha1.Summary{Findings: 13, Undeclared: 3, UnknownOrigin: 3, Expected: 4, Warning: 9}},
+		"everything is expected": {allowed, Filter{}, v1alpha1.Summary{Findings: 13, Expected: 13}},
+		"of one pod":             {reporttest.Ruled(reporttest.Snapshot()), Filter{Pod: "pod-with-host-pid-and-ipc"}, v1alpha1.Summary{Findings: 2, Expected: 2}},
+		"of no pod":              {plain, Filter{Pod: "x"}, v1alpha1.Summary{}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(test.want, FromResult(test.result, test.filter).Summary); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestSeverities checks that the documents know which severities warn as the rest does. One
+// that is not known warns.
+func TestSeverities(t *testing.T) {
+	t.Parallel()
+	for _, severity := range audit.Severities() {
+		if diff := cmp.Diff(severity.Warns(), v1alpha1.Severity(severity).Warns()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", severity, diff)
+		}
+	}
+	if !v1alpha1.Severity("apocalyptic").Warns() {
+		t.Error("a severity that is not known does not warn")
+	}
+}
+
+// TestExpectedInJSON has what people script against: "select(.expected | not)" keeps what no
+// rule expects.
+func TestExpectedInJSON(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if err := FromResult(reporttest.Ruled(reporttest.Snapshot()), Filter{}).JSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]int)
+	for _, finding := range decode(t, &b)["findings"].([]any) {
+		fields := finding.(map[string]any)
+		expected, is := fields["expected"]
+		_, given := fields["severityFrom"]
+		switch {
+		case is && expected.(map[string]any)["rule"] == "" || is && given:
+			t.Errorf("finding %v", fields)
+		case is:
+			got["expected"]++
+		case given:
+			got["severity given"]++
+		default:
+			got["by no rule"]++
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"expected": 4, "severity given": 1, "by no rule": 8}, got); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 }
 
@@ -70,11 +151,20 @@ func FuzzFromResult(f *testing.F) {
 		if err != nil {
 			return
 		}
-		scan := FromResult(audit.Judge(snap), Filter{})
+		result := audit.Judge(snap)
+		for i := range result.Findings {
+			result.Findings[i].Ruling = &audit.Ruling{Rule: string(text), Reason: string(text), Expected: i%2 == 0}
+		}
+		scan := FromResult(result, Filter{})
 		// encoding/json would escape them again: as the texts of the table they come as they are.
 		for i := range scan.Findings {
 			finding := &scan.Findings[i]
 			subject := report.Subject{Pod: finding.Pod, Container: finding.Container}
+			for _, rule := range []*v1alpha1.PolicyRule{finding.Expected, finding.SeverityFrom} {
+				if rule != nil {
+					wantClean(t, rule.Rule, rule.Reason)
+				}
+			}
 			wantClean(t, subject.OnNode(), report.Note(finding, &v1alpha1.Declaration{}, report.Limits{Processes: 9, Ports: 99}))
 		}
 		for _, u := range scan.Coverage.Unknown {

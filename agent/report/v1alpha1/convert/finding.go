@@ -10,17 +10,27 @@ import (
 
 // Finding returns a finding as the documents have it, its texts made fit to be shown by clean.
 func Finding(finding *audit.Finding, clean func(string) string) v1alpha1.Finding {
-	return v1alpha1.Finding{
+	document := v1alpha1.Finding{
+		ID:         finding.ID,
 		Check:      v1alpha1.Check(finding.Check),
+		Verdict:    v1alpha1.Verdict(finding.Verdict),
+		Severity:   v1alpha1.Severity(finding.Severity),
 		DeclaredBy: v1alpha1.Declarer(finding.DeclaredBy),
 		Reason:     finding.Reason(),
-		Verdict:    v1alpha1.Verdict(finding.Verdict),
-		Warns:      finding.Warns(),
 		Pod:        pod(finding.Container.Pod, clean),
 		Container:  containerRef(finding.Container, clean),
 		Evidence:   evidence(finding.Evidence, clean),
 		Controls:   finding.Controls,
 	}
+	if ruling := finding.Ruling; ruling != nil {
+		rule := &v1alpha1.PolicyRule{Rule: clean(ruling.Rule), Reason: clean(ruling.Reason)}
+		if ruling.Expected {
+			document.Expected = rule
+		} else {
+			document.SeverityFrom = rule
+		}
+	}
+	return document
 }
 
 // evidence converts the evidence of each family of checks.

@@ -55,6 +55,10 @@ func words(t reflect.Type) []any {
 	switch t {
 	case reflect.TypeFor[v1alpha1.Check]():
 		return list(audit.Checks())
+	case reflect.TypeFor[v1alpha1.Verdict]():
+		return list(audit.Verdicts())
+	case reflect.TypeFor[v1alpha1.Severity]():
+		return list(audit.Severities())
 	case reflect.TypeFor[v1alpha1.Declarer]():
 		return list(inventory.Declarers())
 	case reflect.TypeFor[v1alpha1.Cause]():

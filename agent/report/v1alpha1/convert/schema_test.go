@@ -37,7 +37,7 @@ func everything(t *testing.T) map[string]any {
 	snap.Ports.NoForwards, snap.Ports.Datapath = []snapshot.Gap{gap}, "Cilium"
 	snap.Containers[0].Declared.PortsDetail, snap.Containers[0].Sandbox = "Docker", true
 	var b bytes.Buffer
-	if err := FromResult(audit.Judge(snap), Filter{}).JSON(&b); err != nil {
+	if err := FromResult(reporttest.Ruled(snap), Filter{}).JSON(&b); err != nil {
 		t.Fatal(err)
 	}
 	return decode(t, &b)
@@ -96,16 +96,21 @@ func TestSchemaRefuses(t *testing.T) {
 		spoil func(document map[string]any)
 		where string
 	}{
-		"another kind":       {func(d map[string]any) { d["kind"] = "Snapshot" }, "/kind"},
-		"another version":    {func(d map[string]any) { d["apiVersion"] = "v2" }, "/apiVersion"},
-		"no findings":        {func(d map[string]any) { delete(d, "findings") }, "findings"},
-		"null for a list":    {func(d map[string]any) { d["findings"] = nil }, "/findings"},
-		"a time of its own":  {func(d map[string]any) { d["time"] = "yesterday" }, "/time"},
-		"an unknown check":   {func(d map[string]any) { finding(d)["check"] = "HostUsers" }, "/findings/0/check"},
-		"a port too large":   {func(d map[string]any) { firstPort(finding(d))["hostPort"] = json.Number("65536") }, "hostPort"},
-		"a negative pid":     {func(d map[string]any) { d["host"].(map[string]any)["pid"] = json.Number("-1") }, "/host/pid"},
-		"an unknown kind":    {func(d map[string]any) { finding(d)["evidence"].(map[string]any)["kind"] = "net2" }, "kind"},
-		"a cause of its own": {func(d map[string]any) { firstUnknown(d)["cause"] = "whim" }, "cause"},
+		"another kind":        {func(d map[string]any) { d["kind"] = "Snapshot" }, "/kind"},
+		"another version":     {func(d map[string]any) { d["apiVersion"] = "v2" }, "/apiVersion"},
+		"no findings":         {func(d map[string]any) { delete(d, "findings") }, "findings"},
+		"null for a list":     {func(d map[string]any) { d["findings"] = nil }, "/findings"},
+		"a time of its own":   {func(d map[string]any) { d["time"] = "yesterday" }, "/time"},
+		"an unknown check":    {func(d map[string]any) { finding(d)["check"] = "HostUsers" }, "/findings/0/check"},
+		"a port too large":    {func(d map[string]any) { firstPort(finding(d))["hostPort"] = json.Number("65536") }, "hostPort"},
+		"a negative pid":      {func(d map[string]any) { d["host"].(map[string]any)["pid"] = json.Number("-1") }, "/host/pid"},
+		"an unknown kind":     {func(d map[string]any) { finding(d)["evidence"].(map[string]any)["kind"] = "net2" }, "kind"},
+		"no id":               {func(d map[string]any) { delete(finding(d), "id") }, "id"},
+		"an unknown verdict":  {func(d map[string]any) { finding(d)["verdict"] = "Guilty" }, "/findings/0/verdict"},
+		"an unknown severity": {func(d map[string]any) { finding(d)["severity"] = "awful" }, "/findings/0/severity"},
+		"expected by no rule": {func(d map[string]any) { finding(d)["expected"] = true }, "/findings/0/expected"},
+		"no summary":          {func(d map[string]any) { delete(d, "summary") }, "summary"},
+		"a cause of its own":  {func(d map[string]any) { firstUnknown(d)["cause"] = "whim" }, "cause"},
 	}
 	schema := compile(t, false)
 	for name, test := range tests {
