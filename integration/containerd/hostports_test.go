@@ -20,19 +20,19 @@ import (
 	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
 )
 
-// TestListeners has containers that listen in the host's network: as a pod declares, and as
-// nobody declares; and two in networks of their own that were given one socket. With cgroup v2
+// TestListeners has containers that listen in the host's network: on a port that a pod lists,
+// and one that a runtime spec, which lists none, lets listen there; and two in networks of their own that were given one socket. With cgroup v2
 // the kernel tells whose most of the sockets are, with v1 the open files do.
 func TestListeners(t *testing.T) {
 	c := runtimetest.Start(t)
 	command := build(t, c)
-	declared, undeclared := freePort(t), freePort(t)
+	declared, unlisted := freePort(t), freePort(t)
 	c.RunPod(t, runtimetest.PodSpec{Name: "declared", HostNetwork: true, Containers: []runtimetest.ContainerSpec{{
 		Name: "main", Image: runtimetest.KubiaImage, Command: []string{"/app", "127.0.0.1:" + strconv.Itoa(declared)},
 		Ports: []runtimetest.Port{{ContainerPort: int32(declared), Protocol: "TCP"}},
 	}}})
 	c.RunContainer(t, "beside", "alone", oci.WithHostNamespace(specs.NetworkNamespace),
-		oci.WithProcessArgs("/app", "127.0.0.1:"+strconv.Itoa(undeclared)))
+		oci.WithProcessArgs("/app", "127.0.0.1:"+strconv.Itoa(unlisted)))
 	passed, socket := listen(t)
 	one := c.RunPod(t, runtimetest.NormalPod()).Container(t, "main")
 	other := c.RunPod(t, runtimetest.PodSpec{Name: "other", Containers: []runtimetest.ContainerSpec{{Name: "main"}}}).Container(t, "main")
@@ -43,7 +43,7 @@ func TestListeners(t *testing.T) {
 
 	want := []string{
 		"beside/alone HostNetwork spec",
-		"beside/alone HostPort nobody",
+		"beside/alone HostPort spec",
 		"default/declared main HostNetwork pod",
 		"default/declared main HostPort pod",
 		"default/normal main HostPort nobody",
