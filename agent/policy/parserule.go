@@ -16,11 +16,11 @@ import (
 
 // what reads which findings a rule is about.
 func (r *reader) what(parsed *rule, fields map[string]*yaml.Node) {
-	parsed.checks = words(r, fields, "checks", audit.Checks())
-	parsed.verdicts = words(r, fields, "verdicts", audit.Verdicts())
+	parsed.checks = someOf(r, fields, "checks", audit.Checks())
+	parsed.verdicts = someOf(r, fields, "verdicts", audit.Verdicts())
 	parsed.declarers = set[inventory.Declarer]{inventory.ByPod, inventory.BySpec}
 	if node := fields["declaredBy"]; node != nil {
-		parsed.declarers = words(r, fields, "declaredBy", []inventory.Declarer{inventory.ByPod, inventory.BySpec, inventory.ByNobody})
+		parsed.declarers = someOf(r, fields, "declaredBy", []inventory.Declarer{inventory.ByPod, inventory.BySpec, inventory.ByNobody})
 	}
 	if node := fields["ports"]; node != nil {
 		for _, text := range r.texts(node, "ports").texts {
@@ -37,8 +37,8 @@ func (r *reader) what(parsed *rule, fields map[string]*yaml.Node) {
 	}
 }
 
-// words reads a list of some of the words that there are.
-func words[T ~string](r *reader, fields map[string]*yaml.Node, key string, all []T) set[T] {
+// someOf reads a list of some of the words that there are.
+func someOf[T ~string](r *reader, fields map[string]*yaml.Node, key string, all []T) set[T] {
 	node := fields[key]
 	if node == nil {
 		return nil

@@ -23,7 +23,7 @@ func pieces(result *audit.Result) map[string]string {
 		f := &result.Findings[i]
 		says := string(f.Severity)
 		if f.Ruling != nil {
-			says += " " + f.Ruling.Rule
+			says += " by " + f.Ruling.Rule
 		}
 		about := fmt.Sprintf("%s %s %s", f.Container.ID, f.Reason(), f.DeclaredBy)
 		if e, ok := f.Evidence.(*audit.HostPortEvidence); ok {
@@ -35,6 +35,36 @@ func pieces(result *audit.Result) map[string]string {
 		all[about] = says + " " + f.ID
 	}
 	return all
+}
+
+// matchedBy returns what a rule matches, asked one by one.
+func matchedBy(r *rule, result *audit.Result) []string {
+	var all []string
+	for i := range result.Findings {
+		f := &result.Findings[i]
+		s := newSubject(f, result.Snapshot)
+		if !r.matches(&s) {
+			continue
+		}
+		about := fmt.Sprintf("%s %s %s", f.Container.ID, f.Reason(), f.DeclaredBy)
+		e, ok := f.Evidence.(*audit.HostPortEvidence)
+		if !ok && len(r.ports) == 0 {
+			all = append(all, about)
+		}
+		for k := range len(portsOf(e)) {
+			if port := rangeOf(&e.Ports[k]); len(r.ports) == 0 || slices.ContainsFunc(r.ports, func(p portRange) bool { return p.covers(port) }) {
+				all = append(all, about+" "+port.String())
+			}
+		}
+	}
+	return all
+}
+
+func portsOf(e *audit.HostPortEvidence) []audit.PortEvidence {
+	if e == nil {
+		return nil
+	}
+	return e.Ports
 }
 
 // randomRule returns a rule of some parts that match some of the findings.
@@ -73,15 +103,35 @@ func randomRule(random *rand.Rand, name string) string {
 	return "- {" + strings.Join(parts, ", ") + "}\n"
 }
 
+// randomRules returns rules that make sense.
+func randomRules(t *testing.T, seed uint64, n int) string {
+	t.Helper()
+	random := rand.New(rand.NewPCG(seed, 2026))
+	var rules strings.Builder
+	for i := 0; i < n; {
+		rule := randomRule(random, fmt.Sprintf("r%d", i))
+		if _, err := Parse([]byte(document(rule))); err == nil {
+			rules.WriteString(rule)
+			i++
+		}
+	}
+	return rules.String()
+}
+
+// many is a node with findings of many kinds.
+func many() *audit.Result {
+	web := container("shop", "web-0", "main", map[string]string{"app": "web"}, nsinspect.PID, nsinspect.Net)
+	web = listening(listening(web, socket.TCP, 80, 8080), socket.UDP, 53, 40001, 40002)
+	return judged(kubeProxy(80, 443, 10249), web,
+		undeclared(listening(container("shop", "moved-0", "main", nil, nsinspect.Net), socket.TCP, 80)),
+		outside(container("", "", "registry", nil, nsinspect.PID)))
+}
+
 // TestAddingARule adds a rule to a policy, anywhere in it: what the rule does not match is ruled
 // as before.
 func TestAddingARule(t *testing.T) {
 	t.Parallel()
-	web := container("shop", "web-0", "main", map[string]string{"app": "web"}, nsinspect.PID, nsinspect.Net)
-	web = listening(listening(web, socket.TCP, 80, 8080), socket.UDP, 53, 40001, 40002)
-	result := judged(kubeProxy(80, 443, 10249), web,
-		undeclared(listening(container("shop", "moved-0", "main", nil, nsinspect.Net), socket.TCP, 80)),
-		outside(container("", "", "registry", nil, nsinspect.PID)))
+	result := many()
 	random := rand.New(rand.NewPCG(10, 2026))
 	rules, tried, matched, kept := []string{}, 0, 0, 0
 	for range 4_000 {
@@ -95,12 +145,13 @@ func TestAddingARule(t *testing.T) {
 		before := pieces(parse(t, strings.Join(rules, "")).Apply(result))
 		with := slices.Insert(slices.Clone(rules), random.IntN(len(rules)+1), rule)
 		after := pieces(parse(t, strings.Join(with, "")).Apply(result))
-		for about, says := range pieces(alone.Apply(result)) {
-			if strings.Contains(says, name) {
-				matched++
-				delete(before, about)
-				delete(after, about)
+		for _, about := range matchedBy(&alone.rules[0], result) {
+			matched++
+			if now := after[about]; !strings.Contains(now, " by ") {
+				t.Fatalf("%s matches %s, which no rule rules: %s", rule, about, now)
 			}
+			delete(before, about)
+			delete(after, about)
 		}
 		kept += len(before)
 		if diff := cmp.Diff(before, after); diff != "" {
