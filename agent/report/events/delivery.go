@@ -15,16 +15,17 @@ const workers = 4
 // Run delivers Events until the context ends, and then returns nil. What is still pending
 // then is for Flush.
 func (r *Reporter) Run(ctx context.Context) error {
-	stop := r.start(ctx)
+	stop := r.start(ctx, false)
 	defer stop()
 	<-ctx.Done()
 	return nil
 }
 
-// Flush delivers what is pending, and returns once all of it is delivered, or with an error
-// when the context ends. It is for after Run, or without it: while Run runs, Flush waits.
+// Flush delivers what is pending, without waiting for when it is due, and returns once all of it
+// is delivered, or with an error when the context ends. It is for after Run, or without it: while
+// Run runs, Flush waits.
 func (r *Reporter) Flush(ctx context.Context) error {
-	stop := r.start(ctx)
+	stop := r.start(ctx, true)
 	defer stop()
 	for {
 		pending := r.Pending()
@@ -48,8 +49,8 @@ func unsent(pending int, ended, problem error) error {
 }
 
 // start lets workers deliver until the context ends or the function that it returns is
-// called, which waits for them.
-func (r *Reporter) start(ctx context.Context) (stop func()) {
+// called, which waits for them. In a hurry, nothing that is pending waits for when it is due.
+func (r *Reporter) start(ctx context.Context, hurry bool) (stop func()) {
 	select {
 	case r.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -57,14 +58,14 @@ func (r *Reporter) start(ctx context.Context) (stop func()) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	queue := newQueue()
-	r.setQueue(queue)
+	r.setQueue(queue, hurry)
 	var group sync.WaitGroup
 	for range workers {
 		group.Go(func() { r.work(ctx, queue) })
 	}
 	context.AfterFunc(ctx, queue.ShutDown)
 	return func() {
-		r.setQueue(nil)
+		r.setQueue(nil, false)
 		cancel()
 		group.Wait()
 		<-r.turn
@@ -72,19 +73,23 @@ func (r *Reporter) start(ctx context.Context) (stop func()) {
 }
 
 // setQueue changes the queue and puts all that is known into it.
-func (r *Reporter) setQueue(queue queue) {
+func (r *Reporter) setQueue(queue queue, hurry bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.queue = queue
+	r.queue, r.hurry = queue, hurry
 	now := time.Now()
 	for _, s := range r.states {
 		r.enqueue(s, now)
+		r.scheduleEnd(s, now)
 	}
 }
 
 // enqueue lets an Event be sent when it is due.
 func (r *Reporter) enqueue(s *state, now time.Time) {
-	if r.queue != nil {
+	if r.hurry && s.pending() {
+		s.due = now
+	}
+	if r.queue != nil && !s.due.IsZero() {
 		r.queue.AddAfter(s, s.due.Sub(now))
 	}
 }

@@ -3,16 +3,17 @@
 package events
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-const podEvent = "apps Pod/web UndeclaredHostNetwork ×"
+const (
+	podEvent = "apps Pod/web UndeclaredHostNetwork ×"
+	podEnded = "apps Pod/web UndeclaredHostNetworkEnded ×"
+)
 
 func TestCreate(t *testing.T) {
 	t.Parallel()
@@ -80,21 +81,4 @@ func TestContainerRestart(t *testing.T) {
 	agent.Publish(nodeOf(restarted))
 	eventually(t, "a second occurrence", func() bool { return agent.sentResults()[Refreshed] == 1 })
 	agent.wantEvents(t, api, podEvent+"2")
-}
-
-// TestGoneBeforeDelivered delivers what is over.
-func TestGoneBeforeDelivered(t *testing.T) {
-	t.Parallel()
-	api, client := serve(t)
-	api.setRefuse(func(request) error { return apierrors.NewInternalError(errors.New("etcd")) })
-	agent := newAgent(t, client)
-	agent.run(t)
-	agent.Publish(nodeOf(hostNet("a")))
-	eventually(t, "an attempt", func() bool { return agent.sentResults()[Failed] > 0 })
-	agent.Publish(nodeOf())
-	if agent.Pending() != 1 {
-		t.Fatalf("%d are pending, want 1", agent.Pending())
-	}
-	api.setRefuse(nil)
-	agent.wantEvents(t, api, podEvent+"1")
 }

@@ -43,11 +43,14 @@ const (
 // change its type, and a finding may get another severity.
 const normalSuffix = ".normal"
 
-// event is what people read about one finding.
+// event is what people read about one finding, or what the agent says of itself.
 type event struct {
-	// key ends the Event's name. It stays the same for as long as the finding is the same for
-	// people: whatever the process, and across restarts of the container and of the agent.
-	key string
+	// key is what the reporter knows it by, and suffix ends the object's name. Both stay the same
+	// for as long as the finding is the same for people: whatever the process, and across restarts
+	// of the container and of the agent.
+	key, suffix string
+	// finding is the finding's ID, if it is about one.
+	finding string
 	// container is the one that has the finding now.
 	container inventory.Key
 	reason    string
@@ -56,7 +59,7 @@ type event struct {
 	// node is where it goes instead.
 	pod  *place
 	node place
-	// verdict is the note without its subject.
+	// verdict is the note behind its subject.
 	verdict     string
 	annotations map[string]string
 }
@@ -70,26 +73,33 @@ type place struct {
 	subject string
 }
 
-// eventsOf returns the Events that a node's findings deserve in a mode. Those that warn are the
-// first to be sent, and the last that a cap leaves out.
-func eventsOf(result *audit.Result, nodeName string, mode Mode) []event {
+// eventsOf returns the Events that a node's findings deserve. Those that warn are the first to
+// be sent, and the last that a cap leaves out.
+func (r *Reporter) eventsOf(result *audit.Result) []event {
 	var events []event
 	for _, finding := range result.Ranked() {
-		if eventType := typeOf(finding, mode); eventType != "" {
-			events = append(events, newEvent(finding, eventType, nodeName))
+		if eventType := r.typeOf(finding); eventType != "" {
+			events = append(events, newEvent(finding, eventType, r.node))
 		}
 	}
 	return events
 }
 
+// isAnnounced reports whether a finding may get an Event.
+func isAnnounced(finding *audit.Finding) bool { return !finding.Deferred && !finding.Anonymous }
+
 // typeOf returns the type of a finding's Event, or "" if it gets none.
-func typeOf(finding *audit.Finding, mode Mode) string {
+func (r *Reporter) typeOf(finding *audit.Finding) string {
+	warned := r.states[finding.ID]
 	switch {
-	case finding.Deferred, finding.Anonymous, finding.Expected():
+	case !isAnnounced(finding), finding.Expected():
 		return ""
 	case finding.Warns():
 		return corev1.EventTypeWarning
-	case mode == All:
+	case warned != nil && warned.open() && finding.Ruling == nil:
+		// No rule says otherwise: it is only known less well, such as who declared it.
+		return corev1.EventTypeWarning
+	case r.mode == All:
 		return corev1.EventTypeNormal
 	}
 	return ""
@@ -101,16 +111,18 @@ func newEvent(finding *audit.Finding, eventType, nodeName string) event {
 	subject := report.Subject{Pod: document.Pod, Container: document.Container}
 	e := event{
 		key:         finding.ID,
+		finding:     finding.ID,
 		container:   container.Key(),
 		reason:      document.Reason,
 		eventType:   eventType,
 		node:        onNode(subject, nodeName),
-		verdict:     report.Note(&document, &declared, limits()),
+		verdict:     " " + report.Note(&document, &declared, limits()),
 		annotations: annotationsOf(finding),
 	}
 	if eventType == corev1.EventTypeNormal {
 		e.key += normalSuffix
 	}
+	e.suffix = e.key
 	if isFit(container.Pod) {
 		place := onPod(container, subject)
 		e.pod = &place
@@ -180,7 +192,7 @@ func nodeReference(nodeName string) corev1.ObjectReference {
 func (e *event) object(at place, nodeName string, first time.Time) *eventsv1.Event {
 	node := nodeReference(nodeName)
 	return &eventsv1.Event{
-		ObjectMeta:          metav1.ObjectMeta{Namespace: at.namespace, Name: objectName(at.regarding.Name, e.key), Annotations: e.annotations},
+		ObjectMeta:          metav1.ObjectMeta{Namespace: at.namespace, Name: objectName(at.regarding.Name, e.suffix), Annotations: e.annotations},
 		EventTime:           microTime(first),
 		ReportingController: Controller,
 		ReportingInstance:   nodeName[:min(len(nodeName), maxInstance)],
@@ -189,12 +201,12 @@ func (e *event) object(at place, nodeName string, first time.Time) *eventsv1.Eve
 		Type:                e.eventType,
 		Regarding:           at.regarding,
 		Related:             &node,
-		Note:                report.Short(at.subject+" "+e.verdict, maxNote),
+		Note:                report.Short(at.subject+e.verdict, maxNote),
 	}
 }
 
 // objectName returns a name that begins with what the Event is about, as the kubelet's do.
-func objectName(about, key string) string {
-	room := validation.DNS1123SubdomainMaxLength - len(key) - len(".")
-	return strings.TrimRight(about[:min(len(about), room)], "-.") + "." + key
+func objectName(about, suffix string) string {
+	room := validation.DNS1123SubdomainMaxLength - len(suffix) - len(".")
+	return strings.TrimRight(about[:min(len(about), room)], "-.") + "." + suffix
 }

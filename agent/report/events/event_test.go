@@ -27,10 +27,15 @@ import (
 
 var firstSeen = time.Date(2026, 11, 23, 20, 45, 1, 123456789, time.UTC)
 
+// eventsOf are the Events of a node that nothing is known of.
+func eventsOf(node *audit.Result, mode Mode) []event {
+	return (&Reporter{node: nodeName, mode: mode}).eventsOf(node)
+}
+
 // objects are the Events of a node in a mode, each at its first choice of place.
 func objects(node *audit.Result, mode Mode) []*eventsv1.Event {
 	var all []*eventsv1.Event
-	for _, e := range eventsOf(node, nodeName, mode) {
+	for _, e := range eventsOf(node, mode) {
 		s := newState(e, 1, firstSeen)
 		all = append(all, e.object(s.place(), nodeName, s.first))
 	}
@@ -216,7 +221,7 @@ func TestUnfit(t *testing.T) {
 // TestKey says what makes an Event another one.
 func TestKey(t *testing.T) {
 	t.Parallel()
-	keyOf := func(c snapshot.Container) string { return eventsOf(nodeOf(c), nodeName, All)[0].key }
+	keyOf := func(c snapshot.Container) string { return eventsOf(nodeOf(c), All)[0].key }
 	base := keyOf(hostNet("a"))
 	tests := map[string]struct {
 		change func(*snapshot.Container)
@@ -274,7 +279,7 @@ func FuzzEvent(f *testing.F) {
 		c := inPod(name, "a", nil, inHostNet(11, command))
 		c.Pod.Namespace, c.Pod.UID = namespace, uid
 		c.Name, c.RuntimeNamespace, c.ID, c.Image = container, runtimeNamespace, id, image
-		e := eventsOf(nodeOf(c), nodeName, All)[0]
+		e := eventsOf(nodeOf(c), All)[0]
 		s := newState(e, 1, firstSeen)
 		checkObject(t, e.object(s.place(), nodeName, firstSeen))
 		checkObject(t, e.object(e.node, nodeName, firstSeen))
@@ -284,7 +289,7 @@ func FuzzEvent(f *testing.F) {
 func TestLongNodeName(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a.", validation.DNS1123SubdomainMaxLength/2) + "a"
-	e := eventsOf(nodeOf(bare("web", inHostNet(11, "sh"))), long, Warnings)[0]
+	e := (&Reporter{node: long, mode: Warnings}).eventsOf(nodeOf(bare("web", inHostNet(11, "sh"))))[0]
 	checkObject(t, e.object(e.node, long, firstSeen))
 	if e.eventType != corev1.EventTypeWarning {
 		t.Errorf("type is %s", e.eventType)

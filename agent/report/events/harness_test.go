@@ -17,11 +17,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"k8s.io/client-go/rest"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
-// agent is a reporter with its log and metrics.
+// agent is a reporter with its log and metrics, and what follows the findings.
 type agent struct {
 	*Reporter
+	tracker  audit.Tracker
 	registry *prometheus.Registry
 	mu       sync.Mutex
 	log      bytes.Buffer
@@ -39,6 +43,11 @@ func newAgent(t *testing.T, client rest.Interface) *agent {
 	}
 	a.Reporter = reporter
 	return a
+}
+
+// see publishes that these containers are on the node.
+func (a *agent) see(containers ...snapshot.Container) {
+	a.Publish(a.tracker.Next(nodeOf(containers...)))
 }
 
 func levelAndMessage(_ []string, attr slog.Attr) slog.Attr {

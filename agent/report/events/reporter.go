@@ -24,9 +24,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
-
-	"github.com/nsaudit/nsaudit/agent/audit"
-	"github.com/nsaudit/nsaudit/agent/logkey"
 )
 
 // Result is what became of one attempt to deliver an Event.
@@ -92,14 +89,17 @@ type Reporter struct {
 	// progress has something in it after a delivery.
 	progress chan struct{}
 
-	mu     sync.Mutex
+	mu sync.Mutex
+	// states are the Events by key. One that says that another has ended is with that.
 	states map[string]*state
 	// generation numbers the reports.
 	generation int
 	// omitted is the number of findings of the latest report that get no Event.
 	omitted int
-	// queue is nil while nothing is delivered.
+	// queue is nil while nothing is delivered. In a hurry, nothing that is pending waits for when
+	// it is due.
 	queue queue
+	hurry bool
 	// problem is the latest error of a delivery, and logged are the
 	// classes of problems that the log has, until all is delivered.
 	problem error
@@ -140,63 +140,6 @@ func New(config Config) (*Reporter, error) {
 	return r, nil
 }
 
-// Publish makes the findings of a result the ones that Events are kept of. It does not wait
-// for the API server.
-func (r *Reporter) Publish(result *audit.Result) {
-	events := eventsOf(result, r.node, r.mode)
-	now := time.Now()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.generation++
-	var added []event
-	for _, e := range events {
-		s, ok := r.states[e.key]
-		if !ok {
-			added = append(added, e)
-			continue
-		}
-		if s.observe(e, r.generation, now) {
-			r.enqueue(s, now)
-		}
-	}
-	if len(r.states)+len(added) > r.limit {
-		r.forgetGone()
-	}
-	r.add(added, now)
-}
-
-// add takes Events that are not known yet, as far as there is room.
-func (r *Reporter) add(events []event, now time.Time) {
-	omitted := 0
-	for _, e := range events {
-		// Two containers may be one to people, as an old and a new one of the same name are.
-		if _, ok := r.states[e.key]; ok {
-			continue
-		}
-		if len(r.states) >= r.limit {
-			omitted++
-			continue
-		}
-		s := newState(e, r.generation, now)
-		r.states[e.key] = s
-		r.enqueue(s, now)
-	}
-	if omitted > 0 && r.omitted == 0 {
-		r.logger.Warn("Too many findings: some get no event", slog.Int(logkey.Limit, r.limit), slog.Int(logkey.Omitted, omitted))
-	}
-	r.omitted = omitted
-}
-
-// forgetGone makes room: should one of these findings come back, its Event is found again
-// by its name.
-func (r *Reporter) forgetGone() {
-	for key, s := range r.states {
-		if s.generation != r.generation && !s.dirty {
-			delete(r.states, key)
-		}
-	}
-}
-
 // Pending returns how many Events the API server has yet to take.
 func (r *Reporter) Pending() int {
 	r.mu.Lock()
@@ -204,6 +147,9 @@ func (r *Reporter) Pending() int {
 	pending := 0
 	for _, s := range r.states {
 		if s.pending() {
+			pending++
+		}
+		if s.end != nil && s.end.pending() {
 			pending++
 		}
 	}

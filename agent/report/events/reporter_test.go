@@ -100,8 +100,8 @@ func TestOmitted(t *testing.T) {
 	for _, name := range []string{"a", "b", "c", "d"} {
 		many = append(many, bare(name, inHostNet(12, "sh")))
 	}
-	agent.Publish(nodeOf(many...))
-	agent.Publish(nodeOf(many...))
+	agent.see(many...)
+	agent.see(many...)
 	if agent.Omitted() != 2 || agent.Pending() != 2 {
 		t.Errorf("omitted %d and pending %d, want 2 and 2", agent.Omitted(), agent.Pending())
 	}
@@ -114,15 +114,19 @@ func TestOmitted(t *testing.T) {
 	if err := agent.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	// Those that are delivered and gone make room.
-	agent.Publish(nodeOf(many[2:]...))
+	// Those that have ended make room once that is said.
+	agent.see(many[2:]...)
+	if err := agent.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	agent.see(many[2:]...)
 	if agent.Omitted() != 0 || agent.Pending() != 2 {
 		t.Errorf("omitted %d and pending %d, want 0 and 2", agent.Omitted(), agent.Pending())
 	}
 	if err := agent.Err(); err != nil {
 		t.Errorf("the agent is not ready: %v", err)
 	}
-	if got := len(api.lines()); got != 2 {
-		t.Errorf("%d events, want 2", got)
+	if got := len(api.lines()); got != 4 {
+		t.Errorf("%d events, want 2 and their ends", got)
 	}
 }

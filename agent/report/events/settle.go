@@ -15,18 +15,21 @@ func (r *Reporter) begin(s *state) (delivery, bool) {
 	defer r.mu.Unlock()
 	now := time.Now()
 	switch {
-	case r.states[s.event.key] != s:
+	case !r.knows(s):
+		return delivery{}, false
+	case s.end != nil && !s.dirty:
+		// It is not refreshed any more, so that it does not matter that this failed.
+		s.err = nil
+		r.recovered()
+		return delivery{}, false
+	case s.due.IsZero():
 		return delivery{}, false
 	case now.Before(s.due):
 		r.enqueue(s, now)
 		return delivery{}, false
-	case !r.wanted(s) && !s.dirty:
-		delete(r.states, s.event.key)
-		r.recovered()
-		return delivery{}, false
 	}
 	seen := s.seen
-	if r.wanted(s) {
+	if r.present(s) {
 		seen = now
 	}
 	return delivery{
@@ -37,16 +40,34 @@ func (r *Reporter) begin(s *state) (delivery, bool) {
 	}, true
 }
 
-// wanted reports whether the latest report has the finding.
-func (r *Reporter) wanted(s *state) bool { return s.generation == r.generation }
+// knows reports whether an Event is still to be kept.
+func (r *Reporter) knows(s *state) bool {
+	if s.of == nil {
+		return r.states[s.event.key] == s
+	}
+	return s.of.end == s && r.states[s.of.event.key] == s.of
+}
 
 // succeed records that the API server took an Event.
 func (r *Reporter) succeed(s *state, done delivery, count int32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
+	if s.of != nil {
+		r.forget(s)
+		return
+	}
 	s.delivered(count, done.container, now, r.ttl)
 	r.enqueue(s, now)
+	r.scheduleEnd(s, now)
+	r.recovered()
+}
+
+// forget forgets an Event that has ended, once that was said.
+func (r *Reporter) forget(end *state) {
+	if r.knows(end) {
+		delete(r.states, end.of.event.key)
+	}
 	r.recovered()
 }
 
@@ -56,7 +77,7 @@ func (r *Reporter) fail(s *state, err error) Result {
 	defer r.mu.Unlock()
 	logger := r.logger.With(slog.String(logkey.Event, s.name()), slog.String(logkey.Reason, s.event.reason), slog.Any(logkey.Error, err))
 	switch consequence := consequenceOf(err); {
-	case consequence == drop, isNamespaceMissing(err) && !r.wanted(s):
+	case consequence == drop, isNamespaceMissing(err) && !s.open():
 		logger.Debug("No event: its namespace is deleted")
 		r.giveUp(s)
 		return Dropped
@@ -76,8 +97,16 @@ func (r *Reporter) fail(s *state, err error) Result {
 // giveUp leaves an Event alone until it would be refreshed.
 func (r *Reporter) giveUp(s *state) {
 	now := time.Now()
+	if s.of != nil {
+		r.forget(s)
+		return
+	}
 	s.rest(now, r.ttl)
+	if s.end != nil && s.count.Load() == 0 {
+		delete(r.states, s.event.key)
+	}
 	r.enqueue(s, now)
+	r.scheduleEnd(s, now)
 	r.recovered()
 }
 
@@ -96,7 +125,7 @@ func (r *Reporter) recovered() {
 		return
 	}
 	for _, s := range r.states {
-		if s.err != nil {
+		if s.err != nil || s.end != nil && s.end.err != nil {
 			return
 		}
 	}

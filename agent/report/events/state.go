@@ -7,16 +7,21 @@ import (
 	"sync/atomic"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/nsaudit/nsaudit/agent/inventory"
 )
 
 // restartInterval is the least time between two patches of one Event, for containers that
-// restart all the time.
+// restart all the time, and between an Event and the one that says that it has ended.
 const restartInterval = time.Minute
 
 // state is how far the delivery of one Event is. The reporter's lock guards it.
 type state struct {
 	event event
+	// end is the Event that says that this one has ended, once it has. That one has this one
+	// as its of.
+	end, of *state
 	// generation is the number of the latest report that has the finding, seen its time.
 	generation int
 	seen       time.Time
@@ -28,7 +33,7 @@ type state struct {
 	// dirty: the API server lacks an occurrence. lastSent is the container last reported.
 	dirty    bool
 	lastSent inventory.Key
-	// due is when to send next, and sent when that was last done.
+	// due is when to send next, zero for never, and sent when that was last done.
 	due, sent time.Time
 	// moved: the Event can't be kept with the pod and goes to the node.
 	moved bool
@@ -39,6 +44,9 @@ type state struct {
 func newState(e event, generation int, now time.Time) *state {
 	return &state{event: e, generation: generation, seen: now, first: now, dirty: true, due: now}
 }
+
+// open reports whether what the Event is about lasts, as far as is known.
+func (s *state) open() bool { return s.end == nil && s.of == nil }
 
 // pending reports whether the API server has yet to take the Event.
 func (s *state) pending() bool {
@@ -56,7 +64,7 @@ func (s *state) place() place {
 // name returns the Event's namespace and name.
 func (s *state) name() string {
 	at := s.place()
-	return at.namespace + "/" + objectName(at.regarding.Name, s.event.key)
+	return at.namespace + "/" + objectName(at.regarding.Name, s.event.suffix)
 }
 
 // observe records that a report has the finding, and reports whether that makes the Event due
@@ -65,10 +73,24 @@ func (s *state) observe(e event, generation int, now time.Time) bool {
 	if s.generation == generation {
 		return false
 	}
-	back := s.generation != generation-1
 	s.event, s.generation, s.seen = e, generation, now
-	known := s.count.Load() > 0
-	if !known || s.dirty || !back && s.lastSent == e.container {
+	if s.end != nil {
+		return s.reopen()
+	}
+	if s.count.Load() == 0 || s.dirty || s.lastSent == e.container {
+		return false
+	}
+	s.mark()
+	return true
+}
+
+// reopen takes back that the Event has ended, and reports whether that makes it due earlier.
+func (s *state) reopen() bool {
+	if s.end == nil {
+		return false
+	}
+	s.end = nil
+	if s.dirty {
 		return false
 	}
 	s.mark()
@@ -104,8 +126,12 @@ func (s *state) move() bool {
 }
 
 // rest leaves the Event alone until it is refreshed: early enough to retry for half of its
-// life, and with jitter, so that not all are refreshed at once.
+// life, and with jitter, so that not all are refreshed at once. One that does not warn is not
+// refreshed.
 func (s *state) rest(now time.Time, ttl time.Duration) {
 	s.dirty, s.err = false, nil
-	s.due = now.Add(ttl/2 - rand.N(ttl/10))
+	s.due = time.Time{}
+	if s.event.eventType == corev1.EventTypeWarning {
+		s.due = now.Add(ttl/2 - rand.N(ttl/10))
+	}
 }

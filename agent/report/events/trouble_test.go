@@ -149,7 +149,7 @@ func TestNoPlace(t *testing.T) {
 			for _, at := range test.squat {
 				about := map[string]string{"apps": "web", "default": nodeName}[at.namespace]
 				taken := eventsv1.Event{Reason: "Pulled", EventTime: metav1.NowMicro()}
-				taken.Namespace, taken.Name = at.namespace, objectName(about, eventsOf(node, nodeName, Warnings)[0].key)
+				taken.Namespace, taken.Name = at.namespace, objectName(about, eventsOf(node, Warnings)[0].key)
 				api.put(taken)
 			}
 			agent := newAgent(t, client)

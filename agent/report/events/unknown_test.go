@@ -24,7 +24,7 @@ func TestEventsWaitForContainerd(t *testing.T) {
 			Processes: []snapshot.Process{inHostNet(11, "sh")},
 		}}}
 		snap.Inventory.Source = source
-		if got := len(eventsOf(audit.Judge(snap), "n", Warnings)); got != want {
+		if got := len(eventsOf(audit.Judge(snap), Warnings)); got != want {
 			t.Errorf("from %s: %d events, want %d", source, got, want)
 		}
 	}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package events
+
+import (
+	"log/slog"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/logkey"
+)
+
+// Publish makes the findings of a result the ones that Events are kept of. It does not wait
+// for the API server.
+func (r *Reporter) Publish(result *audit.Result) {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.generation++
+	var added []event
+	for _, e := range r.eventsOf(result) {
+		if e.eventType == corev1.EventTypeWarning {
+			delete(r.states, e.finding+normalSuffix) // A finding has one Event.
+		}
+		s, ok := r.states[e.key]
+		if !ok {
+			added = append(added, e)
+			continue
+		}
+		if s.observe(e, r.generation, now) {
+			r.enqueue(s, now)
+		}
+	}
+	r.endGone(result, now)
+	r.add(added, now)
+}
+
+// present reports whether what an Event is about was there when the node was last looked at.
+func (r *Reporter) present(s *state) bool {
+	return s.open() && (s.event.finding == "" || s.generation == r.generation)
+}
+
+// add takes Events that are not known yet, as far as there is room.
+func (r *Reporter) add(events []event, now time.Time) {
+	omitted := 0
+	for _, e := range events {
+		// Two containers may be one to people, as an old and a new one of the same name are.
+		if _, ok := r.states[e.key]; ok {
+			continue
+		}
+		if len(r.states) >= r.limit {
+			omitted++
+			continue
+		}
+		s := newState(e, r.generation, now)
+		r.states[e.key] = s
+		r.enqueue(s, now)
+	}
+	if omitted > 0 && r.omitted == 0 {
+		r.logger.Warn("Too many findings: some get no event", slog.Int(logkey.Limit, r.limit), slog.Int(logkey.Omitted, omitted))
+	}
+	r.omitted = omitted
+}
