@@ -13,6 +13,8 @@ const (
 	Error             = "error"
 	Event             = "event"
 	EvidenceNamespace = "evidenceNamespace"
+	Expired           = "expired"
+	File              = "file"
 	Limit             = "limit"
 	Namespace         = "namespace"
 	NotAsked          = "notAsked"
@@ -22,6 +24,7 @@ const (
 	Ports             = "ports"
 	Processes         = "processes"
 	Reason            = "reason"
+	Rules             = "rules"
 	RuntimeNamespace  = "runtimeNamespace"
 	Socket            = "socket"
 )
