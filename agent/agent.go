@@ -14,6 +14,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/policy"
 	"github.com/nsaudit/nsaudit/agent/scan"
 	"github.com/nsaudit/nsaudit/agent/watch"
 	"github.com/nsaudit/nsaudit/nsinspect"
@@ -24,6 +25,14 @@ import (
 // nothing in it.
 type Sink interface {
 	Publish(result *audit.Result)
+}
+
+// Policies says which findings are expected.
+type Policies interface {
+	// Current returns the policy that is in force.
+	Current() *policy.Policy
+	// Changed receives when it has changed.
+	Changed() <-chan struct{}
 }
 
 // Config is what an Agent works with.
@@ -44,6 +53,8 @@ type Config struct {
 	Interval time.Duration
 	// Timeout is the time that one scan may take.
 	Timeout time.Duration
+	// Policies has the policy; nil for none.
+	Policies Policies
 	// Sinks are given the result of every scan, one after another.
 	Sinks []Sink
 	// Registerer takes the agent's own metrics.

@@ -174,6 +174,13 @@ func (w *observed) containers() []string {
 func watching(t *testing.T, d *daemon, procfs *nsinspect.FS) *observed {
 	t.Helper()
 	w := newObserved(t, d, procfs, 1)
+	w.start(t)
+	return w
+}
+
+// start runs the agent, and waits until it has scanned.
+func (w *observed) start(t *testing.T) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup
 	ended.Go(func() { w.agent.Run(ctx) })
@@ -182,7 +189,6 @@ func watching(t *testing.T, d *daemon, procfs *nsinspect.FS) *observed {
 		ended.Wait()
 	})
 	time.Sleep(time.Second)
-	return w
 }
 
 func check(t *testing.T, what string, want, got any) {

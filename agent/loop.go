@@ -20,7 +20,8 @@ import (
 // must not keep the agent busy.
 const pause = 50 * time.Millisecond
 
-// loop scans what the timer and the queue ask for, until the context ends.
+// loop scans what the timer and the queue ask for, and judges again when the policy changes,
+// until the context ends.
 func (a *Agent) loop(ctx context.Context) {
 	select {
 	case <-a.watcher.Attempted(): // An earlier scan could name no container.
@@ -37,6 +38,9 @@ func (a *Agent) loop(ctx context.Context) {
 			_, _ = a.queue.Take() // A full scan covers each of them.
 		case <-a.queue.Ready():
 			keys, full = a.queue.Take()
+		case <-a.policyChanged():
+			a.judgeAgain()
+			continue
 		case <-ctx.Done():
 			return
 		}
@@ -167,9 +171,29 @@ func (a *Agent) known() *snapshot.Snapshot {
 	return nil
 }
 
+// policyChanged receives when the policy has changed: never, without one.
+func (a *Agent) policyChanged() <-chan struct{} {
+	if a.config.Policies == nil {
+		return nil
+	}
+	return a.config.Policies.Changed()
+}
+
+// judgeAgain judges what is known by the policy that has changed: its findings end, and others
+// begin, before the next scan.
+func (a *Agent) judgeAgain() {
+	if known := a.known(); known != nil {
+		a.publish(known)
+	}
+}
+
 // publish judges a snapshot and gives the result to all sinks.
 func (a *Agent) publish(snap *snapshot.Snapshot) {
-	result := a.tracker.Next(audit.Judge(snap))
+	result := audit.Judge(snap)
+	if a.config.Policies != nil {
+		result = a.config.Policies.Current().Apply(result)
+	}
+	result = a.tracker.Next(result)
 	a.result.Store(result)
 	for _, sink := range a.config.Sinks {
 		sink.Publish(result)
