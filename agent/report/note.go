@@ -61,7 +61,7 @@ func portNote(finding *v1alpha1.Finding, declared *v1alpha1.Declaration, limits 
 	case v1alpha1.NotInEffect:
 		return fmt.Sprintf("is not reachable on host %s, though %s declares that: %s.", ports, declarer(finding), missing(declared))
 	case v1alpha1.Unlisted:
-		return fmt.Sprintf("is reachable on host %s, in the host's network as %s declares, without listing it among its ports.", ports, declarer(finding))
+		return fmt.Sprintf("is reachable on host %s: %s declares the host's network, and does not list the %s.", ports, declarer(finding), word)
 	case v1alpha1.Shadows:
 		return fmt.Sprintf("receives the traffic to host %s; %s.", ports, shadows(evidence))
 	}

@@ -115,6 +115,14 @@ func TestNote(t *testing.T) {
 			finding: v1alpha1.Finding{DeclaredBy: v1alpha1.ByPod, Evidence: ports},
 			want:    "is reachable on host ports 22/TCP -> 10.0.0.5:22 (DNAT, nftables ip nat) and 2 more, declared by its pod.",
 		},
+		"a port that was not listed": {
+			finding: v1alpha1.Finding{Verdict: v1alpha1.Unlisted, DeclaredBy: v1alpha1.ByPod, Evidence: onPort(v1alpha1.Port{Protocol: "TCP", HostPort: 80, Processes: []v1alpha1.Process{nginx}})},
+			want:    "is reachable on host port 80/TCP of pid 9: its pod declares the host's network, and does not list the port.",
+		},
+		"ports that were not listed": {
+			finding: v1alpha1.Finding{Verdict: v1alpha1.Unlisted, DeclaredBy: v1alpha1.BySpec, Evidence: ports},
+			want:    "is reachable on host ports 22/TCP -> 10.0.0.5:22 (DNAT, nftables ip nat) and 2 more: its runtime spec declares the host's network, and does not list the ports.",
+		},
 		"a port, the declaration is unknown": {
 			finding:  v1alpha1.Finding{DeclaredBy: v1alpha1.ByUnknown, Evidence: shadowing()},
 			declared: v1alpha1.Declaration{PortsReason: "Docker"},

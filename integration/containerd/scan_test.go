@@ -72,7 +72,7 @@ func TestPods(t *testing.T) {
 			t.Errorf("exit code %d, stderr %q", got.code, got.err)
 		}
 		t.Logf("\n%s", got.out)
-		for _, want := range []string{"POD ", "default/pod-with-host-network ", "4 findings, 0 undeclared"} {
+		for _, want := range []string{"POD ", "default/pod-with-host-network ", "4 findings: 0 undeclared, 0 of unknown origin, 0 expected"} {
 			if !strings.Contains(got.out, want) {
 				t.Errorf("the table lacks %q", want)
 			}

@@ -12,19 +12,31 @@ import (
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 )
 
-// nothing says that there is no finding, in words that fit what was seen.
+// nothing says that no finding is listed, in words that fit what was seen.
 func nothing(scan *v1alpha1.Scan, filtered bool) string {
-	switch {
-	case scan.Host.Reference == v1alpha1.HostNone:
-		return "No verdict: the host's own namespaces could not be read."
-	case len(scan.Coverage.Unknown) > 0:
-		return "No sharing was seen, but not everything could be looked at."
-	case scan.Coverage.Containers == 0 && filtered:
+	if filtered && scan.Coverage.Containers == 0 && len(scan.Coverage.Unknown) == 0 {
 		return "No running container belongs to such a pod."
-	case scan.Coverage.Containers == 0:
-		return "No containers are running."
 	}
-	return "No container shares the host's network, PID or IPC namespace, or has one of its ports."
+	return report.Nothing(scan)
+}
+
+// maxRuleLines caps the rules that a table lists; JSON names the rule of each finding.
+const maxRuleLines = 20
+
+// writeExpected counts what each rule of the policy expects.
+func writeExpected(b *bytes.Buffer, findings []v1alpha1.Finding) {
+	rules := report.ByRule(findings)
+	if len(rules) == 0 {
+		return
+	}
+	for i := range rules {
+		if i == maxRuleLines {
+			fmt.Fprintf(b, "… and by %s: see -o json\n", report.Count(len(rules)-i, "more rule"))
+			break
+		}
+		b.WriteString(rules[i].String() + "\n")
+	}
+	b.WriteByte('\n')
 }
 
 // maxUnknownLines caps the unknown that a table lists; JSON has all of it.
@@ -51,15 +63,9 @@ func writeUnknown(b *bytes.Buffer, unknown []v1alpha1.Unknown, options Options) 
 
 // summary is the last line: how much was found and how much was looked at.
 func summary(scan *v1alpha1.Scan) string {
-	undeclared := 0
-	for i := range scan.Findings {
-		if !scan.Findings[i].DeclaredBy.Declared() {
-			undeclared++
-		}
-	}
 	took := time.Duration(scan.DurationSeconds * float64(time.Second)).Round(time.Millisecond)
-	return fmt.Sprintf("%s, %d undeclared, in %s. Looked at %s (%s in containers) in %s; %d unknown. Host: %s. Containers: %s.",
-		report.Count(len(scan.Findings), "finding"), undeclared, report.Count(scan.Coverage.Containers, "container"),
+	return fmt.Sprintf("%s, in %s. Looked at %s (%s in containers) in %s; %d unknown. Host: %s. Containers: %s.",
+		report.Counts(&scan.Summary), report.Count(scan.Coverage.Containers, "container"),
 		report.Count(scan.Coverage.Processes, "process"), report.Count(scan.Coverage.Threads, "thread"), took,
 		len(scan.Coverage.Unknown), hostText(&scan.Host), inventoryText(&scan.Inventory))
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package table renders the document of a scan for people: as a table, followed by what is
-// unknown and a line of summary.
+// Package table renders the document of a scan for people: as a table, followed by what the
+// policy expects, what is unknown, and a line of summary.
 package table
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -17,8 +18,12 @@ import (
 
 // Options are how a table looks.
 type Options struct {
-	// Wide adds columns: the reason, the image, the container's id and the controls.
+	// Wide adds columns: the reason, the finding's id, the image, the container's id and the
+	// controls.
 	Wide bool
+	// ShowExpected lists what the policy expects with the rest, with the rules in a column.
+	// Without it, a line for each rule counts what it expects.
+	ShowExpected bool
 	// NoHeaders leaves the line of headings out.
 	NoHeaders bool
 	// Color marks with ANSI colours what people should act on, and what is unknown.
@@ -33,13 +38,17 @@ const (
 	reset  = "\x1b[0m"
 )
 
-// Write writes the findings as a table, then what could not be seen, then a line of summary.
+// Write writes the findings as a table, then those that the policy expects by rule, what could
+// not be seen, and a line of summary.
 func Write(w io.Writer, scan *v1alpha1.Scan, options Options) error {
 	var b bytes.Buffer
-	if len(scan.Findings) > 0 {
-		writeRows(&b, scan.Findings, options)
+	if listed := listed(scan, options); len(listed) > 0 {
+		writeRows(&b, listed, options)
 	} else {
 		b.WriteString(nothing(scan, options.Filtered) + "\n\n")
+	}
+	if !options.ShowExpected {
+		writeExpected(&b, scan.Findings)
 	}
 	writeUnknown(&b, scan.Coverage.Unknown, options)
 	b.WriteString(summary(scan) + "\n")
@@ -49,17 +58,28 @@ func Write(w io.Writer, scan *v1alpha1.Scan, options Options) error {
 	return nil
 }
 
-func writeRows(b *bytes.Buffer, findings []v1alpha1.Finding, options Options) {
+// listed returns the findings that have a row.
+func listed(scan *v1alpha1.Scan, options Options) []*v1alpha1.Finding {
+	var listed []*v1alpha1.Finding
+	for i := range scan.Findings {
+		if finding := &scan.Findings[i]; finding.Expected == nil || options.ShowExpected {
+			listed = append(listed, finding)
+		}
+	}
+	return listed
+}
+
+func writeRows(b *bytes.Buffer, findings []*v1alpha1.Finding, options Options) {
 	rows := make([]string, len(findings), len(findings)+1)
-	for i := range findings {
-		rows[i] = strings.Join(cells(&findings[i], options.Wide), "\t")
+	for i, finding := range findings {
+		rows[i] = strings.Join(cells(finding, options), "\t")
 	}
 	if !options.NoHeaders {
-		rows = append([]string{strings.Join(headings(options.Wide), "\t")}, rows...)
+		rows = append([]string{strings.Join(headings(options), "\t")}, rows...)
 	}
 	lines := align(rows)
-	for i := range findings {
-		if line := &lines[len(lines)-len(findings)+i]; options.Color && findings[i].Warns() {
+	for i, finding := range findings {
+		if line := &lines[len(lines)-len(findings)+i]; options.Color && finding.Warns() {
 			*line = red + *line + reset
 		}
 	}
@@ -77,23 +97,32 @@ func align(rows []string) []string {
 	return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
 }
 
-func headings(wide bool) []string {
-	columns := []string{"POD", "CONTAINER", "CHECK", "DECLARED BY"}
-	if wide {
-		columns = append(columns, "REASON", "IMAGE", "ID", "CONTROLS")
+func headings(options Options) []string {
+	columns := []string{"POD", "CONTAINER", "CHECK", "SEVERITY", "DECLARED BY"}
+	if options.ShowExpected {
+		columns = append(columns, "EXPECTED BY")
+	}
+	if options.Wide {
+		columns = append(columns, "REASON", "FINDING", "IMAGE", "ID", "CONTROLS")
 	}
 	return append(columns, "EVIDENCE")
 }
 
-func cells(finding *v1alpha1.Finding, wide bool) []string {
+func cells(finding *v1alpha1.Finding, options Options) []string {
 	subject := report.Subject{Pod: finding.Pod, Container: finding.Container}
-	cells := []string{subject.PodName(), subject.Name(), string(finding.Check), string(finding.DeclaredBy)}
-	if wide {
-		image := finding.Container.Image
-		if image == "" {
-			image = "-"
+	cells := []string{
+		subject.PodName(), subject.Name(), string(finding.Check), string(finding.Severity), string(finding.DeclaredBy),
+	}
+	if options.ShowExpected {
+		rule := "-"
+		if finding.Expected != nil {
+			rule = finding.Expected.Rule
 		}
-		cells = append(cells, finding.Reason, image, finding.Container.ID, strings.Join(finding.Controls, ", "))
+		cells = append(cells, rule)
+	}
+	if options.Wide {
+		cells = append(cells, finding.Reason, finding.ID, cmp.Or(finding.Container.Image, "-"),
+			finding.Container.ID, strings.Join(finding.Controls, ", "))
 	}
 	return append(cells, evidenceCell(finding))
 }

@@ -19,8 +19,11 @@ import (
 // Caps of the page. The metrics and "nsaudit scan -o json" have the rest.
 const (
 	maxRows    = 500
+	maxRules   = 100
 	maxUnknown = 20
 	maxCell    = 256
+	// maxTitle has room for the name and the reason of a rule.
+	maxTitle = 512
 )
 
 // limits are how many processes or ports a cell names.
@@ -35,22 +38,42 @@ var styleText []byte
 // view is what the template shows. Its texts are cleaned; the template escapes them.
 type view struct {
 	// Scan is nil before the first scan.
-	Scan     *v1alpha1.Scan
-	Rows     []row
-	MoreRows int
-	// Undeclared counts the findings that nobody is known to have declared.
-	Undeclared  int
+	Scan *v1alpha1.Scan
+	// Counts says how many findings there are, and Nothing why none is listed.
+	Counts, Nothing string
+	// Findings are those that the policy does not expect, and Expected the rest, by rule.
+	Findings    list
+	Expected    []list
+	MoreRules   int
 	Unknown     []v1alpha1.Unknown
 	MoreUnknown int
 	// NoVerdict says that the host's namespaces could not be read.
 	NoVerdict bool
 }
 
+// list is a table of findings.
+type list struct {
+	// Title is that of what a rule expects.
+	Title string
+	Rows  []row
+	More  int
+}
+
 // row is a finding in a table.
 type row struct {
-	Pod, Container, Check, DeclaredBy, Reason, Evidence string
+	Pod, Container, Check, Severity, DeclaredBy, Reason, Evidence string
 
-	Undeclared bool
+	Warns bool
+}
+
+// add adds a finding where there is room for its row, and counts it otherwise.
+func (l *list) add(finding *v1alpha1.Finding, room *int) {
+	if *room == 0 {
+		l.More++
+		return
+	}
+	*room--
+	l.Rows = append(l.Rows, rowOf(finding))
 }
 
 // Page is the page for people. It is made of each result that is published to it when it is
@@ -101,16 +124,16 @@ func newView(result *audit.Result) view {
 		return view{}
 	}
 	scan := convert.FromResult(result, convert.Filter{})
-	v := view{Scan: scan, NoVerdict: scan.Host.PID == 0}
-	for i, finding := range result.Ranked() {
-		if finding.Undeclared() {
-			v.Undeclared++
-		}
-		if i < maxRows {
-			v.Rows = append(v.Rows, rowOf(finding))
+	v := view{Scan: scan, Counts: report.Counts(&scan.Summary), Nothing: report.Nothing(scan), NoVerdict: scan.Host.PID == 0}
+	room := maxRows
+	for _, finding := range result.Ranked() {
+		if !finding.Expected() {
+			document := convert.Finding(finding, report.Clean)
+			v.Findings.add(&document, &room)
 		}
 	}
-	v.MoreRows = len(scan.Findings) - len(v.Rows)
+	v.Expected = expectedLists(scan, &room)
+	v.MoreRules = len(report.ByRule(scan.Findings)) - len(v.Expected)
 	v.Unknown = scan.Coverage.Unknown[:min(len(scan.Coverage.Unknown), maxUnknown)]
 	for i := range v.Unknown {
 		v.Unknown[i].Container, v.Unknown[i].Reason = cell(v.Unknown[i].Container), cell(v.Unknown[i].Reason)
@@ -119,17 +142,38 @@ func newView(result *audit.Result) view {
 	return v
 }
 
-func rowOf(finding *audit.Finding) row {
-	document := convert.Finding(finding, report.Clean)
-	subject := report.Subject{Pod: document.Pod, Container: document.Container}
+// expectedLists returns what the policy expects: a list for each of the first rules.
+func expectedLists(scan *v1alpha1.Scan, room *int) []list {
+	rules := report.ByRule(scan.Findings)
+	lists := make([]list, min(len(rules), maxRules))
+	at := make(map[string]*list, len(lists))
+	for i := range lists {
+		lists[i].Title = report.Short(rules[i].String(), maxTitle)
+		at[rules[i].Rule] = &lists[i]
+	}
+	for i := range scan.Findings {
+		finding := &scan.Findings[i]
+		if finding.Expected == nil {
+			continue
+		}
+		if list := at[finding.Expected.Rule]; list != nil {
+			list.add(finding, room)
+		}
+	}
+	return lists
+}
+
+func rowOf(finding *v1alpha1.Finding) row {
+	subject := report.Subject{Pod: finding.Pod, Container: finding.Container}
 	return row{
 		Pod:        cell(subject.PodName()),
 		Container:  cell(subject.Name()),
-		Check:      string(document.Check),
-		DeclaredBy: string(document.DeclaredBy),
-		Reason:     document.Reason,
-		Evidence:   cell(report.Evidence(&document.Evidence, limits())),
-		Undeclared: finding.Undeclared(),
+		Check:      string(finding.Check),
+		Severity:   string(finding.Severity),
+		DeclaredBy: string(finding.DeclaredBy),
+		Reason:     finding.Reason,
+		Evidence:   cell(report.Evidence(&finding.Evidence, limits())),
+		Warns:      finding.Warns(),
 	}
 }
 

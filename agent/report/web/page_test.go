@@ -94,6 +94,13 @@ func get(t *testing.T, config Config, result *audit.Result, method, path string)
 	return w
 }
 
+// quiet is a node of which the policy expects everything, by a rule with a hostile name.
+func quiet() *audit.Result {
+	result := audit.Judge(snap(container("a", "main", declared(), "sleep")))
+	result.Findings[0].Ruling = &audit.Ruling{Rule: "<script>x", Reason: "</summary>\x1b[31m", Expected: true}
+	return result
+}
+
 func TestPageGolden(t *testing.T) {
 	t.Parallel()
 	blind := snap()
@@ -106,6 +113,8 @@ func TestPageGolden(t *testing.T) {
 		"partial.html": audit.Judge(partial),
 		"blind.html":   audit.Judge(blind),
 		"hostile.html": audit.Judge(hostileSnapshot()),
+		"ruled.html":   reporttest.Ruled(reporttest.Snapshot()),
+		"quiet.html":   quiet(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -129,7 +138,7 @@ func TestPageCaps(t *testing.T) {
 	if got := bytes.Count(page, []byte("<li>")); got != maxUnknown {
 		t.Errorf("%d unknown, want %d", got, maxUnknown)
 	}
-	for _, want := range []string{"<p>… and 8 more.</p>", "<p>… and 3 more.</p>", "Findings: 508, 1 undeclared", "clean: 23<"} {
+	for _, want := range []string{"<p>… and 8 more.</p>", "<p>… and 3 more.</p>", "508 findings: 1 undeclared, 0 of unknown origin, 0 expected", "clean: 23<"} {
 		if !bytes.Contains(page, []byte(want)) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -142,6 +151,31 @@ func TestPageCaps(t *testing.T) {
 	}
 	if !bytes.Contains(page, []byte("longl…</td>")) {
 		t.Error("a cell is cut without a mark")
+	}
+}
+
+// TestPageCapsExpected checks that what is expected takes no room from what is not, and that
+// the rules have a cap.
+func TestPageCapsExpected(t *testing.T) {
+	t.Parallel()
+	node := audit.Judge(fullSnapshot())
+	for i := range node.Findings[:len(node.Findings)-1] { // All but the undeclared one.
+		// Most are of the first rule, and two rules are too many.
+		rule := max(0, i-len(node.Findings)+maxRules+3)
+		node.Findings[i].Ruling = &audit.Ruling{Rule: fmt.Sprintf("rule-%03d", rule), Reason: strings.Repeat("long", 1000), Expected: true}
+	}
+	page := get(t, Config{}, node, http.MethodGet, "/").Body.String()
+	if rows, details := strings.Count(page, "<tr><td>"), strings.Count(page, "<details>"); rows > maxRows || details != maxRules {
+		t.Errorf("%d rows, %d rules", rows, details)
+	}
+	if first := strings.Index(page, "default/zzz"); first < 0 || first > strings.Index(page, "<details>") {
+		t.Error("what is not expected does not come first")
+	}
+	if !strings.Contains(page, "<p>… and by 2 more rules.</p>") {
+		t.Error("the page does not count the rules that it leaves out")
+	}
+	if strings.Contains(page, strings.Repeat("long", maxTitle/4+1)) {
+		t.Error("a title is longer than its cap")
 	}
 }
 

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
+)
+
+// Counts says how many findings there are and which they are: "5 findings: 1 undeclared, 1 of
+// unknown origin, 3 expected".
+func Counts(summary *v1alpha1.Summary) string {
+	text := Count(summary.Findings, "finding")
+	if summary.Findings == 0 {
+		return text
+	}
+	return fmt.Sprintf("%s: %d undeclared, %d of unknown origin, %d expected",
+		text, summary.Undeclared, summary.UnknownOrigin, summary.Expected)
+}
+
+// Nothing says that no finding is listed, in words that fit what was seen.
+func Nothing(scan *v1alpha1.Scan) string {
+	expected, unseen := scan.Summary.Expected > 0, len(scan.Coverage.Unknown) > 0
+	switch {
+	case scan.Host.Reference == v1alpha1.HostNone:
+		return "No verdict: the host's own namespaces could not be read."
+	case expected && unseen:
+		return "The policy expects everything that was found, but not everything could be looked at."
+	case expected:
+		return "The policy expects everything that was found."
+	case unseen:
+		return "No sharing was seen, but not everything could be looked at."
+	case scan.Coverage.Containers == 0:
+		return "No containers are running."
+	}
+	return "No container shares the host's network, PID or IPC namespace, or has one of its ports."
+}
+
+// ExpectedBy is how many findings a rule of the policy expects.
+type ExpectedBy struct {
+	v1alpha1.PolicyRule
+
+	Findings int
+}
+
+// String says it: "Expected by rule kube-proxy: 3 findings (It programs the packet filter.)".
+func (e *ExpectedBy) String() string {
+	return fmt.Sprintf("Expected by rule %s: %s (%s)", e.Rule, Count(e.Findings, "finding"), e.Reason)
+}
+
+// ByRule counts the expected findings by their rules, in the order of the rules' names.
+func ByRule(findings []v1alpha1.Finding) []ExpectedBy {
+	counts := make(map[string]ExpectedBy)
+	for i := range findings {
+		if rule := findings[i].Expected; rule != nil {
+			counts[rule.Rule] = ExpectedBy{*rule, counts[rule.Rule].Findings + 1}
+		}
+	}
+	var rules []ExpectedBy
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		rules = append(rules, counts[name])
+	}
+	return rules
+}
