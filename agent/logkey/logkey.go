@@ -15,6 +15,7 @@ const (
 	EvidenceNamespace = "evidenceNamespace"
 	Expired           = "expired"
 	File              = "file"
+	FindingID         = "findingID"
 	Limit             = "limit"
 	Namespace         = "namespace"
 	NotAsked          = "notAsked"
@@ -24,7 +25,9 @@ const (
 	Ports             = "ports"
 	Processes         = "processes"
 	Reason            = "reason"
+	Rule              = "rule"
 	Rules             = "rules"
 	RuntimeNamespace  = "runtimeNamespace"
+	Severity          = "severity"
 	Socket            = "socket"
 )

@@ -174,7 +174,7 @@ func (a *agent) want(t *testing.T, when string, want ...string) {
 	}
 }
 
-// told are the findings about pods that began and have not gone, by the log. Containers that
+// told are the findings about pods that began and have not ended, by the log. Containers that
 // this containerd does not know are not the test's.
 func (a *agent) told(t *testing.T) []string {
 	t.Helper()
@@ -187,10 +187,10 @@ func (a *agent) told(t *testing.T) []string {
 		switch line.Message {
 		case "Finding":
 			found = append(found, name)
-		case "Finding gone":
+		case "Finding ended":
 			i := slices.Index(found, name)
 			if i < 0 {
-				t.Fatalf("gone without having come: %s", name)
+				t.Fatalf("ended without having begun: %s", name)
 			}
 			found = slices.Delete(found, i, i+1)
 		}

@@ -1,96 +1,81 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package journal writes a log line for each finding that appears, and for each that ends.
+// Package journal writes a log line for each finding that begins, and for each that ends.
 package journal
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
-	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/logkey"
 	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1/convert"
 )
 
-// Journal remembers what it has written. Its Publish is called by one goroutine.
-type Journal struct {
-	logger *slog.Logger
-	// written are the findings of the last report, with what names them.
-	written map[finding][]any
-}
+// Journal writes what has changed from one result to the next.
+type Journal struct{ logger *slog.Logger }
 
 // limits are how many processes or ports a line names.
 func limits() report.Limits { return report.Limits{Processes: 8, Ports: 8} }
 
-// finding identifies a finding from one report to the next.
-type finding struct {
-	container   inventory.Key
-	reason, key string
-}
-
 // New returns a journal that writes to a logger.
-func New(logger *slog.Logger) *Journal {
-	return &Journal{logger: logger, written: make(map[finding][]any)}
-}
+func New(logger *slog.Logger) *Journal { return &Journal{logger} }
 
-// Publish writes what has changed since the last result.
+// Publish writes what has changed since the result before.
 func (j *Journal) Publish(result *audit.Result) {
-	now := make(map[finding][]any, len(result.Findings))
-	for i := range result.Findings {
-		found := &result.Findings[i]
-		if found.Deferred {
-			continue
-		}
-		key := finding{found.Container.Key(), found.Reason(), found.Evidence.Key()}
-		names, before := j.written[key]
-		if !before {
-			names = namesOf(found)
-			j.begin(found, names)
-		}
-		now[key] = names
+	for _, finding := range result.Began {
+		j.begin(finding)
 	}
-	for key, names := range j.written {
-		if _, still := now[key]; !still {
-			j.logger.Info("Finding gone", names...)
-		}
+	for _, finding := range result.Ended {
+		j.end(finding)
 	}
-	j.written = now
 }
 
-// begin writes that a finding has appeared.
-func (j *Journal) begin(found *audit.Finding, names []any) {
-	finding := convert.Finding(found, report.Clean)
-	attrs := append(slices.Clone(names), evidenceOf(&finding.Evidence)...)
-	if found.Warns() {
-		j.logger.Warn("Finding", attrs...)
-	} else {
-		j.logger.Info("Finding", attrs...)
+// begin writes that a finding has begun.
+func (j *Journal) begin(began *audit.Finding) {
+	finding := convert.Finding(began, report.Clean)
+	level := slog.LevelInfo
+	if began.Warns() {
+		level = slog.LevelWarn
 	}
+	j.logger.LogAttrs(context.Background(), level, "Finding", append(namesOf(&finding), evidenceOf(&finding.Evidence)...)...)
+}
+
+// end writes that a finding has ended. What a rule of the policy expects from now on is still
+// there.
+func (j *Journal) end(ended *audit.Finding) {
+	finding := convert.Finding(ended, report.Clean)
+	attrs := namesOf(&finding)
+	if finding.Expected != nil {
+		attrs = append(attrs, slog.String(logkey.Rule, finding.Expected.Rule))
+		j.logger.LogAttrs(context.Background(), slog.LevelInfo, "Finding is expected now", attrs...)
+		return
+	}
+	j.logger.LogAttrs(context.Background(), slog.LevelInfo, "Finding ended", attrs...)
 }
 
 // evidenceOf names the ports of a finding about ports, and the namespace and processes of any
 // other.
-func evidenceOf(evidence *v1alpha1.Evidence) []any {
+func evidenceOf(evidence *v1alpha1.Evidence) []slog.Attr {
 	text := report.Evidence(evidence, limits())
 	if len(evidence.Ports) > 0 {
-		return []any{slog.String(logkey.Ports, text)}
+		return []slog.Attr{slog.String(logkey.Ports, text)}
 	}
 	namespace := fmt.Sprintf("%s:[%d:%d]", evidence.Kind, evidence.Namespace.Dev, evidence.Namespace.Ino)
-	return []any{slog.String(logkey.EvidenceNamespace, namespace), slog.String(logkey.Processes, text)}
+	return []slog.Attr{slog.String(logkey.EvidenceNamespace, namespace), slog.String(logkey.Processes, text)}
 }
 
-// namesOf says what a finding is, and of which container. Processes, images and pods choose
-// the names.
-func namesOf(found *audit.Finding) []any {
-	finding := convert.Finding(found, report.Clean)
-	attrs := []any{
+// namesOf says what a finding is, and of which container.
+func namesOf(finding *v1alpha1.Finding) []slog.Attr {
+	attrs := []slog.Attr{
 		slog.String(logkey.Reason, finding.Reason),
+		slog.String(logkey.Severity, string(finding.Severity)),
 		slog.String(logkey.Check, string(finding.Check)),
 		slog.String(logkey.DeclaredBy, string(finding.DeclaredBy)),
+		slog.String(logkey.FindingID, finding.ID),
 		slog.String(logkey.RuntimeNamespace, finding.Container.RuntimeNamespace),
 		slog.String(logkey.ContainerID, finding.Container.ID),
 		slog.String(logkey.Container, finding.Container.Name),
