@@ -20,6 +20,7 @@ import (
 type agentOptions struct {
 	nodeFlags
 
+	podUID             string
 	interval           time.Duration
 	once               bool
 	kubeconfig         string
@@ -43,6 +44,7 @@ func defaultAgentOptions() *agentOptions {
 
 func (o *agentOptions) register(flags *pflag.FlagSet) {
 	o.nodeFlags.register(flags)
+	flags.StringVar(&o.podUID, "pod-uid", o.podUID, "UID of the pod that the agent runs in: what that declares for it is expected")
 	flags.DurationVar(&o.interval, "interval", o.interval, "time between full scans; a container that starts is scanned at once")
 	flags.BoolVar(&o.once, "once", o.once, "scan once, report, and end: exit code 1 if that failed")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", o.kubeconfig, "kubeconfig of the cluster to send Events to (default the cluster that this runs in, if any)")

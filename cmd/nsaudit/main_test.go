@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/report/reporttest"
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
@@ -25,8 +25,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // result is what one call of the command left behind.
 type result struct {
@@ -45,25 +43,14 @@ func TestHelpGolden(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{
 		"help.txt": {"--help"}, "help-scan.txt": {"scan", "--help"}, "help-agent.txt": {"agent", "--help"},
+		"help-policy.txt": {"policy", "--help"}, "help-policy-check.txt": {"policy", "check", "--help"},
+		"help-policy-test.txt": {"policy", "test", "--help"}, "help-policy-suggest.txt": {"policy", "suggest", "--help"},
 	} {
 		got := call(t, args...)
 		if got.code != 0 || got.err != "" {
 			t.Errorf("%v: code %d, stderr %q", args, got.code, got.err)
 		}
-		path := filepath.Join("testdata", name)
-		if *update {
-			if err := os.WriteFile(path, []byte(got.out), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got.out); diff != "" {
-			t.Errorf("%s (-want +got), run with -update if it is right:\n%s", name, diff)
-		}
+		reporttest.Golden(t, filepath.Join("testdata", name), got.out)
 	}
 }
 

@@ -23,6 +23,7 @@ type nodeFlags struct {
 	hostPID int
 	address string
 	node    string
+	policy  string
 	timeout time.Duration
 }
 
@@ -36,6 +37,7 @@ func (f *nodeFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.hostPID, "host-pid", f.hostPID, "process whose namespaces stand for the host's (default pid 1, else containerd, else the kernel's kthreadd)")
 	flags.StringVar(&f.address, "containerd-address", f.address, "containerd's socket (default the first that exists of the usual ones: containerd, k3s, RKE2, MicroK8s, k0s, Docker)")
 	flags.StringVar(&f.node, "node-name", f.node, "name of the Kubernetes Node, or of the machine (default the host name, outside a cluster)")
+	flags.StringVar(&f.policy, "policy", f.policy, "YAML file with rules that say which findings are expected (see nsaudit policy --help)")
 	flags.DurationVar(&f.timeout, "timeout", f.timeout, "time that one scan may take; what it found until then is reported")
 }
 

@@ -14,9 +14,9 @@ import (
 // Exit codes that people script against.
 const (
 	exitDone     = 0
-	exitFailed   = 1 // could not scan
+	exitFailed   = 1 // could not scan, or not read a file
 	exitUsage    = 2
-	exitFindings = 3 // findings, when --fail-on asks for it
+	exitFindings = 3 // findings, when --fail-on asks for it, or problems of a policy
 )
 
 // streams are the command's standard streams: results go to out, everything else to err.
@@ -81,6 +81,6 @@ declared what is shared: the pod, the runtime spec, or nobody.`,
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
-	root.AddCommand(newScan(std), newAgent(std), newVersion(std))
+	root.AddCommand(newScan(std), newAgent(std), newPolicy(std), newVersion(std))
 	return root
 }

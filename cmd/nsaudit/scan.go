@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/policy"
 	"github.com/nsaudit/nsaudit/agent/report/table"
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1/convert"
@@ -35,11 +36,13 @@ packet filter, and access to containerd's socket.
 ` + settingsHelp + ` --node is the same as --node-name.
 
 Exit codes: 0 done, 1 could not scan, 2 usage, 3 findings, as asked for with --fail-on.
-With --fail-on undeclared or any, 0 also means that nothing is unknown: else it is 1.`,
+With --fail-on undeclared, warning or any, 0 also means that nothing is unknown: else it
+is 1. What the policy expects is never a reason to fail.`,
 		Example: `  nsaudit scan                              # this machine
   nsaudit scan -o json | jq .findings       # for scripts
   nsaudit scan -n kube-system               # pods of one namespace
   nsaudit scan --fail-on undeclared         # exit code 3 if anything shared is not declared
+  nsaudit scan --policy policy.yaml --fail-on warning   # exit code 3 if there is anything to act on
   nsaudit scan --save node-a.json           # keep what was seen ...
   nsaudit scan --from node-a.json -o wide   # ... and judge it again elsewhere
   nsaudit scan --procfs /host/proc          # from inside a container
@@ -64,6 +67,13 @@ With --fail-on undeclared or any, 0 also means that nothing is unknown: else it 
 // runScan takes or loads a snapshot, and shows it. What was found is also shown if the scan
 // failed.
 func runScan(ctx context.Context, std streams, options *scanOptions) error {
+	rules := policy.Empty()
+	if options.policy != "" {
+		var err error
+		if rules, err = readPolicy(options.policy, std.in); err != nil {
+			return &exitError{exitFailed, err}
+		}
+	}
 	snap, scanErr := obtain(ctx, std, options)
 	if snap == nil {
 		return &exitError{exitFailed, scanErr}
@@ -74,7 +84,7 @@ func runScan(ctx context.Context, std streams, options *scanOptions) error {
 		}
 	}
 	filter := convert.Filter{Namespace: options.namespace, Pod: options.pod}
-	result := convert.FromResult(audit.Judge(snap), filter)
+	result := convert.FromResult(rules.Apply(audit.Judge(snap)), filter)
 	if err := show(std, options, result); err != nil {
 		return &exitError{exitFailed, errors.Join(scanErr, err)}
 	}
@@ -124,10 +134,11 @@ func show(std streams, options *scanOptions, result *v1alpha1.Scan) error {
 		return result.YAML(std.out)
 	}
 	return table.Write(std.out, result, table.Options{
-		Wide:      options.output == "wide",
-		NoHeaders: options.noHeaders,
-		Color:     options.colored(std.out),
-		Filtered:  options.namespace != "" || options.pod != "",
+		Wide:         options.output == "wide",
+		ShowExpected: options.showExpected,
+		NoHeaders:    options.noHeaders,
+		Color:        options.colored(std.out),
+		Filtered:     options.namespace != "" || options.pod != "",
 	})
 }
 
@@ -143,7 +154,7 @@ func verdict(options *scanOptions, result *v1alpha1.Scan, scanErr error) error {
 		return nil
 	}
 	for i := range result.Findings {
-		if options.failOn == failAny || !result.Findings[i].DeclaredBy.Declared() {
+		if options.failsOn(&result.Findings[i]) {
 			return &exitError{code: exitFindings}
 		}
 	}
@@ -151,6 +162,19 @@ func verdict(options *scanOptions, result *v1alpha1.Scan, scanErr error) error {
 		return &exitError{exitFailed, fmt.Errorf("nothing found to fail on, but %d things are unknown", n)}
 	}
 	return nil
+}
+
+// failsOn reports whether a finding is one of those that --fail-on asks for.
+func (o *scanOptions) failsOn(finding *v1alpha1.Finding) bool {
+	switch {
+	case finding.Expected != nil:
+		return false
+	case o.failOn == failUndeclared:
+		return !finding.DeclaredBy.Declared()
+	case o.failOn == failWarning:
+		return finding.Warns()
+	}
+	return true
 }
 
 // slowAfter is when a scan begins to report its progress.

@@ -19,6 +19,7 @@ import (
 const (
 	failNever      = "never"
 	failUndeclared = "undeclared"
+	failWarning    = "warning"
 	failAny        = "any"
 )
 
@@ -28,6 +29,7 @@ type scanOptions struct {
 
 	output, failOn, color string
 	noHeaders             bool
+	showExpected          bool
 	namespace, pod        string
 	save, from            string
 }
@@ -45,7 +47,7 @@ func defaultScanOptions() *scanOptions {
 func (o *scanOptions) choices() map[string][]string {
 	return map[string][]string{
 		"output":  {"table", "wide", "json", "yaml"},
-		"fail-on": {failUndeclared, failAny, failNever},
+		"fail-on": {failUndeclared, failWarning, failAny, failNever},
 		"color":   {"auto", "always", "never"},
 	}
 }
@@ -55,9 +57,10 @@ func (o *scanOptions) register(cmd *cobra.Command) {
 	o.nodeFlags.register(flags)
 	flags.SetNormalizeFunc(withAliases)
 	flags.StringVarP(&o.output, "output", "o", o.output, "format: table, wide, json or yaml")
-	flags.StringVar(&o.failOn, "fail-on", o.failOn, "exit with code 3 on findings: undeclared (not known to be asked for), any or never")
+	flags.StringVar(&o.failOn, "fail-on", o.failOn, "exit with code 3 on findings that the policy does not expect: undeclared (not known to be asked for), warning (those to act on), any or never")
 	flags.StringVar(&o.color, "color", o.color, "colours: auto (on a terminal, unless NO_COLOR is set), always or never")
 	flags.BoolVar(&o.noHeaders, "no-headers", o.noHeaders, "leave out the table's headings")
+	flags.BoolVar(&o.showExpected, "show-expected", o.showExpected, "list what the policy expects with the rest, instead of a line for each rule")
 	flags.StringVarP(&o.namespace, "namespace", "n", o.namespace, "only pods of this Kubernetes namespace")
 	flags.StringVar(&o.pod, "pod", o.pod, "only pods of this name")
 	flags.StringVar(&o.save, "save", o.save, "also write the snapshot, whole and unfiltered, to this file")
@@ -87,6 +90,7 @@ func (o *scanOptions) validate(changed, given func(flag string) bool) error {
 			errs = append(errs, fmt.Errorf("--%s %q: want one of %s", choice.flag, choice.value, strings.Join(words, ", ")))
 		}
 	}
+	errs = append(errs, onlyOneStdin(o.from, o.policy))
 	if o.save == "-" {
 		errs = append(errs, errors.New("--save -: want the name of a file; -o json prints the result"))
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent"
 	"github.com/nsaudit/nsaudit/agent/logkey"
+	"github.com/nsaudit/nsaudit/agent/policy/policyfile"
 	"github.com/nsaudit/nsaudit/agent/report/events"
 	"github.com/nsaudit/nsaudit/agent/report/journal"
 	"github.com/nsaudit/nsaudit/agent/report/metrics"
@@ -30,7 +31,10 @@ type service struct {
 	logger  *slog.Logger
 	agent   *agent.Agent
 	events  *events.Reporter // nil without a cluster, and where Events are off
-	page    *web.Page
+	policy  agent.Policies
+	// policyFile is the policy where it comes from a file, else nil.
+	policyFile *policyfile.Watcher
+	page       *web.Page
 	// registry has the metrics of all of them.
 	registry *prometheus.Registry
 }
@@ -52,6 +56,9 @@ func newService(std streams, options *agentOptions, procfs *nsinspect.FS) (*serv
 	if err != nil {
 		return nil, err
 	}
+	if err := s.openPolicy(); err != nil {
+		return nil, err
+	}
 	s.agent, err = agent.New(agent.Config{
 		Procfs: procfs,
 		Node:   node,
@@ -62,6 +69,7 @@ func newService(std streams, options *agentOptions, procfs *nsinspect.FS) (*serv
 		},
 		Interval:   options.interval,
 		Timeout:    options.timeout,
+		Policies:   s.policy,
 		Sinks:      sinks,
 		Registerer: s.registry,
 		Logger:     s.logger,
@@ -119,6 +127,12 @@ func (s *service) run(ctx context.Context) error {
 	if s.events != nil {
 		group.Go(func() error { return s.events.Run(ctx) })
 	}
+	if s.policyFile != nil {
+		group.Go(func() error {
+			s.policyFile.Run(ctx)
+			return nil
+		})
+	}
 	group.Go(func() error {
 		s.agent.Run(ctx)
 		return nil
@@ -130,6 +144,10 @@ func (s *service) run(ctx context.Context) error {
 // once scans, and sends what was found.
 func (s *service) once(ctx context.Context) error {
 	scanErr := s.agent.Once(ctx)
+	if s.policyFile != nil {
+		scanErr = errors.Join(scanErr, s.policyFile.Err())
+		s.noticePolicy(s.policyFile.Err())
+	}
 	sendErr := s.flush(ctx)
 	if sendErr == nil && s.events != nil {
 		sendErr = s.events.Err()
@@ -160,6 +178,9 @@ func (s *service) pages() web.Config {
 		},
 		Page:   s.page,
 		Logger: s.logger,
+	}
+	if s.policyFile != nil {
+		config.Ready = append(config.Ready, web.Check{Name: "policy", Check: s.policyFile.Err})
 	}
 	if s.events != nil {
 		config.Ready = append(config.Ready, web.Check{Name: "events", Check: s.events.Err})
