@@ -85,10 +85,11 @@ race: deps-race ## Unit tests with the race detector
 	CGO_ENABLED=1 go test -race $(ARGS) ./...
 
 .PHONY: lint
-lint: $(golangci_lint) ## Every lint rule, over the integration tests too
+lint: $(golangci_lint) ## Every lint rule, over the integration tests too, and the queries of docs/metrics.md
 	$(call say,lint)
 	go vet -tags integration ./...
 	$(golangci_lint)/golangci-lint run
+	go -C integration/tools/promql test -count=1 ./...
 
 .PHONY: integration
 integration: integration-namespaces integration-hostports integration-containerd-2.4 integration-containerd-1.6 ## All integration tests (root)

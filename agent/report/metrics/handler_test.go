@@ -74,7 +74,8 @@ func byPod(kinds ...nsinspect.Kind) inventory.Declaration {
 	return inventory.Declaration{By: inventory.ByPod, Host: kinds}
 }
 
-// goldenNode has a finding of each declarer, a pause container, and gaps.
+// goldenNode has a finding of each declarer, a pause container, and gaps, under a policy: a rule
+// expects a finding, and another one gives one its severity.
 func goldenNode() *audit.Result {
 	outside := container("web-1", inventory.Declaration{By: inventory.BySpec, Host: []nsinspect.Kind{nsinspect.Net}}, nsinspect.Net)
 	outside.RuntimeNamespace = "moby"
@@ -96,7 +97,18 @@ func goldenNode() *audit.Result {
 	)
 	s.Ports = &snapshot.PortCoverage{Sockets: 12, Forwards: 1, Rules: 31}
 	s.Coverage.Gaps = []snapshot.Gap{{Cause: snapshot.CauseRead, Detail: "something broke"}}
-	return audit.Judge(s)
+	result := audit.Judge(s)
+	for i := range result.Findings {
+		finding := &result.Findings[i]
+		if pod := finding.Container.Pod; pod != nil && pod.Name == "proxy" {
+			finding.Ruling = &audit.Ruling{Rule: "proxy", Reason: "It is one.", Expected: true}
+		}
+		if finding.Verdict == audit.Bound {
+			finding.Ruling, finding.Severity = &audit.Ruling{Rule: "ports", Reason: "There should be none."}, audit.High
+		}
+	}
+	result.Rules = []audit.RuleUse{{Rule: "proxy", Findings: 1}, {Rule: "ports"}}
+	return new(audit.Tracker).Next(result)
 }
 
 // scrape returns the nsaudit lines of the page.

@@ -9,23 +9,24 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
-	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/agent/report"
-	"github.com/nsaudit/nsaudit/agent/report/v1alpha1/convert"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
-// maxSeries caps the findings, and the ports, that have a series of their own.
+// maxSeries caps the findings, the ports, and the rules of the policy, that have a series of
+// their own.
 const maxSeries = 1000
 
 // Collector has the node's metrics, which it makes anew at each scrape. Before a result is
-// published to it, it has none.
+// published to it, it has none but the counters.
 type Collector struct {
 	latest atomic.Pointer[audit.Result]
+	// begun and ended count findings, by kind.
+	begun, ended *prometheus.CounterVec
 	// limit is maxSeries, but for tests.
 	limit int
 
 	findings, info, omitted        *prometheus.Desc
+	expected, expectedOmitted      *prometheus.Desc
 	containers, processes, threads *prometheus.Desc
 	unknown                        *prometheus.Desc
 	hostAvailable, hostInfo        *prometheus.Desc
@@ -49,10 +50,18 @@ func newCollector() *Collector {
 	}
 	return &Collector{
 		limit: maxSeries,
+		begun: counter("nsaudit_findings_begun_total",
+			"Findings that have begun since the agent started, or were there then."),
+		ended: counter("nsaudit_findings_ended_total",
+			"Findings that have ended since the agent started, or are expected by a rule of the policy now."),
 		findings: desc("nsaudit_findings",
-			"Checks that fired, each for one container, by who declared it.", "check", "declared_by"),
+			"Findings that no rule of the policy expects, each a check that fired for one container.", kindLabelNames()...),
+		expected: desc("nsaudit_expected_findings",
+			"Findings that a rule of the policy expects.", "rule"),
+		expectedOmitted: desc("nsaudit_expected_findings_omitted",
+			"Findings that rules expect which have no series in nsaudit_expected_findings, as they are beyond its cap."),
 		info: desc("nsaudit_finding_info",
-			"A check that fired for a container; always 1.", findingLabelNames()...),
+			"A finding that no rule of the policy expects; always 1.", findingLabelNames()...),
 		omitted: desc("nsaudit_finding_info_omitted",
 			"Findings without a series in nsaudit_finding_info: beyond its cap, or with the labels of another one."),
 		containers: desc("nsaudit_containers",
@@ -68,7 +77,7 @@ func newCollector() *Collector {
 		hostInfo: desc("nsaudit_host_reference_info",
 			"Which process stands for the host; always 1.", "reference"),
 		portInfo: desc("nsaudit_host_port_info",
-			"A host port that reaches a container, or was declared to but does not (way=\"none\"); always 1.", portLabelNames()...),
+			"A host port of a finding that no rule of the policy expects: it reaches a container, or was declared to but does not (way=\"none\"); always 1.", portLabelNames()...),
 		portsOmitted: desc("nsaudit_host_port_info_omitted",
 			"Ports without a series in nsaudit_host_port_info: beyond its cap, or with the labels of another one."),
 		sockets: desc("nsaudit_host_sockets",
@@ -82,13 +91,22 @@ func newCollector() *Collector {
 	}
 }
 
-// Publish makes a result the one that the metrics show.
-func (c *Collector) Publish(result *audit.Result) { c.latest.Store(result) }
+// Publish makes a result the one that the metrics show, and counts what has changed.
+func (c *Collector) Publish(result *audit.Result) {
+	for _, finding := range result.Began {
+		count(c.begun, finding)
+	}
+	for _, finding := range result.Ended {
+		count(c.ended, finding)
+	}
+	c.latest.Store(result)
+}
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		c.findings, c.info, c.omitted,
+		c.expected, c.expectedOmitted,
 		c.containers, c.processes, c.threads,
 		c.unknown, c.hostAvailable, c.hostInfo,
 		c.portInfo, c.portsOmitted,
@@ -96,10 +114,14 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	} {
 		ch <- desc
 	}
+	c.begun.Describe(ch)
+	c.ended.Describe(ch)
 }
 
 // Collect implements prometheus.Collector.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	c.begun.Collect(ch)
+	c.ended.Collect(ch)
 	result := c.latest.Load()
 	if result == nil {
 		return
@@ -109,9 +131,14 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	// Without a host reference there is no verdict, and 0 findings would be one.
 	if available {
 		send(ch, c.hostInfo, 1, label(string(result.Snapshot.Host.Reference)))
-		c.collectFindings(ch, result)
-		c.collectInfo(ch, result)
-		c.collectPorts(ch, result)
+		findings := unexpected(result)
+		c.collectFindings(ch, findings)
+		c.collectExpected(ch, result.Rules)
+		c.collectInfo(ch, findings)
+		if ports := result.Snapshot.Ports; ports != nil {
+			c.collectCoverage(ch, ports)
+			c.collectPorts(ch, findings)
+		}
 	}
 	c.collectUnknown(ch, result)
 	send(ch, c.containers, float64(len(result.Snapshot.Containers)))
@@ -119,62 +146,12 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	send(ch, c.threads, float64(result.Snapshot.Coverage.Threads))
 }
 
-func (c *Collector) collectFindings(ch chan<- prometheus.Metric, result *audit.Result) {
-	type group struct{ check, declaredBy string }
-	counts := make(map[group]int)
-	for _, check := range audit.Checks() {
-		for _, declarer := range inventory.Declarers() {
-			counts[group{string(check), string(declarer)}] = 0
-		}
-	}
-	for i := range result.Findings {
-		finding := &result.Findings[i]
-		counts[group{label(string(finding.Check)), label(string(finding.DeclaredBy))}]++
-	}
-	for group, count := range counts {
-		send(ch, c.findings, float64(count), group.check, group.declaredBy)
-	}
-}
-
-func (c *Collector) collectInfo(ch chan<- prometheus.Metric, result *audit.Result) {
-	shown := make(map[findingLabels]bool)
-	for _, found := range result.Ranked() {
-		if len(shown) == c.limit {
-			break
-		}
-		finding := convert.Finding(found, report.Clean)
-		labels := labelsOf(&finding)
-		if !shown[labels] {
-			shown[labels] = true
-			send(ch, c.info, 1, labels[:]...)
-		}
-	}
-	send(ch, c.omitted, float64(len(result.Findings)-len(shown)))
-}
-
-// collectPorts shows the ports of the findings, which name some of each, and counts the rest.
-func (c *Collector) collectPorts(ch chan<- prometheus.Metric, result *audit.Result) {
-	ports := result.Snapshot.Ports
-	if ports == nil {
-		return
-	}
+// collectCoverage shows how much of the host's ports was looked at.
+func (c *Collector) collectCoverage(ch chan<- prometheus.Metric, ports *snapshot.PortCoverage) {
 	send(ch, c.sockets, float64(ports.Sockets))
 	send(ch, c.forwards, float64(ports.Forwards))
 	send(ch, c.ignoredRules, float64(ports.Ignored))
 	send(ch, c.forwardsSeen, truth(len(ports.NoForwards) == 0))
-	shown, all := make(map[portLabels]bool), 0
-	for _, found := range result.Ranked() {
-		finding := convert.Finding(found, report.Clean)
-		all += len(finding.Evidence.Ports) + finding.Evidence.MorePorts
-		for i := range finding.Evidence.Ports {
-			labels := portLabelsOf(&finding, &finding.Evidence.Ports[i])
-			if len(shown) < c.limit && !shown[labels] {
-				shown[labels] = true
-				send(ch, c.portInfo, 1, labels[:]...)
-			}
-		}
-	}
-	send(ch, c.portsOmitted, float64(all-len(shown)))
 }
 
 func (c *Collector) collectUnknown(ch chan<- prometheus.Metric, result *audit.Result) {

@@ -8,10 +8,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
@@ -39,7 +42,8 @@ func gather(t *testing.T, e *exporter, name string) []string {
 			for _, pair := range metric.GetLabel() {
 				values = append(values, pair.GetValue())
 			}
-			series = append(series, fmt.Sprintf("%s %v", strings.Join(values, ","), metric.GetGauge().GetValue()))
+			value := metric.GetGauge().GetValue() + metric.GetCounter().GetValue() // It is one of them.
+			series = append(series, fmt.Sprintf("%s %v", strings.Join(values, ","), value))
 		}
 	}
 	return series
@@ -57,9 +61,8 @@ func TestSeriesEnd(t *testing.T) {
 	if got := gather(t, e, "nsaudit_finding_info"); len(got) != 0 {
 		t.Errorf("the finding's series is still there: %q", got)
 	}
-	combinations := len(audit.Checks()) * len(inventory.Declarers())
-	if got := gather(t, e, "nsaudit_findings"); len(got) != combinations {
-		t.Errorf("%d series of nsaudit_findings, want %d", len(got), combinations)
+	if got := gather(t, e, "nsaudit_findings"); len(got) != len(audit.Kinds()) {
+		t.Errorf("%d series of nsaudit_findings, want one of each kind, %d", len(got), len(audit.Kinds()))
 	}
 }
 
@@ -83,8 +86,93 @@ func TestCap(t *testing.T) {
 	if got := gather(t, e, "nsaudit_finding_info_omitted"); len(got) != 1 || got[0] != " 19" {
 		t.Errorf("omitted %q", got)
 	}
-	if got := strings.Join(gather(t, e, "nsaudit_findings"), "\n"); !strings.Contains(got, "HostNetwork,pod 20") {
+	if got := strings.Join(gather(t, e, "nsaudit_findings"), "\n"); !strings.Contains(got, "HostNetwork,pod,info,Shared 20") {
 		t.Errorf("the counts have no cap:\n%s", got)
+	}
+}
+
+// nonZero returns the series that are not 0.
+func nonZero(series []string) []string {
+	return slices.DeleteFunc(series, func(s string) bool { return strings.HasSuffix(s, " 0") })
+}
+
+// TestExpected has a rule for a container in the host's network with a port there: its series
+// is the only one.
+func TestExpected(t *testing.T) {
+	t.Parallel()
+	proxy := podContainer("proxy", "main", "a", byPod(nsinspect.Net), nsinspect.Net)
+	proxy.Sockets = []snapshot.Socket{{Socket: nstest.Listener(10249)}}
+	s := snap(proxy)
+	s.Ports = &snapshot.PortCoverage{Sockets: 1}
+	result := audit.Judge(s)
+	for i := range result.Findings {
+		result.Findings[i].Ruling = &audit.Ruling{Rule: "proxy", Reason: "r", Expected: true}
+	}
+	result.Rules = []audit.RuleUse{{Rule: "self"}, {Rule: "proxy", Findings: len(result.Findings)}, {Rule: "late", Findings: 3}, {Rule: "later", Findings: 4}}
+	e := newExporter(t, Build{})
+	e.limit = 2
+	e.Publish(new(audit.Tracker).Next(result))
+	for name, want := range map[string][]string{
+		"nsaudit_expected_findings":         {"proxy 2", "self 0"},
+		"nsaudit_expected_findings_omitted": {" 7"},
+		"nsaudit_finding_info":              nil,
+		"nsaudit_finding_info_omitted":      {" 0"},
+		"nsaudit_host_port_info":            nil,
+		"nsaudit_host_port_info_omitted":    {" 0"},
+	} {
+		if diff := cmp.Diff(want, gather(t, e, name)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	for _, name := range []string{"nsaudit_findings", "nsaudit_findings_begun_total"} {
+		if got := nonZero(gather(t, e, name)); len(got) > 0 {
+			t.Errorf("%s counts what is expected: %q", name, got)
+		}
+	}
+}
+
+// TestBegunAndEnded follows the counters from the start of an agent on.
+func TestBegunAndEnded(t *testing.T) {
+	t.Parallel()
+	node := func(containers ...snapshot.Container) *audit.Result {
+		s := snap(containers...)
+		s.Inventory.Source = inventory.FromContainerd
+		return audit.Judge(s)
+	}
+	intruder := podContainer("p", "main", "a", byPod(), nsinspect.PID)
+	steady := podContainer("q", "main", "b", byPod(nsinspect.Net), nsinspect.Net)
+	expected := node(steady)
+	expected.Findings[0].Ruling = &audit.Ruling{Rule: "r", Reason: "r", Expected: true}
+	const (
+		undeclared = "HostPID,nobody,critical,Undeclared "
+		declared   = "HostNetwork,pod,info,Shared "
+	)
+	e := newExporter(t, Build{})
+	var tracker audit.Tracker
+	for _, step := range []struct {
+		what         string
+		result       *audit.Result
+		begun, ended []string
+	}{
+		{what: "before a scan"},
+		{"what is there at the start", node(steady), []string{declared + "1"}, nil},
+		{"something begins", node(steady, intruder), []string{declared + "1", undeclared + "1"}, nil},
+		{"it ends", node(steady), []string{declared + "1", undeclared + "1"}, []string{undeclared + "1"}},
+		{"it comes back", node(steady, intruder), []string{declared + "1", undeclared + "2"}, []string{undeclared + "1"}},
+		{"one is expected, one ends", expected, []string{declared + "1", undeclared + "2"}, []string{declared + "1", undeclared + "2"}},
+	} {
+		if step.result != nil {
+			e.Publish(tracker.Next(step.result))
+		}
+		for name, want := range map[string][]string{"nsaudit_findings_begun_total": step.begun, "nsaudit_findings_ended_total": step.ended} {
+			series := gather(t, e, name)
+			if len(series) != len(audit.Kinds()) {
+				t.Errorf("%s: %d series of %s, want one of each kind", step.what, len(series), name)
+			}
+			if diff := cmp.Diff(want, nonZero(series), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%s: %s (-want +got):\n%s", step.what, name, diff)
+			}
+		}
 	}
 }
 
@@ -109,12 +197,18 @@ func TestHostileLabels(t *testing.T) {
 	for i := range node.Findings {
 		node.Findings[i].DeclaredBy = node.Findings[i].Container.Declared.By
 	}
-	e.Publish(node)
+	for _, text := range texts {
+		node.Rules = append(node.Rules, audit.RuleUse{Rule: text, Findings: 1}, audit.RuleUse{Rule: text})
+	}
+	e.Publish(new(audit.Tracker).Next(node))
 
 	info := gather(t, e, "nsaudit_finding_info")
 	omitted := gather(t, e, "nsaudit_finding_info_omitted")
 	if want := fmt.Sprintf(" %d", len(node.Findings)-len(info)); len(info) == 0 || omitted[0] != want {
 		t.Errorf("%d series of %d findings, omitted %q", len(info), len(node.Findings), omitted)
+	}
+	if got := gather(t, e, "nsaudit_expected_findings"); len(got) < 2 {
+		t.Errorf("series of expected findings: %q", got)
 	}
 	for line := range strings.Lines(scrape(t, e)) {
 		if !utf8.ValidString(line) || strings.ContainsAny(line, "\x1b\x00\u202e") || len(line) > 8*maxLabel {

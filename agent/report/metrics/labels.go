@@ -5,16 +5,32 @@ package metrics
 import (
 	"cmp"
 
+	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 )
 
+// kindLabels are the values of kindLabelNames. They are words of package audit, which no
+// container chooses, so they are few.
+type kindLabels [4]string
+
+func kindLabelNames() []string { return []string{"check", "verdict", "declared_by", "severity"} }
+
+func kindLabelsOf(kind audit.Kind) kindLabels {
+	return kindLabels{
+		label(string(kind.Check)), label(string(kind.Verdict)), label(string(kind.DeclaredBy)), label(string(kind.Severity)),
+	}
+}
+
 // findingLabels are the values of findingLabelNames. Two containers of a pod may go by one
 // name, as a new one does while the old one still ends, so the id is among them.
-type findingLabels [7]string
+type findingLabels [9]string
 
 func findingLabelNames() []string {
-	return []string{"namespace", "pod", "container", "container_id", "check", "declared_by", "reason"}
+	return []string{
+		"namespace", "pod", "container", "container_id", "declared_by", "reason", "severity", "finding_id",
+		"check",
+	}
 }
 
 func labelsOf(finding *v1alpha1.Finding) findingLabels {
@@ -25,16 +41,17 @@ func labelsOf(finding *v1alpha1.Finding) findingLabels {
 	}
 	return findingLabels{
 		short(pod.Namespace), short(pod.Name), short(subject.UniqueName()), short(finding.Container.ID),
-		label(string(finding.Check)), label(string(finding.DeclaredBy)), label(finding.Reason),
+		label(string(finding.DeclaredBy)), label(finding.Reason), label(string(finding.Severity)), label(finding.ID),
+		label(string(finding.Check)),
 	}
 }
 
 // portLabels are the values of portLabelNames.
-type portLabels [10]string
+type portLabels [12]string
 
 func portLabelNames() []string {
 	return []string{
-		"namespace", "pod", "container", "container_id", "declared_by", "reason",
+		"namespace", "pod", "container", "container_id", "declared_by", "reason", "severity", "finding_id",
 		"protocol", "host_address", "host_port", "way",
 	}
 }
@@ -42,7 +59,7 @@ func portLabelNames() []string {
 func portLabelsOf(finding *v1alpha1.Finding, port *v1alpha1.Port) portLabels {
 	f := labelsOf(finding)
 	return portLabels{
-		f[0], f[1], f[2], f[3], f[5], f[6],
+		f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7],
 		label(string(port.Protocol)), port.HostAddress, report.PortNumber(port), cmp.Or(port.Way, "none"),
 	}
 }

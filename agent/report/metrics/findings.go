@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/report"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1/convert"
+)
+
+// counter returns a counter of findings, which begins at 0 for each kind that the checks can
+// give, so that its first increase is seen as one.
+func counter(name, help string) *prometheus.CounterVec {
+	vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, kindLabelNames())
+	for _, kind := range audit.Kinds() {
+		labels := kindLabelsOf(kind)
+		vec.WithLabelValues(labels[:]...)
+	}
+	return vec
+}
+
+func count(vec *prometheus.CounterVec, finding *audit.Finding) {
+	labels := kindLabelsOf(finding.Kind())
+	vec.WithLabelValues(labels[:]...).Inc()
+}
+
+// unexpected returns the findings that no rule of the policy expects, the worst first.
+func unexpected(result *audit.Result) []*audit.Finding {
+	var findings []*audit.Finding
+	for _, finding := range result.Ranked() {
+		if !finding.Expected() {
+			findings = append(findings, finding)
+		}
+	}
+	return findings
+}
+
+func (c *Collector) collectFindings(ch chan<- prometheus.Metric, findings []*audit.Finding) {
+	counts := make(map[kindLabels]int)
+	for _, kind := range audit.Kinds() {
+		counts[kindLabelsOf(kind)] = 0
+	}
+	for _, finding := range findings {
+		counts[kindLabelsOf(finding.Kind())]++
+	}
+	for labels, count := range counts {
+		send(ch, c.findings, float64(count), labels[:]...)
+	}
+}
+
+// collectExpected shows how many findings each rule of the policy expects: of the first rules,
+// so that a rule's series does not come and go.
+func (c *Collector) collectExpected(ch chan<- prometheus.Metric, rules []audit.RuleUse) {
+	counts, omitted := make(map[string]int), 0
+	for _, use := range rules {
+		rule := label(use.Rule)
+		if _, known := counts[rule]; !known && len(counts) == c.limit {
+			omitted += use.Findings
+			continue
+		}
+		counts[rule] += use.Findings
+	}
+	for rule, count := range counts {
+		send(ch, c.expected, float64(count), rule)
+	}
+	send(ch, c.expectedOmitted, float64(omitted))
+}
+
+func (c *Collector) collectInfo(ch chan<- prometheus.Metric, findings []*audit.Finding) {
+	shown := make(map[findingLabels]bool)
+	for _, found := range findings {
+		if len(shown) == c.limit {
+			break
+		}
+		finding := convert.Finding(found, report.Clean)
+		labels := labelsOf(&finding)
+		if !shown[labels] {
+			shown[labels] = true
+			send(ch, c.info, 1, labels[:]...)
+		}
+	}
+	send(ch, c.omitted, float64(len(findings)-len(shown)))
+}
+
+// collectPorts shows the ports of the findings, which name some of each, and counts the rest.
+func (c *Collector) collectPorts(ch chan<- prometheus.Metric, findings []*audit.Finding) {
+	shown, all := make(map[portLabels]bool), 0
+	for _, found := range findings {
+		finding := convert.Finding(found, report.Clean)
+		all += len(finding.Evidence.Ports) + finding.Evidence.MorePorts
+		c.collectPortsOf(ch, &finding, shown)
+	}
+	send(ch, c.portsOmitted, float64(all-len(shown)))
+}
+
+func (c *Collector) collectPortsOf(ch chan<- prometheus.Metric, finding *v1alpha1.Finding, shown map[portLabels]bool) {
+	for i := range finding.Evidence.Ports {
+		labels := portLabelsOf(finding, &finding.Evidence.Ports[i])
+		if len(shown) < c.limit && !shown[labels] {
+			shown[labels] = true
+			send(ch, c.portInfo, 1, labels[:]...)
+		}
+	}
+}
