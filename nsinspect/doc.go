@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package nsinspect reads from the Linux kernel which namespaces processes and threads are
-// really in. Packages below it read cgroups, sockets and the rules of the packet filter.
+// really in, and what restricts them: credentials, seccomp, security labels, mounts. Packages
+// below it read cgroups, sockets and the rules of the packet filter.
 //
 // It takes the root of a procfs as a value and returns plain data. It knows nothing of
 // Kubernetes, of container runtimes, of metrics or of logging: what other software names a
@@ -17,5 +18,6 @@
 //     thread ended, which is normal) or [ErrDenied] (it may not be read, which is
 //     never the same as "nothing there").
 //
-// Sources: proc(5), namespaces(7), cgroups(7), unix(7), sock_diag(7).
+// Sources: proc(5), namespaces(7), credentials(7), capabilities(7), user_namespaces(7),
+// cgroups(7), unix(7), sock_diag(7).
 package nsinspect

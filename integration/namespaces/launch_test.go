@@ -69,6 +69,8 @@ func launch(t *testing.T, options launchOptions) *launched {
 	if options.flags&syscall.CLONE_NEWUSER != 0 {
 		ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 100_000, Size: 1}}
 		cmd.SysProcAttr.UidMappings, cmd.SysProcAttr.GidMappings = ids, ids
+		// Without this it would stay the host's root, which is nobody there.
+		cmd.SysProcAttr.Credential = &syscall.Credential{NoSetGroups: true}
 	}
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -125,6 +125,10 @@ func parts() map[string]func(role) error {
 		"cgroup2":           mountCgroup2AndBlock,
 		"resolve":           resolveAndPrint,
 		"addresses":         haveAddresses,
+		"restrict":          restrict,
+		"other user":        otherUser,
+		"many groups":       manyGroups,
+		"change root":       changeRoot,
 	}
 }
 

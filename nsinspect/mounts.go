@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nsinspect
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+
+	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
+)
+
+// Mount is a mount that a process sees: a line of /proc/PID/mountinfo (proc_pid_mountinfo(5)).
+type Mount struct {
+	// Major and Minor are the device's.
+	Major, Minor int
+	// Root is what of the file system is mounted, and Point where. Both are chosen by whoever
+	// mounts: escape them before they are shown.
+	Root, Point string
+	// FSType is the type of the file system.
+	FSType string
+	// ReadOnly says that nothing can be written by way of this mount, whatever the file system
+	// allows; Shared that mounts below it appear in other mount namespaces too.
+	ReadOnly, Shared bool
+}
+
+// maxMountBytes caps the mounts of one process. The kernel allows 100,000 of them
+// (/proc/sys/fs/mount-max), which a process with CAP_SYS_ADMIN in its user namespace may make; a
+// privileged container has 120 lines of some hundred bytes.
+const maxMountBytes = 1 << 20
+
+// Mounts returns the mounts that the process sees, from /proc/PID/mountinfo, which anyone may
+// read. They are those below the process's root directory, so in a mount namespace a process
+// that has called chroot(2) sees fewer than others. The error is [ErrTooLarge] where there are
+// more than a megabyte of lines.
+func (p *Process) Mounts() ([]Mount, error) {
+	mounts, err := readMounts(p.fd, "mountinfo")
+	if errors.Is(err, unix.EINVAL) {
+		err = unix.ESRCH // The answer of a zombie (fs/proc_namespace.c, mounts_open_common).
+	}
+	return mounts, procfd.Classify(fmt.Sprintf("read the mounts of process %d", p.pid), err)
+}
+
+func readMounts(at int, name string) ([]Mount, error) {
+	file, err := procfd.OpenFile(at, name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // It was only read from.
+	text := &io.LimitedReader{R: file, N: maxMountBytes}
+	mounts, err := parseMounts(text)
+	if text.N == 0 {
+		return nil, fmt.Errorf("%s: %w of %d bytes", name, ErrTooLarge, maxMountBytes)
+	}
+	return mounts, err
+}
+
+// parseMounts decodes lines of mountinfo.
+func parseMounts(text io.Reader) ([]Mount, error) {
+	infos, err := mountinfo.GetMountsFromReader(text, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	mounts := make([]Mount, len(infos))
+	for i, info := range infos {
+		mounts[i] = Mount{
+			Major: info.Major, Minor: info.Minor, Root: info.Root, Point: info.Mountpoint, FSType: info.FSType,
+			ReadOnly: slices.Contains(strings.Split(info.Options, ","), "ro"),
+			Shared:   strings.Contains(" "+info.Optional, " shared:"),
+		}
+	}
+	return mounts, nil
+}
+
+// FileID identifies a file among all of the machine: the device and the inode.
+type FileID struct{ Dev, Ino uint64 }
+
+// RootDir returns the identity of the process's root directory, from /proc/PID/root. It is that
+// of the host's if the process sees the host's files, in whatever mount namespace it is. It needs
+// the same right as [Process.Namespace]. A file system that does not answer, as one of FUSE or
+// NFS may, is not waited for.
+func (p *Process) RootDir() (FileID, error) {
+	var stat unix.Statx_t
+	_, err := procfd.Retry(func() (int, error) {
+		return 0, unix.Statx(p.fd, "root", unix.AT_STATX_DONT_SYNC, unix.STATX_INO, &stat)
+	})
+	if procfd.IsDenial(err) && p.Ended() {
+		err = unix.ESRCH // The kernel also answers EACCES if the process dies meanwhile.
+	}
+	if err != nil {
+		return FileID{}, procfd.Classify(fmt.Sprintf("look at the root of process %d", p.pid), err)
+	}
+	return FileID{Dev: unix.Mkdev(stat.Dev_major, stat.Dev_minor), Ino: stat.Ino}, nil
+}
