@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"runtime"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -12,27 +13,33 @@ import (
 	"github.com/nsaudit/nsaudit/agent/report/events"
 )
 
-// Client-side limits: a new agent has at worst some hundred findings to send, and the API
-// server has its own limits.
+// Client-side limits. The reporter sends 15 Events at once and then 5 a second, and one of them
+// takes three requests where it continues that of an earlier agent: these bound what an agent that
+// ends sends all at once.
 const (
 	clientQPS   = 20
-	clientBurst = 100
+	clientBurst = 60
 )
 
 // cluster returns a client for Events: of the kubeconfig that is named, else of the
 // cluster whose pod this is, else nil.
-func cluster(kubeconfig, userAgent string) (rest.Interface, error) {
+func cluster(kubeconfig string) (rest.Interface, error) {
 	config, err := clusterConfig(kubeconfig)
 	if err != nil || config == nil {
 		return nil, err
 	}
-	config.UserAgent = userAgent
+	config.UserAgent = userAgent()
 	config.QPS, config.Burst = clientQPS, clientBurst
 	client, err := events.NewClient(config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)
 	}
 	return client, nil
+}
+
+// userAgent is how the API server's logs name the agent.
+func userAgent() string {
+	return fmt.Sprintf("nsaudit-agent/%s (%s/%s)", build().Version, runtime.GOOS, runtime.GOARCH)
 }
 
 func clusterConfig(kubeconfig string) (*rest.Config, error) {

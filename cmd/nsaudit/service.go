@@ -83,7 +83,7 @@ func (s *service) cluster() (rest.Interface, error) {
 		s.logger.Info("Events are off")
 		return nil, nil
 	}
-	client, err := cluster(s.options.kubeconfig, userAgent())
+	client, err := cluster(s.options.kubeconfig)
 	if err == nil && client == nil {
 		s.logger.Info("No cluster: findings are not sent as Events")
 	}
@@ -101,11 +101,15 @@ func (s *service) sinks(std streams, node string, client rest.Interface) ([]agen
 		return sinks, nil
 	}
 	s.events, err = events.New(events.Config{
-		Client: client, Node: node, Mode: s.options.eventsMode(), TTL: s.options.eventTTL,
+		Client: client, Node: node, Mode: s.options.eventsMode(), TTL: s.options.eventTTL, Spread: spread,
 		Registerer: s.registry, Logger: s.logger,
 	})
 	return append(sinks, s.events), err
 }
+
+// spread is the time over which an agent that starts sends its first Events: those of a cluster
+// may start all at once. One that scans once and ends flushes instead.
+const spread = time.Minute
 
 // flushTimeout is how long the end waits for Events that the API server has not taken yet:
 // half of what the kubelet gives a pod by default.

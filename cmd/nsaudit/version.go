@@ -53,6 +53,3 @@ func build() metrics.Build {
 	build.Revision += modified
 	return build
 }
-
-// userAgent is how the API server's logs name the agent.
-func userAgent() string { return "nsaudit/" + build().Version }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -41,6 +42,8 @@ type apiServer struct {
 	// deaf lets requests be carried out but not answered, and delay answered late.
 	deaf  bool
 	delay time.Duration
+	// lose counts down to the one request that is carried out but not answered.
+	lose int
 }
 
 type request struct {
@@ -61,6 +64,13 @@ func (a *apiServer) setDeaf(deaf bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.deaf = deaf
+}
+
+// loseAfter lets one request be carried out but not answered, after this many others.
+func (a *apiServer) loseAfter(others int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lose = others + 1
 }
 
 func (a *apiServer) put(event eventsv1.Event) {
@@ -119,6 +129,8 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	deaf, delay := a.deaf, a.delay
 	event, err := a.handle(r)
+	a.lose--
+	deaf = deaf || a.lose == 0
 	a.mu.Unlock()
 	if deaf {
 		<-r.Context().Done()
@@ -137,6 +149,9 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body := status.Status()
 	body.APIVersion, body.Kind = "v1", "Status"
+	if body.Details != nil && body.Details.RetryAfterSeconds > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(body.Details.RetryAfterSeconds)))
+	}
 	w.WriteHeader(int(body.Code))
 	json.NewEncoder(w).Encode(body)
 }

@@ -32,14 +32,17 @@ type delivery struct {
 	// seen is when the finding was seen last, and container where.
 	seen      time.Time
 	container inventory.Key
+	// free: it takes no token.
+	free bool
 }
 
-// client sends Events with the verbs create and patch alone.
+// client sends Events with the verbs create and patch alone. It leaves all retries to the queue:
+// one that waits for its next attempt must not keep a worker.
 type client struct {
 	rest rest.Interface
 }
 
-// deliver sends an occurrence, and returns how many the API server has then.
+// deliver sends an occurrence, and returns how many the API server has then, as far as is known.
 func (c client) deliver(ctx context.Context, d delivery) (int32, Result, error) {
 	if d.count == 0 {
 		return c.introduce(ctx, d)
@@ -74,13 +77,18 @@ func (c client) introduce(ctx context.Context, d delivery) (int32, Result, error
 	if existing.EventTime.Equal(&d.event.EventTime) {
 		return count, Created, nil
 	}
-	return c.refresh(ctx, d, count+1)
+	refreshed, result, err := c.refresh(ctx, d, count+1)
+	if err != nil {
+		// The answer may be lost alone: the next attempt must not count the same occurrence again.
+		return count, result, err
+	}
+	return refreshed, result, nil
 }
 
 func (c client) create(ctx context.Context, event *eventsv1.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	if err := c.rest.Post().Namespace(event.Namespace).Resource(resource).Body(event).Do(ctx).Error(); err != nil {
+	if err := c.rest.Post().MaxRetries(0).Namespace(event.Namespace).Resource(resource).Body(event).Do(ctx).Error(); err != nil {
 		return &deliveryError{verb: "create", namespace: event.Namespace, err: err}
 	}
 	return nil
@@ -94,11 +102,15 @@ func (c client) read(ctx context.Context, event *eventsv1.Event) (*eventsv1.Even
 
 // refresh sets an Event's series, which restarts its time to live.
 func (c client) refresh(ctx context.Context, d delivery, count int32) (int32, Result, error) {
+	type metadata struct {
+		Annotations map[string]string `json:"annotations,omitempty"` // A rule may have changed the severity.
+	}
 	type patch struct {
-		Series eventsv1.EventSeries `json:"series"`
+		Metadata metadata             `json:"metadata"`
+		Series   eventsv1.EventSeries `json:"series"`
 	}
 	series := eventsv1.EventSeries{Count: count, LastObservedTime: microTime(d.seen)}
-	if _, err := c.patch(ctx, d.event, patch{series}); err != nil {
+	if _, err := c.patch(ctx, d.event, patch{metadata{d.event.Annotations}, series}); err != nil {
 		return 0, Failed, err
 	}
 	return count, Refreshed, nil
@@ -112,7 +124,7 @@ func (c client) patch(ctx context.Context, event *eventsv1.Event, patch any) (*e
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	patched := new(eventsv1.Event)
-	err = c.rest.Patch(types.MergePatchType).Namespace(event.Namespace).Resource(resource).Name(event.Name).Body(data).Do(ctx).Into(patched)
+	err = c.rest.Patch(types.MergePatchType).MaxRetries(0).Namespace(event.Namespace).Resource(resource).Name(event.Name).Body(data).Do(ctx).Into(patched)
 	if err == nil && !isSame(patched, event) {
 		err = errForeign
 	}

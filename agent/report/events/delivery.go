@@ -111,6 +111,12 @@ func (r *Reporter) work(ctx context.Context, queue queue) {
 // process sends an Event if it is due, and puts it back into the queue.
 func (r *Reporter) process(ctx context.Context, queue queue, s *state) {
 	next, ok := r.begin(s)
+	if ok && !next.free {
+		if !r.pay(ctx, queue) {
+			return
+		}
+		next, ok = r.begin(s) // It took a while.
+	}
 	if !ok {
 		queue.Forget(s)
 		return
@@ -123,7 +129,7 @@ func (r *Reporter) process(ctx context.Context, queue queue, s *state) {
 		// The error is the end of the context, not the API server's.
 		return
 	default:
-		result = r.fail(s, err)
+		result = r.fail(s, count, err)
 	}
 	if result == Failed {
 		queue.AddRateLimited(s)

@@ -80,7 +80,7 @@ func (r *Reporter) end(s *state, e event, now time.Time) {
 		delete(r.states, s.event.key)
 		return
 	}
-	s.end = newState(e, r.generation, now)
+	s.end = newState(e, r.generation, r.clock(), now)
 	s.end.of = s
 	r.scheduleEnd(s, now)
 }

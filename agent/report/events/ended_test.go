@@ -166,6 +166,47 @@ func TestGoneBeforeDelivered(t *testing.T) {
 	})
 }
 
+// TestEndedAgain has reports that go on saying that a finding is expected, while the API server
+// takes nothing: the end keeps its time.
+func TestEndedAgain(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		t.Helper()
+		agent.see(hostNet("a"))
+		agent.Notice("PolicyInvalid", "line 3: bad")
+		time.Sleep(10 * time.Minute)
+		api.setRefuse(func(request) error { return apierrors.NewServiceUnavailable("starting") })
+		ended := time.Now()
+		for range 10 {
+			agent.Publish(agent.tracker.Next(expected(hostNet("a"))))
+			agent.Notice("PolicyInvalid", "")
+			time.Sleep(10 * time.Second)
+		}
+		api.setRefuse(nil)
+		time.Sleep(5 * time.Minute)
+		api.want(t, podEvent+"1", podEnded+"1", "default Node/node-1 PolicyInvalid ×1", "default Node/node-1 PolicyInvalidEnded ×1")
+		for _, event := range api.events {
+			if got := event.EventTime.Time; strings.HasSuffix(event.Reason, endedReason) && !got.Equal(ended.Truncate(time.Microsecond)) {
+				t.Errorf("%s at %v, want %v", event.Reason, got, ended)
+			}
+		}
+	})
+}
+
+// TestEndedIsNotRefreshed has a refresh that would be due before the end is said.
+func TestEndedIsNotRefreshed(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		t.Helper()
+		agent.ttl = minTTL
+		agent.see(hostNet("a"))
+		synctest.Wait()
+		agent.see()
+		time.Sleep(5 * time.Minute)
+		api.want(t, podEvent+"1", podEnded+"1")
+	})
+}
+
 // TestFlushEnds leaves nothing for later: after it the agent is gone.
 func TestFlushEnds(t *testing.T) {
 	t.Parallel()
@@ -212,6 +253,30 @@ func TestUnseen(t *testing.T) {
 	})
 }
 
+// TestUnseenWithoutNamespace has a container that can't be seen any more, and whose namespace is
+// deleted: that is no proof that it is gone.
+func TestUnseenWithoutNamespace(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		t.Helper()
+		agent.see(hostNet("a"))
+		synctest.Wait()
+		blind := nodeOf()
+		blind.Snapshot.Inventory.Source = inventory.FromCgroups
+		agent.Publish(agent.tracker.Next(blind))
+		api.expire()
+		missing := apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "apps")
+		api.setRefuse(func(r request) error {
+			if r.Namespace == "apps" && r.Verb == "create" {
+				return missing
+			}
+			return nil
+		})
+		time.Sleep(DefaultTTL / 2)
+		api.want(t, "default Node/node-1 UndeclaredHostNetwork ×1")
+	})
+}
+
 // TestExpectedNow has a finding that a rule of the policy covers from now on.
 func TestExpectedNow(t *testing.T) {
 	t.Parallel()
@@ -250,12 +315,32 @@ func TestExpectedNow(t *testing.T) {
 	}
 }
 
+// TestSeverityInEvent has a rule that makes a finding worse: its Event says so when it is
+// refreshed.
+func TestSeverityInEvent(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		t.Helper()
+		agent.see(hostNet("a"))
+		time.Sleep(5 * time.Minute)
+		agent.Publish(agent.tracker.Next(ruled(audit.Ruling{Rule: "web"}, audit.Critical, hostNet("a"))))
+		time.Sleep(DefaultTTL / 2)
+		api.want(t, podEvent+"2")
+		for _, event := range api.events {
+			if got := event.Annotations[severityAnnotation]; got != "critical" {
+				t.Errorf("the severity is %q", got)
+			}
+		}
+	})
+}
+
 // TestKnownLess has a finding of which it can't be read any more who declared it: it is less
 // severe then, but has not ended.
 func TestKnownLess(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
 		t.Helper()
+		agent.mode = All
 		agent.see(hostNet("a"))
 		time.Sleep(time.Minute)
 		for range 60 {
@@ -373,7 +458,7 @@ func TestEndedGolden(t *testing.T) {
 			finding := &result.Findings[i]
 			e := newEvent(finding, "Warning", nodeName)
 			end := e.ended(finding)
-			s := newState(end, 1, firstSeen)
+			s := newState(end, 1, firstSeen, firstSeen)
 			all = append(all, end.object(s.place(), nodeName, firstSeen))
 		}
 	}

@@ -90,13 +90,13 @@ func isAnnounced(finding *audit.Finding) bool { return !finding.Deferred && !fin
 
 // typeOf returns the type of a finding's Event, or "" if it gets none.
 func (r *Reporter) typeOf(finding *audit.Finding) string {
-	warned := r.states[finding.ID]
+	_, warned := r.states[finding.ID]
 	switch {
 	case !isAnnounced(finding), finding.Expected():
 		return ""
 	case finding.Warns():
 		return corev1.EventTypeWarning
-	case warned != nil && warned.open() && finding.Ruling == nil:
+	case warned && finding.Ruling == nil:
 		// No rule says otherwise: it is only known less well, such as who declared it.
 		return corev1.EventTypeWarning
 	case r.mode == All:

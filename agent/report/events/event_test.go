@@ -36,7 +36,7 @@ func eventsOf(node *audit.Result, mode Mode) []event {
 func objects(node *audit.Result, mode Mode) []*eventsv1.Event {
 	var all []*eventsv1.Event
 	for _, e := range eventsOf(node, mode) {
-		s := newState(e, 1, firstSeen)
+		s := newState(e, 1, firstSeen, firstSeen)
 		all = append(all, e.object(s.place(), nodeName, s.first))
 	}
 	return all
@@ -280,7 +280,7 @@ func FuzzEvent(f *testing.F) {
 		c.Pod.Namespace, c.Pod.UID = namespace, uid
 		c.Name, c.RuntimeNamespace, c.ID, c.Image = container, runtimeNamespace, id, image
 		e := eventsOf(nodeOf(c), All)[0]
-		s := newState(e, 1, firstSeen)
+		s := newState(e, 1, firstSeen, firstSeen)
 		checkObject(t, e.object(s.place(), nodeName, firstSeen))
 		checkObject(t, e.object(e.node, nodeName, firstSeen))
 	})

@@ -35,7 +35,7 @@ func (r *Reporter) notice(reason, note string, now time.Time) {
 	e := newNotice(reason, note, r.node)
 	// An Event's note can't be changed: another note is another Event.
 	if known == nil || known.event.suffix != e.suffix {
-		known = newState(e, r.generation, now)
+		known = newState(e, r.generation, r.clock(), now)
 		r.states[reason] = known
 	} else if !known.reopen() {
 		return

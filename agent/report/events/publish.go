@@ -4,18 +4,20 @@ package events
 
 import (
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/logkey"
 )
 
 // Publish makes the findings of a result the ones that Events are kept of. It does not wait
 // for the API server.
 func (r *Reporter) Publish(result *audit.Result) {
-	now := time.Now()
+	now, stamp := time.Now(), r.clock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.generation++
@@ -29,21 +31,24 @@ func (r *Reporter) Publish(result *audit.Result) {
 			added = append(added, e)
 			continue
 		}
-		if s.observe(e, r.generation, now) {
+		if s.observe(e, r.generation, stamp) {
 			r.enqueue(s, now)
 		}
 	}
 	r.endGone(result, now)
-	r.add(added, now)
+	r.add(added, now, stamp)
+	// Without a runtime, findings have no names yet: all of them are still to come.
+	r.started = r.started || result.Snapshot.Inventory.Source != inventory.FromCgroups
 }
 
 // present reports whether what an Event is about was there when the node was last looked at.
 func (r *Reporter) present(s *state) bool {
-	return s.open() && (s.event.finding == "" || s.generation == r.generation)
+	return s.open() && (s.notice || s.generation == r.generation)
 }
 
-// add takes Events that are not known yet, as far as there is room.
-func (r *Reporter) add(events []event, now time.Time) {
+// add takes Events that are not known yet, as far as there is room. Those of the start are
+// spread, as all agents of a cluster may start at once.
+func (r *Reporter) add(events []event, now, stamp time.Time) {
 	omitted := 0
 	for _, e := range events {
 		// Two containers may be one to people, as an old and a new one of the same name are.
@@ -54,7 +59,11 @@ func (r *Reporter) add(events []event, now time.Time) {
 			omitted++
 			continue
 		}
-		s := newState(e, r.generation, now)
+		due := now
+		if !r.started && r.spread > 0 {
+			due = now.Add(rand.N(r.spread)) //nolint:gosec // It spreads load; guessing it gains nothing.
+		}
+		s := newState(e, r.generation, stamp, due)
 		r.states[e.key] = s
 		r.enqueue(s, now)
 	}

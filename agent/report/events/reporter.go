@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
 )
@@ -58,8 +59,7 @@ const (
 
 // Config is what a [Reporter] is made of.
 type Config struct {
-	// Client, of NewClient, creates and patches Events; it needs no other right. Its rate
-	// limit bounds how fast Events are sent.
+	// Client, of NewClient, creates and patches Events; it needs no other right.
 	Client rest.Interface
 	// Node is the name of the Node object.
 	Node string
@@ -68,6 +68,10 @@ type Config struct {
 	// TTL is how long the API server keeps an Event (its --event-ttl), at least a minute.
 	// Zero stands for DefaultTTL.
 	TTL time.Duration
+	// Spread is the time over which the Events of the first result are spread.
+	Spread time.Duration
+	// Clock is the wall clock, for the times that Events have; nil stands for time.Now.
+	Clock func() time.Time
 	// Registerer takes the reporter's metrics.
 	Registerer prometheus.Registerer
 	// Logger is for when delivery begins to fail and when it works again.
@@ -80,8 +84,12 @@ type Reporter struct {
 	node   string
 	mode   Mode
 	ttl    time.Duration
+	spread time.Duration
+	clock  func() time.Time
 	limit  int
 	logger *slog.Logger
+	// bucket bounds how fast Events are sent.
+	bucket *rate.Limiter
 	// attempts counts what became of attempts to deliver an Event.
 	attempts *prometheus.CounterVec
 	// turn is held by the one of Run and Flush that delivers.
@@ -92,8 +100,9 @@ type Reporter struct {
 	mu sync.Mutex
 	// states are the Events by key. One that says that another has ended is with that.
 	states map[string]*state
-	// generation numbers the reports.
+	// generation numbers the reports. Started is set once one has what was there at the start.
 	generation int
+	started    bool
 	// omitted is the number of findings of the latest report that get no Event.
 	omitted int
 	// queue is nil while nothing is delivered. In a hurry, nothing that is pending waits for when
@@ -122,13 +131,19 @@ func New(config Config) (*Reporter, error) {
 	if config.Client == nil || config.Logger == nil || config.Registerer == nil {
 		return nil, errors.New("report events: the client, the logger or the registerer is missing")
 	}
+	if config.Clock == nil {
+		config.Clock = time.Now
+	}
 	r := &Reporter{
 		client:   client{rest: config.Client},
 		node:     config.Node,
 		mode:     config.Mode,
 		ttl:      config.TTL,
+		spread:   config.Spread,
+		clock:    config.Clock,
 		limit:    maxEvents,
 		logger:   config.Logger,
+		bucket:   newBucket(),
 		turn:     make(chan struct{}, 1),
 		progress: make(chan struct{}, 1),
 		states:   make(map[string]*state),

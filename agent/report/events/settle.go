@@ -30,13 +30,14 @@ func (r *Reporter) begin(s *state) (delivery, bool) {
 	}
 	seen := s.seen
 	if r.present(s) {
-		seen = now
+		seen = r.clock()
 	}
 	return delivery{
 		event:     s.event.object(s.place(), r.node, s.first),
 		count:     s.count.Load(),
 		seen:      seen,
 		container: s.event.container,
+		free:      r.hurry,
 	}, true
 }
 
@@ -61,6 +62,7 @@ func (r *Reporter) succeed(s *state, done delivery, count int32) {
 	r.enqueue(s, now)
 	r.scheduleEnd(s, now)
 	r.recovered()
+	r.caughtUp()
 }
 
 // forget forgets an Event that has ended, once that was said.
@@ -69,12 +71,16 @@ func (r *Reporter) forget(end *state) {
 		delete(r.states, end.of.event.key)
 	}
 	r.recovered()
+	r.caughtUp()
 }
 
 // fail records that the API server did not take an Event, and decides what follows.
-func (r *Reporter) fail(s *state, err error) Result {
+func (r *Reporter) fail(s *state, count int32, err error) Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if count > 0 {
+		s.count.Store(count)
+	}
 	logger := r.logger.With(slog.String(logkey.Event, s.name()), slog.String(logkey.Reason, s.event.reason), slog.Any(logkey.Error, err))
 	switch consequence := consequenceOf(err); {
 	case consequence == drop, isNamespaceMissing(err) && !s.open():
@@ -89,7 +95,7 @@ func (r *Reporter) fail(s *state, err error) Result {
 		r.giveUp(s)
 		return Rejected
 	}
-	s.err = err
+	s.err, s.asked = err, retryAfter(err)
 	r.failing(err, logger)
 	return Failed
 }
@@ -108,6 +114,7 @@ func (r *Reporter) giveUp(s *state) {
 	r.enqueue(s, now)
 	r.scheduleEnd(s, now)
 	r.recovered()
+	r.caughtUp()
 }
 
 // failing keeps the latest problem, and logs each class of problems once.

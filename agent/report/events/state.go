@@ -19,14 +19,16 @@ const restartInterval = time.Minute
 // state is how far the delivery of one Event is. The reporter's lock guards it.
 type state struct {
 	event event
+	// notice and warns never change, so that the queue reads them without the lock.
+	notice, warns bool
 	// end is the Event that says that this one has ended, once it has. That one has this one
 	// as its of.
 	end, of *state
-	// generation is the number of the latest report that has the finding, seen its time.
+	// generation is the number of the latest report that has the finding.
 	generation int
-	seen       time.Time
-	// first is when the finding was first seen: the Event's time.
-	first time.Time
+	// first and seen are when the finding was seen for the first and the last time, by the wall
+	// clock: they are for people, and nothing is measured with them.
+	first, seen time.Time
 	// count is the series' count as the API server last returned it, and 0 while it has no
 	// Event. The queue reads it without the lock.
 	count atomic.Int32
@@ -37,12 +39,17 @@ type state struct {
 	due, sent time.Time
 	// moved: the Event can't be kept with the pod and goes to the node.
 	moved bool
-	// err is why the latest attempt failed.
-	err error
+	// err is why the latest attempt failed, and asked how long the API server asked to wait.
+	err   error
+	asked time.Duration
 }
 
-func newState(e event, generation int, now time.Time) *state {
-	return &state{event: e, generation: generation, seen: now, first: now, dirty: true, due: now}
+// newState returns an Event that was seen at a time of the wall clock, and is due.
+func newState(e event, generation int, stamp, due time.Time) *state {
+	return &state{
+		event: e, notice: e.finding == "", warns: e.eventType == corev1.EventTypeWarning,
+		generation: generation, seen: stamp, first: stamp, dirty: true, due: due,
+	}
 }
 
 // open reports whether what the Event is about lasts, as far as is known.
@@ -67,13 +74,13 @@ func (s *state) name() string {
 	return at.namespace + "/" + objectName(at.regarding.Name, s.event.suffix)
 }
 
-// observe records that a report has the finding, and reports whether that makes the Event due
-// earlier.
-func (s *state) observe(e event, generation int, now time.Time) bool {
+// observe records that a report of a time of the wall clock has the finding, and reports whether
+// that makes the Event due earlier.
+func (s *state) observe(e event, generation int, stamp time.Time) bool {
 	if s.generation == generation {
 		return false
 	}
-	s.event, s.generation, s.seen = e, generation, now
+	s.event, s.generation, s.seen = e, generation, stamp
 	if s.end != nil {
 		return s.reopen()
 	}
@@ -131,7 +138,7 @@ func (s *state) move() bool {
 func (s *state) rest(now time.Time, ttl time.Duration) {
 	s.dirty, s.err = false, nil
 	s.due = time.Time{}
-	if s.event.eventType == corev1.EventTypeWarning {
+	if s.warns {
 		s.due = now.Add(ttl/2 - rand.N(ttl/10))
 	}
 }

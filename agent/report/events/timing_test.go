@@ -175,16 +175,16 @@ func TestRefreshFails(t *testing.T) {
 	})
 }
 
-func TestNewFirst(t *testing.T) {
+func TestUrgentFirst(t *testing.T) {
 	t.Parallel()
-	states := make([]*state, 5)
-	var q newFirst
+	states := make([]*state, 8)
+	var q urgentFirst
 	for i := range states {
-		states[i] = new(state)
-		states[i].count.Store(int32(1 - i%2))
+		states[i] = &state{notice: i == 5, warns: i%2 == 1}
+		states[i].count.Store(int32(min(i/6, 1)))
 		q.Push(states[i])
 	}
-	for i, want := range []int{1, 3, 0, 2, 4} {
+	for i, want := range []int{5, 1, 3, 0, 2, 4, 6, 7} {
 		if q.Len() != len(states)-i {
 			t.Errorf("%d wait, want %d", q.Len(), len(states)-i)
 		}
@@ -192,4 +192,26 @@ func TestNewFirst(t *testing.T) {
 			t.Errorf("number %d is not %d", i, want)
 		}
 	}
+}
+
+// TestRetryAfter waits for as long as the API server asks, if that is longer, and not for ever.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		t.Helper()
+		asked := 3
+		api.setRefuse(func(request) error {
+			return apierrors.NewTooManyRequests("slow down", asked)
+		})
+		agent.Publish(nodeOf(hostNet("a")))
+		time.Sleep(7 * time.Second)
+		api.mu.Lock()
+		asked = 3600
+		api.mu.Unlock()
+		time.Sleep(4 * time.Minute)
+		want := []time.Duration{3 * time.Second, 3 * time.Second, 3 * time.Second, time.Minute, time.Minute, time.Minute}
+		if diff := cmp.Diff(want, api.gaps("create")); diff != "" {
+			t.Errorf("waits (-want +got):\n%s", diff)
+		}
+	})
 }
