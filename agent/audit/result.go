@@ -19,7 +19,8 @@ type Result struct {
 	// Findings and Unknown are in a stable order: by pod, container and check.
 	Findings []Finding
 	Unknown  []Unknown
-	// Rules are the rules of the policy, in its order.
+	// Rules are the rules of the policy that expect findings, in its order; not those that only
+	// give them a severity.
 	Rules []RuleUse
 	// Began and Ended are what has changed since the result before, of the findings that are
 	// not expected and are announced. A finding that has ended because a rule expects it from

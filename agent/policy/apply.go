@@ -15,17 +15,20 @@ import (
 func (p *Policy) Apply(result *audit.Result) *audit.Result {
 	ruled := *result
 	rules := p.all()
+	expects := make([]int, len(rules))
 	ruled.Findings = make([]audit.Finding, 0, len(result.Findings))
-	ruled.Rules = make([]audit.RuleUse, len(rules))
-	for i := range rules {
-		ruled.Rules[i].Rule = rules[i].ruling.Rule
-	}
 	for i := range result.Findings {
 		for _, part := range p.rule(&result.Findings[i], result) {
-			if part.rule >= 0 && part.finding.Expected() {
-				ruled.Rules[part.rule].Findings++
+			if part.rule != unruled {
+				expects[part.rule]++
 			}
 			ruled.Findings = append(ruled.Findings, part.finding)
+		}
+	}
+	ruled.Rules = make([]audit.RuleUse, 0, len(rules))
+	for i := range rules {
+		if ruling := &rules[i].ruling; ruling.Expected {
+			ruled.Rules = append(ruled.Rules, audit.RuleUse{Rule: ruling.Rule, Findings: expects[i]})
 		}
 	}
 	return &ruled

@@ -253,8 +253,8 @@ func TestSeverityOfARule(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("severities (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]audit.RuleUse{{Rule: "raised"}, {Rule: "lowered"}}, ruled.Rules); diff != "" {
-		t.Errorf("rules that expect nothing (-want +got):\n%s", diff)
+	if len(ruled.Rules) > 0 {
+		t.Errorf("rules that expect nothing by intent: %v", ruled.Rules)
 	}
 }
 

@@ -33,6 +33,9 @@ func TestLint(t *testing.T) {
 		"shadowed by the same":     {"- {name: a, reason: r, namespaces: [kube-system]}\n- {name: b, reason: r, namespaces: [kube-system]}\n", []string{"b: " + shadowed}},
 		"shadowed by a wider one":  {"- {name: a, reason: r, namespaces: [\"kube-*\"]}\n- {name: b, reason: r, namespaces: [kube-system], containers: [kube-proxy], checks: [HostPort]}\n", []string{"b: " + shadowed}},
 		"shadowed, with a pattern": {"- {name: a, reason: r, pods: [\"kube-*\"]}\n- {name: b, reason: r, pods: [\"kube-proxy-*\", kube-x]}\n", []string{"b: " + shadowed}},
+		"shadowed, whatever a spec declares": {
+			"- {name: a, reason: r, namespaces: [kube-system], declaredBy: [pod]}\n- {name: b, reason: r, namespaces: [kube-system]}\n", []string{"b: " + shadowed},
+		},
 		"shadowed, with labels": {
 			"- {name: a, reason: r, podSelector: {matchLabels: {k8s-app: kube-proxy}}}\n- {name: b, reason: r, podSelector: {matchLabels: {k8s-app: kube-proxy, x: y}}}\n",
 			[]string{"b: " + shadowed},

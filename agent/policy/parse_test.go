@@ -81,6 +81,7 @@ func TestParseRefusesRules(t *testing.T) {
 		"what nobody declared":     {"name: a, reason: r, checks: [HostNetwork], declaredBy: [nobody]", `rule "a": it covers what nobody declared, whose it may be: say whose findings it is about, with namespaces, pods, podSelector, containers or images`},
 		"lowers what nobody did":   {"name: a, reason: r, verdicts: [Undeclared], declaredBy: [nobody], severity: low", `rule "a": it covers what nobody declared, whose it may be: say whose findings it is about, with namespaces, pods, podSelector, containers or images`},
 		"undeclared by a pod":      {"name: a, reason: r, pods: [a], verdicts: [Shared, Undeclared]", `rule "a": verdicts: Undeclared goes with nothing else in the rule: what is undeclared needs declaredBy: [nobody]`},
+		"a spec of a pod":          {"name: a, reason: r, pods: [a], declaredBy: [spec]", `rule "a": declaredBy: spec is that of a container outside pods, which has no namespace, pod or label: choose it by containers or images`},
 		"a check that can't be":    {"name: a, reason: r, pods: [a], checks: [HostPID, HostPort], verdicts: [Bound]", `rule "a": checks: HostPID goes with nothing else in the rule: leave it out, or see the table of verdicts`},
 		"a declarer that can't be": {"name: a, reason: r, pods: [a], verdicts: [Shared], declaredBy: [pod, nobody]", `rule "a": declaredBy: nobody goes with nothing else in the rule: leave it out, or see the table of verdicts`},
 	}

@@ -19,6 +19,9 @@ func (r *reader) what(parsed *rule, fields map[string]*yaml.Node) {
 	parsed.checks = someOf(r, fields, "checks", audit.Checks())
 	parsed.verdicts = someOf(r, fields, "verdicts", audit.Verdicts())
 	parsed.declarers = set[inventory.Declarer]{inventory.ByPod, inventory.BySpec}
+	if fields["namespaces"] != nil || fields["pods"] != nil || fields["podSelector"] != nil {
+		parsed.declarers = set[inventory.Declarer]{inventory.ByPod} // A spec is that of a container outside pods.
+	}
 	if node := fields["declaredBy"]; node != nil {
 		parsed.declarers = someOf(r, fields, "declaredBy", []inventory.Declarer{inventory.ByPod, inventory.BySpec, inventory.ByNobody})
 	}

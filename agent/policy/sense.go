@@ -22,6 +22,9 @@ func (r *reader) sense(parsed *rule, fields map[string]*yaml.Node) {
 	idle(r, fields["checks"], "checks", parsed.checks, kinds, func(k audit.Kind) audit.Check { return k.Check })
 	idle(r, fields["verdicts"], "verdicts", parsed.verdicts, kinds, func(k audit.Kind) audit.Verdict { return k.Verdict })
 	idle(r, fields["declaredBy"], "declaredBy", parsed.declarers, kinds, func(k audit.Kind) inventory.Declarer { return k.DeclaredBy })
+	if len(parsed.declarers) == 1 && parsed.declarers[0] == inventory.BySpec && parsed.namesPods() {
+		r.wrong(fields["declaredBy"].Line, "declaredBy: spec is that of a container outside pods, which has no namespace, pod or label: choose it by containers or images")
+	}
 	switch nobody := slices.Contains(parsed.declarers, inventory.ByNobody); {
 	case !parsed.namesWho() && !parsed.namesWhat():
 		r.wrong(parsed.line, "it covers everything: say whose findings it is about, with namespaces, pods, podSelector, containers or images")
@@ -46,6 +49,11 @@ func idle[T ~string](r *reader, node *yaml.Node, key string, written set[T], kin
 		}
 		r.wrong(node.Line, "%s: %s goes with nothing else in the rule: %s", key, word, remedy)
 	}
+}
+
+// namesPods reports whether the rule is about pods only.
+func (r *rule) namesPods() bool {
+	return len(r.namespaces)+len(r.pods) > 0 || r.selector != nil
 }
 
 // namesWho reports whether the rule says whose findings it is about.
