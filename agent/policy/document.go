@@ -124,7 +124,7 @@ func (r *reader) text(node *yaml.Node, key string) string {
 	case node.Kind != yaml.ScalarNode:
 		r.wrong(node.Line, "%s: want a single value", key)
 	case text == "":
-		r.wrong(node.Line, "%s is empty: give it a value, or leave it out", key)
+		r.wrong(node.Line, "%s is empty: give it a value", key)
 	case len(text) > maxValue:
 		r.wrong(node.Line, "%s has %d bytes: want at most %d", key, len(text), maxValue)
 	default:
