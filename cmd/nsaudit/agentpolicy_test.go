@@ -5,9 +5,16 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -125,5 +132,62 @@ func TestAgentOncePolicy(t *testing.T) {
 	}
 	if got := call(t, append(args, "--policy", file(t, policyOf(webRule)))...); strings.Contains(got.err, "policy /") || !strings.Contains(got.err, "Loaded the policy") {
 		t.Errorf("a policy: %+v", got)
+	}
+}
+
+// apiServer is an API server that takes every Event, and remembers its reason, type and note.
+func apiServer(t *testing.T) (kubeconfig string, taken func() []string) {
+	t.Helper()
+	var mu sync.Mutex
+	var all []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		var event struct{ Reason, Type, Note string }
+		if err := errors.Join(err, json.Unmarshal(body, &event)); err != nil {
+			t.Errorf("%s %s: %v in %q", r.Method, r.URL, err, body)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, event.Reason+" "+event.Type+" "+event.Note)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusCreated)
+		_, _ = w.Write(body)
+	}))
+	t.Cleanup(server.Close)
+	kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
+	text := fmt.Sprintf("apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c}}]\nclusters: [{name: c, cluster: {server: %q}}]\n", server.URL)
+	if err := os.WriteFile(kubeconfig, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return kubeconfig, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(all)
+	}
+}
+
+// TestAgentSendsPolicyInvalid has a policy that can't be used, in a cluster.
+func TestAgentSendsPolicyInvalid(t *testing.T) {
+	t.Parallel()
+	half := file(t, policyOf(webRule)[:80])
+	for name, test := range map[string]struct {
+		policy string
+		want   bool
+	}{"broken": {half, true}, "good": {file(t, policyOf(webRule)), false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kubeconfig, taken := apiServer(t)
+			got := call(t, "agent", "--once", "--procfs", fakeProc(t), "--containerd-address", "/does/not/exist.sock",
+				"--kubeconfig", kubeconfig, "--node-name", "n", "--policy", test.policy)
+			sent := slices.DeleteFunc(taken(), func(event string) bool { return !strings.HasPrefix(event, "PolicyInvalid ") })
+			if (len(sent) == 1) != test.want || len(sent) > 1 {
+				t.Fatalf("Events %q\n%s", sent, got.err)
+			}
+			for _, part := range []string{"PolicyInvalid Warning ", half + ": line 3: "} {
+				if test.want && !strings.Contains(sent[0], part) {
+					t.Errorf("Event %q lacks %q", sent[0], part)
+				}
+			}
+		})
 	}
 }
