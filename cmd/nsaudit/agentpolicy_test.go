@@ -98,8 +98,8 @@ func TestAgentPolicy(t *testing.T) {
 			[]string{"--policy", file(t, policyOf(webRule)), "--pod-uid", "uid"},
 			"[+]policy ok\n", "nsaudit_policy_last_reload_successful 1\n",
 		},
-		"broken":  {[]string{"--policy", half}, "[-]policy: policy " + half + ": line 3: ", "nsaudit_policy_last_reload_successful 0\n"},
-		"missing": {[]string{"--policy", "/does/not/exist"}, "[-]policy: policy /does/not/exist: open /does/not/exist: no such file", `nsaudit_policy_rules{state="active"} 0` + "\n"},
+		"broken":  {[]string{"--policy", half}, "[!]policy: policy " + half + ": line 3: ", "nsaudit_policy_last_reload_successful 0\n"},
+		"missing": {[]string{"--policy", "/does/not/exist"}, "[!]policy: policy /does/not/exist: open /does/not/exist: no such file", `nsaudit_policy_rules{state="active"} 0` + "\n"},
 		"none":    {nil, "[+]scan", "nsaudit_scan_duration_seconds"},
 	} {
 		t.Run(name, func(t *testing.T) {

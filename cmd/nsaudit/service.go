@@ -184,7 +184,7 @@ func (s *service) pages() web.Config {
 		Logger: s.logger,
 	}
 	if s.policyFile != nil {
-		config.Ready = append(config.Ready, web.Check{Name: "policy", Check: s.policyFile.Err})
+		config.Ready = append(config.Ready, web.Check{Name: "policy", Check: s.policyFile.Err, Advisory: true})
 	}
 	if s.events != nil {
 		config.Ready = append(config.Ready, web.Check{Name: "events", Check: s.events.Err})

@@ -17,23 +17,29 @@ type Check struct {
 	// Check returns what is wrong, or nil. It is called at each request, by several at the
 	// same time, and answers at once.
 	Check func() error
+	// Advisory: what is wrong is shown, and the probe passes all the same.
+	Advisory bool
 }
 
 // plainText is the content type of the probes' answers.
 const plainText = "text/plain; charset=utf-8"
 
-// health answers with a line for each check, as Kubernetes does, and 503 if one fails.
+// health answers with a line for each check, as Kubernetes does, and 503 if one fails that is
+// not advisory.
 func health(probe string, checks []Check) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		var lines bytes.Buffer
 		status, verdict := http.StatusOK, "passed"
 		for _, check := range checks {
-			if err := check.Check(); err != nil {
+			switch err := check.Check(); {
+			case err == nil:
+				fmt.Fprintf(&lines, "[+]%s ok\n", check.Name)
+			case check.Advisory:
+				fmt.Fprintf(&lines, "[!]%s: %s\n", check.Name, report.Clean(err.Error()))
+			default:
 				status, verdict = http.StatusServiceUnavailable, "failed"
 				fmt.Fprintf(&lines, "[-]%s: %s\n", check.Name, report.Clean(err.Error()))
-				continue
 			}
-			fmt.Fprintf(&lines, "[+]%s ok\n", check.Name)
 		}
 		fmt.Fprintf(&lines, "%s check %s\n", probe, verdict)
 		send(w, status, plainText, lines.Bytes())

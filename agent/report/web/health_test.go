@@ -20,18 +20,23 @@ func TestHealth(t *testing.T) {
 	}{
 		"nothing to check": {nil, http.StatusOK, "readyz check passed\n"},
 		"all well": {
-			[]Check{{"scan", ok}, {"containerd", ok}},
+			[]Check{{Name: "scan", Check: ok}, {Name: "containerd", Check: ok}},
 			http.StatusOK,
 			"[+]scan ok\n[+]containerd ok\nreadyz check passed\n",
 		},
 		"one fails": {
 			[]Check{
-				{"scan", ok},
-				{"containerd", func() error { return errors.New("connect: refused\n[+]forged ok") }},
-				{"host", ok},
+				{Name: "scan", Check: ok},
+				{Name: "containerd", Check: func() error { return errors.New("connect: refused\n[+]forged ok") }},
+				{Name: "host", Check: ok},
 			},
 			http.StatusServiceUnavailable,
 			"[+]scan ok\n" + `[-]containerd: connect: refused\n[+]forged ok` + "\n[+]host ok\nreadyz check failed\n",
+		},
+		"one that is advisory fails": {
+			[]Check{{Name: "scan", Check: ok}, {Name: "policy", Check: func() error { return errors.New("line 3: half") }, Advisory: true}},
+			http.StatusOK,
+			"[+]scan ok\n[!]policy: line 3: half\nreadyz check passed\n",
 		},
 	}
 	for name, test := range tests {
@@ -52,8 +57,8 @@ func TestHealth(t *testing.T) {
 func TestProbesAreApart(t *testing.T) {
 	t.Parallel()
 	config := Config{
-		Live:  []Check{{"loop", ok}},
-		Ready: []Check{{"scan", func() error { return errors.New("none done yet") }}},
+		Live:  []Check{{Name: "loop", Check: ok}},
+		Ready: []Check{{Name: "scan", Check: func() error { return errors.New("none done yet") }}},
 	}
 	if w := get(t, config, nil, http.MethodGet, "/livez"); w.Code != http.StatusOK || w.Body.String() != "[+]loop ok\nlivez check passed\n" {
 		t.Errorf("status %d, body %q", w.Code, w.Body)
