@@ -23,8 +23,8 @@ type Result struct {
 	// give them a severity.
 	Rules []RuleUse
 	// Began and Ended are what has changed since the result before, of the findings that are
-	// not expected and are announced. A finding that has ended because a rule expects it from
-	// now on is there as it is now.
+	// not expected, but for those that are deferred. A finding that has ended because a rule
+	// expects it from now on is there as it is now.
 	Began, Ended []*Finding
 }
 

@@ -59,7 +59,7 @@ func announced(result *Result) (now, expected map[string]*Finding) {
 			into = expected
 		}
 		// Two containers may be one for people, as an old and a new one of the same name are.
-		if !finding.Deferred && !finding.Anonymous && into[finding.ID] == nil {
+		if !finding.Deferred && into[finding.ID] == nil {
 			into[finding.ID] = finding
 		}
 	}
@@ -82,8 +82,11 @@ func (t *Tracker) missing(now map[string]*Finding) []*Finding {
 
 // absent reports whether it is certain that a finding is not there any more.
 func absent(snap *snapshot.Snapshot, finding *Finding) bool {
-	if snap.Host.PID == 0 || snap.Inventory.Source == inventory.FromCgroups {
-		return false // Nothing can be compared, or no container has its name.
+	if snap.Host.PID == 0 {
+		return false // Nothing can be compared.
+	}
+	if snap.Inventory.Source == inventory.FromCgroups && !finding.Anonymous {
+		return false // No runtime was asked, so no container has its name.
 	}
 	key := finding.Container.Key()
 	at := slices.IndexFunc(snap.Containers, func(c snapshot.Container) bool { return c.Key() == key })

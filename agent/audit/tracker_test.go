@@ -76,6 +76,43 @@ func TestTracker(t *testing.T) {
 	}
 }
 
+// TestTrackerWithoutRuntime has a container that is known by its cgroup only, until a runtime
+// names it.
+func TestTrackerWithoutRuntime(t *testing.T) {
+	t.Parallel()
+	anonymous := container("", inventory.NoDeclaration("there is no containerd to ask"), process(11, hostNet, podPID, podIPC))
+	clean := container("", inventory.NoDeclaration("there is no containerd to ask"), isolated(11))
+	named := container("main", byPod(nsinspect.Net), process(11, hostNet, podPID, podIPC))
+	tests := map[string]struct {
+		next         *snapshot.Snapshot
+		began, ended []string
+	}{
+		"still there":           {next: seenBy(inventory.FromCgroups, anonymous)},
+		"the container is gone": {next: seenBy(inventory.FromCgroups), ended: []string{"UndeclaredHostNetwork"}},
+		"it is clean":           {next: seenBy(inventory.FromCgroups, clean), ended: []string{"UndeclaredHostNetwork"}},
+		"it has a name now": {
+			next:  seenBy(inventory.FromContainerd, named),
+			began: []string{"HostNetworkShared"}, ended: []string{"UndeclaredHostNetwork"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var tracker Tracker
+			if first := tracker.Next(Judge(seenBy(inventory.FromCgroups, anonymous))); len(first.Began) != 1 || !first.Began[0].Anonymous {
+				t.Fatalf("the first result began %v", reasonsOf(first.Began))
+			}
+			got := tracker.Next(Judge(test.next))
+			if diff := cmp.Diff(test.began, reasonsOf(got.Began)); diff != "" {
+				t.Errorf("began (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.ended, reasonsOf(got.Ended)); diff != "" {
+				t.Errorf("ended (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestTrackerOfPorts has a port that is gone while nothing, something or everything of the
 // container's ports could be read.
 func TestTrackerOfPorts(t *testing.T) {
