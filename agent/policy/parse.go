@@ -14,6 +14,8 @@ import (
 const (
 	MaxText  = 1 << 20
 	maxRules = 10_000
+	// firstYear is the first that a rule may expire in: the zero time stands for never.
+	firstYear = 2000
 	// maxValue is as long as the longest name or image that the agent keeps.
 	maxValue  = 512
 	maxName   = 63

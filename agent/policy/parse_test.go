@@ -72,6 +72,7 @@ func TestParseRefusesRules(t *testing.T) {
 		"ports of a namespace":     {"name: a, reason: r, checks: [HostNetwork], ports: [80/TCP]", `rule "a": ports: only findings of HostPort have ports: leave them out, or make a rule of its own for them`},
 		"no severity":              {"name: a, reason: r, pods: [a], severity: none", `rule "a": severity: "none" is none of critical, high, medium, low, info`},
 		"no date":                  {"name: a, reason: r, pods: [a], expires: soon", `rule "a": expires: "soon": want the last day that the rule holds, such as 2027-01-31`},
+		"a year long ago":          {"name: a, reason: r, pods: [a], expires: 0000-12-31", `rule "a": expires: "0000-12-31": want the last day that the rule holds, such as 2027-01-31`},
 		"a time":                   {"name: a, reason: r, pods: [a], expires: 2027-01-31T00:00:00Z", `rule "a": expires: "2027-01-31T00:00:00Z": want the last day that the rule holds, such as 2027-01-31`},
 		"everything":               {"name: a, reason: r", `rule "a": it covers everything: say whose findings it is about, with namespaces, pods, podSelector, containers or images`},
 		"stars":                    {`name: a, reason: r, namespaces: [a, "*"], pods: ["**"], images: ["*"]`, `rule "a": it covers everything: say whose findings it is about, with namespaces, pods, podSelector, containers or images`},

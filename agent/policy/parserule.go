@@ -168,7 +168,7 @@ func (r *reader) effect(parsed *rule, fields map[string]*yaml.Node) {
 	if node := fields["expires"]; node != nil {
 		text := r.text(node, "expires")
 		day, err := time.Parse(time.DateOnly, text)
-		if text != "" && err != nil {
+		if text != "" && (err != nil || day.Year() < firstYear) {
 			r.wrong(node.Line, "expires: %q: want the last day that the rule holds, such as 2027-01-31", short(text))
 		}
 		parsed.end = day.AddDate(0, 0, 1)

@@ -53,7 +53,6 @@ func (p *Policy) split(finding *audit.Finding, evidence *audit.HostPortEvidence,
 		ports[place] = append(ports[place], evidence.Ports[i])
 	}
 	var parts []part
-	taken := make(map[string]bool)
 	for _, place := range slices.Sorted(maps.Keys(ports)) {
 		split := p.part(finding, place)
 		of := &audit.HostPortEvidence{Namespace: evidence.Namespace, Ports: ports[place]}
@@ -62,14 +61,16 @@ func (p *Policy) split(finding *audit.Finding, evidence *audit.HostPortEvidence,
 		}
 		split.finding.Evidence = of
 		split.finding.Identify(node)
-		if taken[split.finding.ID] {
+		if place != unruled && of.Key() == noKey {
 			split.finding.ID = derivedID(split.finding.ID, p.rules[place].ruling.Rule)
 		}
-		taken[split.finding.ID] = true
 		parts = append(parts, split)
 	}
 	return parts
 }
+
+// noKey is the key of evidence whose ports make no ID.
+const noKey = `""`
 
 // derivedID names a part whose ports make no ID of their own, as those of UDP clients, which
 // change all the time, do not.
