@@ -3,6 +3,7 @@
 package audit
 
 import (
+	"slices"
 	"time"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
@@ -53,12 +54,18 @@ func (h *hostPortCheck) Judge(snap *snapshot.Snapshot) ([]Finding, []Unknown) {
 }
 
 // Saw implements check. Ways into a container that can't be understood don't count: what was
-// found before was found another way. For a declared port they are why it counts as unknown.
+// found before was found another way. For a declared port they are why it counts as unknown, as
+// it also does while its container may still begin to listen.
 func (h *hostPortCheck) Saw(snap *snapshot.Snapshot, container *snapshot.Container) bool {
 	_, host := snap.Host.Namespaces.Get(nsinspect.Net)
 	unread := &container.Unread
-	verifiable := len(container.Declared.Ports) == 0 || len(unread.Opaque) == 0
+	verifiable := len(container.Declared.Ports) == 0 || len(unread.Opaque) == 0 && !isYoung(container)
 	return host && verifiable && len(unread.Gaps) == 0 && len(unread.Sockets) == 0 && len(unread.Forwards) == 0
+}
+
+// isYoung reports whether a container in the host's network may not listen yet.
+func isYoung(container *snapshot.Container) bool {
+	return container.Age < grace && slices.Contains(container.Declared.Host, nsinspect.Net)
 }
 
 // podsOf groups the containers of each pod; one without a pod is a group of its own.

@@ -150,7 +150,7 @@ func (j *portJudge) absent(d *declared) {
 	container := d.container
 	var why *snapshot.Gap
 	if slices.Contains(container.Declared.Host, nsinspect.Net) {
-		if container.Age < grace || container.Sandbox {
+		if isYoung(container) || container.Sandbox {
 			return // It may not listen yet, or the container that was to listen is not there.
 		}
 		why = unseenSockets(container, d.Protocol)

@@ -16,6 +16,9 @@ type Tracker struct {
 	open map[string]*Finding
 }
 
+// maxOpen caps the findings that stay open without being seen.
+const maxOpen = 10_000
+
 // Next returns the result with what has changed since the one before.
 //
 // Not seen is not ended: a finding that is missing stays open until its container is known to
@@ -40,7 +43,7 @@ func (t *Tracker) Next(result *Result) *Result {
 			next.Ended = append(next.Ended, after)
 		case absent(result.Snapshot, finding):
 			next.Ended = append(next.Ended, finding)
-		default:
+		case len(open) < maxOpen:
 			open[finding.ID] = detached(finding)
 		}
 	}
@@ -80,7 +83,8 @@ func (t *Tracker) missing(now map[string]*Finding) []*Finding {
 	return missing
 }
 
-// absent reports whether it is certain that a finding is not there any more.
+// absent reports whether it is certain that a finding is not there any more: its container is
+// gone, or was seen without it, and so was every other that is the same one for people.
 func absent(snap *snapshot.Snapshot, finding *Finding) bool {
 	if snap.Host.PID == 0 {
 		return false // Nothing can be compared.
@@ -88,17 +92,39 @@ func absent(snap *snapshot.Snapshot, finding *Finding) bool {
 	if snap.Inventory.Source == inventory.FromCgroups && !finding.Anonymous {
 		return false // No runtime was asked, so no container has its name.
 	}
-	key := finding.Container.Key()
-	at := slices.IndexFunc(snap.Containers, func(c snapshot.Container) bool { return c.Key() == key })
-	if at < 0 {
-		return len(snap.Inventory.Problems) == 0
-	}
-	for _, check := range checks() {
-		if check.Name() == finding.Check {
-			return check.Saw(snap, &snap.Containers[at])
+	check := checkNamed(finding.Check)
+	found := false
+	for i := range snap.Containers {
+		container := &snap.Containers[i]
+		same := container.Key() == finding.Container.Key()
+		found = found || same
+		if (same || succeeds(container, finding.Container)) && !check.Saw(snap, container) {
+			return false
 		}
 	}
-	return true
+	return found || isGone(snap, finding.Container)
+}
+
+// succeeds reports whether a container is another one of the same pod and name, as after a
+// restart.
+func succeeds(container, before *snapshot.Container) bool {
+	return container.Name == before.Name && container.Sandbox == before.Sandbox &&
+		container.Pod != nil && before.Pod != nil && container.Pod.Name != "" && container.Pod.UID == before.Pod.UID &&
+		container.Pod.Name == before.Pod.Name && container.Pod.Namespace == before.Pod.Namespace
+}
+
+// isGone reports whether a container that is not in the snapshot is certain to be gone: by the
+// word of a runtime that has answered all that it was asked, or because every process was seen
+// and none is in its cgroup. A runtime does not know a container that has only a cgroup.
+func isGone(snap *snapshot.Snapshot, container *snapshot.Container) bool {
+	listed := container.RuntimeName != "" && len(snap.Inventory.Problems) == 0
+	unlisted := !slices.ContainsFunc(snap.Containers, func(c snapshot.Container) bool { return c.ID == container.ID })
+	return listed || len(snap.Coverage.Gaps) == 0 && unlisted
+}
+
+func checkNamed(name Check) check {
+	all := checks()
+	return all[slices.IndexFunc(all, func(c check) bool { return c.Name() == name })]
 }
 
 // detached returns a copy that keeps nothing else of its snapshot in memory.

@@ -4,6 +4,7 @@ package audit
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -29,25 +30,31 @@ func TestTracker(t *testing.T) {
 	restarted.ID = "main-id-2"
 	unread := clean
 	unread.Unread.Gaps = []snapshot.Gap{{Cause: snapshot.CauseDenied, Detail: "no right"}}
+	restartedUnread := unread
+	restartedUnread.ID = "main-id-2"
 	noHost := seenBy(inventory.FromContainerd)
 	noHost.Host = nsinspect.HostReference{}
 	noNet := seenBy(inventory.FromContainerd, clean)
 	noNet.Host.Namespaces = nsinspect.Namespaces{}
 	halfListed := seenBy(inventory.FromContainerd)
 	halfListed.Inventory.Problems = []string{"containerd did not list its containers"}
+	halfSeen := *halfListed
+	halfSeen.Coverage.Gaps = []snapshot.Gap{{Cause: snapshot.CauseDenied, Detail: "process 77: no right"}}
 	tests := map[string]struct {
 		next         *snapshot.Snapshot
 		began, ended []string
 	}{
-		"still there":                             {next: seenBy(inventory.FromContainerd, sharing)},
-		"in a restarted container":                {next: seenBy(inventory.FromContainerd, restarted)},
-		"the container is clean":                  {next: seenBy(inventory.FromContainerd, clean), ended: []string{"HostNetworkShared"}},
-		"the container is gone":                   {next: seenBy(inventory.FromContainerd), ended: []string{"HostNetworkShared"}},
-		"the container could not be read":         {next: seenBy(inventory.FromContainerd, unread)},
-		"containers may be missing from the list": {next: halfListed},
-		"no runtime was asked":                    {next: seenBy(inventory.FromCgroups)},
-		"no host reference":                       {next: noHost},
-		"the host's network could not be read":    {next: noNet},
+		"its successor could not be read": {next: seenBy(inventory.FromContainerd, restartedUnread)},
+		"still there":                     {next: seenBy(inventory.FromContainerd, sharing)},
+		"in a restarted container":        {next: seenBy(inventory.FromContainerd, restarted)},
+		"the container is clean":          {next: seenBy(inventory.FromContainerd, clean), ended: []string{"HostNetworkShared"}},
+		"the container is gone":           {next: seenBy(inventory.FromContainerd), ended: []string{"HostNetworkShared"}},
+		"the container could not be read": {next: seenBy(inventory.FromContainerd, unread)},
+		"containers may be missing from the list, and every process was seen": {next: halfListed, ended: []string{"HostNetworkShared"}},
+		"containers may be missing from the list, and a process was not seen": {next: &halfSeen},
+		"no runtime was asked":                 {next: seenBy(inventory.FromCgroups)},
+		"no host reference":                    {next: noHost},
+		"the host's network could not be read": {next: noNet},
 		"something else": {
 			next:  seenBy(inventory.FromContainerd, container("main", byPod(), process(11, podNet, hostPIDNS, podIPC))),
 			began: []string{"UndeclaredHostPID"}, ended: []string{"HostNetworkShared"},
@@ -82,14 +89,17 @@ func TestTrackerWithoutRuntime(t *testing.T) {
 	t.Parallel()
 	anonymous := container("", inventory.NoDeclaration("there is no containerd to ask"), process(11, hostNet, podPID, podIPC))
 	clean := container("", inventory.NoDeclaration("there is no containerd to ask"), isolated(11))
+	denied := seenBy(inventory.FromCgroups)
+	denied.Coverage.Gaps = []snapshot.Gap{{Cause: snapshot.CauseDenied, Detail: "process 77: no right"}}
 	named := container("main", byPod(nsinspect.Net), process(11, hostNet, podPID, podIPC))
 	tests := map[string]struct {
 		next         *snapshot.Snapshot
 		began, ended []string
 	}{
-		"still there":           {next: seenBy(inventory.FromCgroups, anonymous)},
-		"the container is gone": {next: seenBy(inventory.FromCgroups), ended: []string{"UndeclaredHostNetwork"}},
-		"it is clean":           {next: seenBy(inventory.FromCgroups, clean), ended: []string{"UndeclaredHostNetwork"}},
+		"still there":                {next: seenBy(inventory.FromCgroups, anonymous)},
+		"the container is gone":      {next: seenBy(inventory.FromCgroups), ended: []string{"UndeclaredHostNetwork"}},
+		"not every process was seen": {next: denied},
+		"it is clean":                {next: seenBy(inventory.FromCgroups, clean), ended: []string{"UndeclaredHostNetwork"}},
 		"it has a name now": {
 			next:  seenBy(inventory.FromContainerd, named),
 			began: []string{"HostNetworkShared"}, ended: []string{"UndeclaredHostNetwork"},
@@ -163,6 +173,31 @@ func TestTrackerAndPolicy(t *testing.T) {
 	}
 	if got := tracker.Next(judged(expected)); len(got.Began) != 0 || len(got.Ended) != 1 || !got.Ended[0].Expected() {
 		t.Errorf("expected now: %v began, %v ended", reasonsOf(got.Began), reasonsOf(got.Ended))
+	}
+}
+
+// TestTrackerOfPortsThatWait has a container that restarts again and again, and never listens on
+// the port that it declares: that is one finding.
+func TestTrackerOfPortsThatWait(t *testing.T) {
+	t.Parallel()
+	restarted := func(id string, age time.Duration) *snapshot.Snapshot {
+		containers := podOf(true, nil, nil, tcp(8080))
+		for i := range containers {
+			containers[i].Pod, containers[i].RuntimeName = &inventory.Pod{Namespace: "default", Name: "p", UID: "u"}, "containerd"
+		}
+		containers[1].ID, containers[1].Name, containers[1].Age = id, "main", age
+		s := lookedAt(containers, &snapshot.PortCoverage{})
+		s.Inventory.Source = inventory.FromContainerd
+		return s
+	}
+	var tracker Tracker
+	if first := tracker.Next(Judge(restarted("a", time.Hour))); len(first.Began) != 1 {
+		t.Fatalf("%v began", reasonsOf(first.Began))
+	}
+	for _, next := range []*snapshot.Snapshot{restarted("b", time.Second), restarted("b", time.Hour)} {
+		if got := tracker.Next(Judge(next)); len(got.Began)+len(got.Ended) > 0 {
+			t.Errorf("%v began, %v ended", reasonsOf(got.Began), reasonsOf(got.Ended))
+		}
 	}
 }
 
