@@ -154,7 +154,7 @@ func (s *service) once(ctx context.Context) error {
 	}
 	sendErr := s.flush(ctx)
 	if sendErr == nil && s.events != nil {
-		sendErr = s.events.Err()
+		sendErr = errors.Join(s.events.Err(), s.events.ErrOmitted())
 	}
 	return errors.Join(scanErr, sendErr)
 }
@@ -187,7 +187,9 @@ func (s *service) pages() web.Config {
 		config.Ready = append(config.Ready, web.Check{Name: "policy", Check: s.policyFile.Err, Advisory: true})
 	}
 	if s.events != nil {
-		config.Ready = append(config.Ready, web.Check{Name: "events", Check: s.events.Err})
+		config.Ready = append(config.Ready,
+			web.Check{Name: "events", Check: s.events.Err},
+			web.Check{Name: "events-omitted", Check: s.events.ErrOmitted, Advisory: true})
 	}
 	return config
 }

@@ -55,7 +55,7 @@ func (r *Reporter) delayed(waiting int) {
 	known := r.states[delayedReason]
 	if known == nil {
 		r.notice(delayedReason, fmt.Sprintf("About %d Events of this node wait: its agent sends %d a second. "+
-			"None is lost, and the metric nsaudit_events_pending counts those that the API server does not have yet.", waiting, eventRate), now)
+			"The metric nsaudit_events_pending counts those that the API server does not have yet.", waiting, eventRate), now)
 		return
 	}
 	if known.reopen() {

@@ -147,5 +147,11 @@ func isSame(found, event *eventsv1.Event) bool {
 		found.Type == event.Type &&
 		found.Regarding.Kind == event.Regarding.Kind &&
 		found.Regarding.Name == event.Regarding.Name &&
-		found.Regarding.UID == event.Regarding.UID
+		found.Regarding.UID == event.Regarding.UID &&
+		found.Regarding.FieldPath == event.Regarding.FieldPath &&
+		(found.Series == nil || found.Series.Count < maxCount)
 }
+
+// maxCount is more occurrences than an agent sends of one Event. A series that is near the end of
+// its type could not be continued.
+const maxCount = 1 << 30

@@ -21,18 +21,23 @@ const (
 )
 
 // ended returns the Event that says that a finding's Event has ended. The finding is as it was
-// last, or as a rule of the policy has it now.
-func (e *event) ended(finding *audit.Finding) event {
+// last, or as it is now if it lasts and warns no more.
+func (e *event) ended(finding *audit.Finding, lasts bool) event {
 	end := *e
 	end.reason += endedReason
 	end.eventType = corev1.EventTypeNormal
 	end.suffix = finding.ID + endedSuffix
 	end.annotations = annotationsOf(finding)
-	end.verdict = ": " + e.reason + formerPorts(finding) + " has ended."
-	if ruling := finding.Ruling; ruling != nil {
-		// An Event's note can't be changed: that of another rule is another Event.
+	// An Event's note can't be changed: another reason to end is another Event.
+	switch ruling := finding.Ruling; {
+	case ruling != nil:
 		end.suffix += "." + shortHash(ruling.Rule)
 		end.verdict = ": " + e.reason + " is covered by rule " + part(ruling.Rule) + " of the policy now: it" + e.verdict
+	case lasts:
+		end.suffix += "." + string(finding.Severity)
+		end.verdict = ": " + e.reason + " is of severity " + string(finding.Severity) + " now, as no rule of the policy says otherwise: it" + e.verdict
+	default:
+		end.verdict = ": " + e.reason + formerPorts(finding) + " has ended."
 	}
 	return end
 }
@@ -53,24 +58,25 @@ func shortHash(text string) string {
 	return hex.EncodeToString(hash[:4])
 }
 
-// endGone ends the Events of findings that the result says have ended, or that a rule of the
-// policy covers now. What is just missing could not be seen, and lasts.
+// endGone ends the Events of findings that the result says have ended, or that get none now: a
+// rule of the policy covers them, or none does any more that gave them their severity. What is
+// just missing could not be seen, and lasts.
 func (r *Reporter) endGone(result *audit.Result, now time.Time) {
-	gone := make(map[string]*audit.Finding)
-	for i := range result.Findings {
-		if finding := &result.Findings[i]; finding.Ruling != nil && isAnnounced(finding) {
-			gone[finding.ID] = finding
-		}
-	}
+	gone, lasting := make(map[string]*audit.Finding), make(map[string]bool)
 	for _, finding := range result.Ended {
 		gone[finding.ID] = finding
+	}
+	for i := range result.Findings {
+		if finding := &result.Findings[i]; isAnnounced(finding) && r.typeOf(finding) == "" {
+			gone[finding.ID], lasting[finding.ID] = finding, true
+		}
 	}
 	for _, s := range r.states {
 		finding := gone[s.event.finding]
 		if finding == nil || r.present(s) || !s.open() {
 			continue
 		}
-		r.end(s, s.event.ended(finding), now)
+		r.end(s, s.event.ended(finding, lasting[finding.ID]), now)
 	}
 }
 

@@ -457,7 +457,7 @@ func TestEndedGolden(t *testing.T) {
 		for i := range result.Findings {
 			finding := &result.Findings[i]
 			e := newEvent(finding, "Warning", nodeName)
-			end := e.ended(finding)
+			end := e.ended(finding, false)
 			s := newState(end, 1, firstSeen, firstSeen)
 			all = append(all, end.object(s.place(), nodeName, firstSeen))
 		}

@@ -3,6 +3,7 @@
 package events
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -49,8 +50,9 @@ type event struct {
 	// for as long as the finding is the same for people: whatever the process, and across restarts
 	// of the container and of the agent.
 	key, suffix string
-	// finding is the finding's ID, if it is about one.
-	finding string
+	// finding is the finding's ID, if it is about one, and owner the pod, or container outside
+	// pods, that it is of.
+	finding, owner string
 	// container is the one that has the finding now.
 	container inventory.Key
 	reason    string
@@ -96,8 +98,8 @@ func (r *Reporter) typeOf(finding *audit.Finding) string {
 		return ""
 	case finding.Warns():
 		return corev1.EventTypeWarning
-	case warned && finding.Ruling == nil:
-		// No rule says otherwise: it is only known less well, such as who declared it.
+	case warned && finding.Ruling == nil && finding.UnknownOrigin():
+		// No rule says otherwise: it is only known less well, by whom it was declared.
 		return corev1.EventTypeWarning
 	case r.mode == All:
 		return corev1.EventTypeNormal
@@ -112,6 +114,7 @@ func newEvent(finding *audit.Finding, eventType, nodeName string) event {
 	e := event{
 		key:         finding.ID,
 		finding:     finding.ID,
+		owner:       ownerOf(container),
 		container:   container.Key(),
 		reason:      document.Reason,
 		eventType:   eventType,
@@ -128,6 +131,15 @@ func newEvent(finding *audit.Finding, eventType, nodeName string) event {
 		e.pod = &place
 	}
 	return e
+}
+
+// ownerOf names the pod of a container, or the container if it has none. Quotes keep the parts
+// apart, so that no pod can pass for another.
+func ownerOf(container *snapshot.Container) string {
+	if pod := container.Pod; pod != nil {
+		return fmt.Sprintf("%q %q %q", pod.Namespace, pod.Name, pod.UID)
+	}
+	return fmt.Sprintf("%q", container.Key())
 }
 
 // annotationsOf returns what programs that read Events look for.

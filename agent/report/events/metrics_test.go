@@ -42,11 +42,11 @@ nsaudit_events_total{result="rejected"} 0
 		many = append(many, bare(name, inHostNet(12, "sh")))
 	}
 	agent.Publish(nodeOf(many...))
-	compare(strings.NewReplacer("omitted 0", "omitted 1", "pending 0", "pending 2").Replace(zero))
+	compare(strings.NewReplacer("omitted 0", "omitted 1", "pending 0", "pending 3").Replace(zero))
 	if err := agent.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	compare(strings.NewReplacer("omitted 0", "omitted 1", `created"} 0`, `created"} 2`).Replace(zero))
+	compare(strings.NewReplacer("omitted 0", "omitted 1", `created"} 0`, `created"} 3`).Replace(zero))
 	if problems, err := testutil.GatherAndLint(agent.registry); err != nil || len(problems) > 0 {
 		t.Errorf("problems %v, error %v", problems, err)
 	}

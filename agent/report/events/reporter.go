@@ -53,8 +53,10 @@ const (
 	// DefaultTTL is the API server's own default.
 	DefaultTTL = time.Hour
 	minTTL     = time.Minute
-	// maxEvents caps the Events that a reporter keeps alive.
+	// maxEvents caps the Events that a reporter keeps alive, and maxOfPod those of one pod: what
+	// one makes of findings leaves room for those of a hundred others.
 	maxEvents = 5000
+	maxOfPod  = 40
 )
 
 // Config is what a [Reporter] is made of.
@@ -86,8 +88,9 @@ type Reporter struct {
 	ttl    time.Duration
 	spread time.Duration
 	clock  func() time.Time
-	limit  int
-	logger *slog.Logger
+	// limit and ownerLimit cap the Events, of all and of one pod.
+	limit, ownerLimit int
+	logger            *slog.Logger
 	// bucket bounds how fast Events are sent.
 	bucket *rate.Limiter
 	// attempts counts what became of attempts to deliver an Event.
@@ -135,19 +138,21 @@ func New(config Config) (*Reporter, error) {
 		config.Clock = time.Now
 	}
 	r := &Reporter{
-		client:   client{rest: config.Client},
-		node:     config.Node,
-		mode:     config.Mode,
-		ttl:      config.TTL,
-		spread:   config.Spread,
-		clock:    config.Clock,
-		limit:    maxEvents,
-		logger:   config.Logger,
-		bucket:   newBucket(),
-		turn:     make(chan struct{}, 1),
-		progress: make(chan struct{}, 1),
-		states:   make(map[string]*state),
-		logged:   make(map[string]bool),
+		client: client{rest: config.Client},
+		node:   config.Node,
+		mode:   config.Mode,
+		ttl:    config.TTL,
+		spread: config.Spread,
+		clock:  config.Clock,
+		limit:  maxEvents,
+
+		ownerLimit: maxOfPod,
+		logger:     config.Logger,
+		bucket:     newBucket(),
+		turn:       make(chan struct{}, 1),
+		progress:   make(chan struct{}, 1),
+		states:     make(map[string]*state),
+		logged:     make(map[string]bool),
 	}
 	if err := r.register(config.Registerer); err != nil {
 		return nil, err
@@ -172,20 +177,27 @@ func (r *Reporter) Pending() int {
 }
 
 // Omitted returns how many findings of the latest report get no Event because there are
-// more than Events are kept of.
+// more than Events are kept of, of their pod or of all.
 func (r *Reporter) Omitted() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.omitted
 }
 
-// Err returns an error while findings have no Event that should have one: the latest problem
-// with delivery, naming the verb, the namespace and the remedy, and findings that are omitted.
+// Err returns the latest problem with delivery, naming the verb, the namespace and the remedy,
+// while there is one.
 func (r *Reporter) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.problem
+}
+
+// ErrOmitted returns an error while findings get no Event because there are too many.
+func (r *Reporter) ErrOmitted() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.omitted == 0 {
-		return r.problem
+		return nil
 	}
-	return errors.Join(r.problem, fmt.Errorf("%d findings get no event: the agent keeps at most %d", r.omitted, r.limit))
+	return fmt.Errorf("%d findings get no event: the agent keeps at most %d, and %d of one pod", r.omitted, r.limit, r.ownerLimit)
 }

@@ -102,11 +102,11 @@ func TestOmitted(t *testing.T) {
 	}
 	agent.see(many...)
 	agent.see(many...)
-	if agent.Omitted() != 2 || agent.Pending() != 2 {
-		t.Errorf("omitted %d and pending %d, want 2 and 2", agent.Omitted(), agent.Pending())
+	if agent.Omitted() != 2 || agent.Pending() != 3 {
+		t.Errorf("omitted %d and pending %d, want 2, and 2 and the notice", agent.Omitted(), agent.Pending())
 	}
-	if err := agent.Err(); err == nil || err.Error() != "2 findings get no event: the agent keeps at most 2" {
-		t.Errorf("the agent is ready: %v", err)
+	if err := agent.ErrOmitted(); err == nil || err.Error() != "2 findings get no event: the agent keeps at most 2, and 40 of one pod" {
+		t.Errorf("the error of omitted findings is %v", err)
 	}
 	if got := agent.logged(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "Too many findings") {
 		t.Errorf("log:\n%s", got)
@@ -120,13 +120,13 @@ func TestOmitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	agent.see(many[2:]...)
-	if agent.Omitted() != 0 || agent.Pending() != 2 {
-		t.Errorf("omitted %d and pending %d, want 0 and 2", agent.Omitted(), agent.Pending())
+	if agent.Omitted() != 0 || agent.Pending() != 3 {
+		t.Errorf("omitted %d and pending %d, want 0, and 2 and the notice's end", agent.Omitted(), agent.Pending())
 	}
-	if err := agent.Err(); err != nil {
-		t.Errorf("the agent is not ready: %v", err)
+	if err := agent.ErrOmitted(); err != nil {
+		t.Errorf("there is still an error: %v", err)
 	}
-	if got := len(api.lines()); got != 4 {
-		t.Errorf("%d events, want 2 and their ends", got)
+	if got := len(api.lines()); got != 5 {
+		t.Errorf("%d events, want 2, their ends and the notice", got)
 	}
 }

@@ -83,6 +83,10 @@ func (r *Reporter) fail(s *state, count int32, err error) Result {
 	}
 	logger := r.logger.With(slog.String(logkey.Event, s.name()), slog.String(logkey.Reason, s.event.reason), slog.Any(logkey.Error, err))
 	switch consequence := consequenceOf(err); {
+	case consequence == drop && s.open() && s.move():
+		// A pod that takes its time to end hides nothing by that.
+		logger.Info("The event goes to the node: its namespace is being deleted")
+		return Failed
 	case consequence == drop, isNamespaceMissing(err) && !s.open():
 		logger.Debug("No event: its namespace is deleted")
 		r.giveUp(s)

@@ -19,8 +19,10 @@ const restartInterval = time.Minute
 // state is how far the delivery of one Event is. The reporter's lock guards it.
 type state struct {
 	event event
-	// notice and warns never change, so that the queue reads them without the lock.
+	// notice, warns and owner never change, so that the queue reads them without the lock. The
+	// owner is the pod, or the container outside pods, that it is about.
 	notice, warns bool
+	owner         string
 	// end is the Event that says that this one has ended, once it has. That one has this one
 	// as its of.
 	end, of *state
@@ -47,13 +49,24 @@ type state struct {
 // newState returns an Event that was seen at a time of the wall clock, and is due.
 func newState(e event, generation int, stamp, due time.Time) *state {
 	return &state{
-		event: e, notice: e.finding == "", warns: e.eventType == corev1.EventTypeWarning,
+		event: e, notice: e.finding == "", warns: e.eventType == corev1.EventTypeWarning, owner: e.owner,
 		generation: generation, seen: stamp, first: stamp, dirty: true, due: due,
 	}
 }
 
 // open reports whether what the Event is about lasts, as far as is known.
 func (s *state) open() bool { return s.end == nil && s.of == nil }
+
+// class returns how urgent it is.
+func (s *state) class() class {
+	switch {
+	case s.count.Load() > 0:
+		return refresh
+	case s.warns:
+		return warning
+	}
+	return other
+}
 
 // pending reports whether the API server has yet to take the Event.
 func (s *state) pending() bool {

@@ -175,25 +175,6 @@ func TestRefreshFails(t *testing.T) {
 	})
 }
 
-func TestUrgentFirst(t *testing.T) {
-	t.Parallel()
-	states := make([]*state, 8)
-	var q urgentFirst
-	for i := range states {
-		states[i] = &state{notice: i == 5, warns: i%2 == 1}
-		states[i].count.Store(int32(min(i/6, 1)))
-		q.Push(states[i])
-	}
-	for i, want := range []int{5, 1, 3, 0, 2, 4, 6, 7} {
-		if q.Len() != len(states)-i {
-			t.Errorf("%d wait, want %d", q.Len(), len(states)-i)
-		}
-		if q.Pop() != states[want] {
-			t.Errorf("number %d is not %d", i, want)
-		}
-	}
-}
-
 // TestRetryAfter waits for as long as the API server asks, if that is longer, and not for ever.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()

@@ -119,7 +119,11 @@ func TestNoPlace(t *testing.T) {
 		results map[Result]int
 		log     string
 	}{
-		"the namespace is being deleted": {refuse: inApps(terminating), results: map[Result]int{Dropped: 1}},
+		"the namespace is being deleted": {
+			refuse: inApps(terminating), results: map[Result]int{Failed: 1, Created: 1},
+			events: []string{onNode},
+			log:    "level=INFO msg=\"The event goes to the node: its namespace is being deleted\"\n",
+		},
 		"there is no such namespace": {
 			refuse: inApps(missing), events: []string{onNode}, results: map[Result]int{Failed: 1, Created: 1},
 			log: "level=WARN msg=\"The event goes to the node: it can't be kept with its pod\"\n",
