@@ -3,8 +3,7 @@
 // Package policyfile reads a policy from a file, and again whenever the file changes.
 //
 // A version that can't be used leaves the one before it in force. There is none before the
-// first: then nothing is expected but what the built-in rule expects. So an error in the file
-// makes more findings, never fewer.
+// first: then nothing is expected but what the built-in rule expects.
 package policyfile
 
 import (

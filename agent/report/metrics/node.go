@@ -51,7 +51,7 @@ func newCollector() *Collector {
 	return &Collector{
 		limit: maxSeries,
 		begun: counter("nsaudit_findings_begun_total",
-			"Findings that have begun since the agent started, or were there then."),
+			"Findings that have begun; those that are there when the agent starts begin then."),
 		ended: counter("nsaudit_findings_ended_total",
 			"Findings that have ended since the agent started, or are expected by a rule of the policy now."),
 		findings: desc("nsaudit_findings",
