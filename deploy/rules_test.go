@@ -104,8 +104,12 @@ func TestDefaultPolicy(t *testing.T) {
 		"kube-system/kube-scheduler-a HostPortBound: kube-scheduler-ports",
 		"kube-system/other HostNetworkShared info",
 	}
-	if diff := cmp.Diff(want, ruled(parsePolicy(t, policyText(t)), pods)); diff != "" {
+	rules := parsePolicy(t, policyText(t))
+	if diff := cmp.Diff(want, ruled(rules, pods)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if problems := rules.Lint(time.Time{}); len(problems) > 0 {
+		t.Errorf("nsaudit policy check would say: %v", problems)
 	}
 }
 
@@ -143,6 +147,9 @@ func TestPolicyExamples(t *testing.T) {
 	defaults, _ := parsePolicy(t, text).Count(time.Time{})
 	if active, expired := rules.Count(time.Time{}); active != defaults+examples || expired != 0 || examples < 8 {
 		t.Errorf("%d rules and %d expired, want %d and %d examples", active, expired, defaults, examples)
+	}
+	if problems := rules.Lint(time.Time{}); len(problems) > 0 {
+		t.Errorf("nsaudit policy check would say: %v", problems)
 	}
 	both := []nsinspect.Kind{nsinspect.Net, nsinspect.PID}
 	exporter := pod{"monitoring", "prometheus-node-exporter-x", "node-exporter", map[string]string{"app.kubernetes.io/name": "prometheus-node-exporter"}, both, both, []uint16{9100, 4444}, nil}
