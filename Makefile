@@ -161,7 +161,7 @@ cluster-image: cluster build
 .PHONY: e2e
 e2e: cluster-image ## The DaemonSet in a real cluster: Events, metrics, and what may go wrong (root)
 	$(call say,tests of the agent in a cluster)
-	$(cluster_test) -timeout 20m $(ARGS) ./integration/e2e
+	$(cluster_test) -timeout 25m -parallel 8 $(ARGS) ./integration/e2e
 
 .PHONY: clean-cluster
 clean-cluster: ## Remove the cluster; what it was made of stays cached

@@ -44,7 +44,7 @@ func TestCost(t *testing.T) {
 	n.clean() // what a run that was killed has left
 	t.Cleanup(n.clean)
 	n.startPods()
-	kindtest.DeployAgent(t)
+	kindtest.DeployAgent(t, kindtest.DefaultAgent)
 	programs := []program{
 		n.agent(),
 		n.start("node_exporter", filepath.Join(exporters, "prometheus-node-exporter"),

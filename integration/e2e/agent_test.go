@@ -11,8 +11,11 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/nsaudit/nsaudit/integration/internal/eventually"
 	"github.com/nsaudit/nsaudit/integration/internal/kindtest"
+	"github.com/nsaudit/nsaudit/integration/internal/scrape"
 )
 
 // soon is long enough for a look at a container that has started, and nextScan for a full scan, on a machine that is busy
@@ -22,26 +25,87 @@ const (
 	nextScan = 2 * time.Minute
 )
 
-// TestAgent deploys the agent, of the image that is loaded into the nodes, and looks at
-// what it reports.
+// quietFor is how long a new deployment has to stay quiet: ten full scans, and more than the time over which an agent
+// spreads its first Events.
+const quietFor = 5 * time.Minute
+
+// TestQuiet deploys what users deploy, and pods that share what they declare. Nobody is warned, neither by the agents nor
+// about them.
+func TestQuiet(t *testing.T) {
+	c := kindtest.Open(t)
+	removeNsaudit(t)
+	kindtest.DeployAgent(t, kindtest.DefaultAgent)
+	started := time.Now()
+	ns := kindtest.Namespace(t)
+	kindtest.Apply(t, ns, pod(c, "network", "hostNetwork: true", "")+pod(c, "processes", "hostPID: true\n  hostIPC: true", "")+
+		portPod(c, "port", "", "{containerPort: 8080, hostPort: 9109}"))
+	kindtest.Ready(t, ns)
+	// They are found, and listed.
+	eventually.Equal(t, soon, "series", []string{
+		"network HostNetworkShared", "port HostPortBound", "processes HostIPCShared", "processes HostPIDShared",
+	}, func() []string { return series(t, c.Worker(), ns) })
+
+	t.Logf("waiting until %s after the agents' start", quietFor)
+	time.Sleep(time.Until(started.Add(quietFor)))
+	var from, warnings []string
+	for _, event := range nsauditEvents(t) {
+		line := describe(&event)
+		if event.ReportingController == controller {
+			from = append(from, line)
+		}
+		if event.Type == corev1.EventTypeWarning {
+			warnings = append(warnings, line)
+		}
+		t.Logf("about nsaudit: %s", line)
+	}
+	t.Logf("%s after the agents' start: %d Events from nsaudit, %d Warnings from it or about it",
+		time.Since(started).Round(time.Second), len(from), len(warnings))
+	for _, line := range append(from, warnings...) {
+		t.Errorf("not quiet: %s", line)
+	}
+	// An agent that does not work is quiet, too.
+	for _, node := range c.Nodes {
+		agent := agentOn(t, node).Status.ContainerStatuses[0]
+		scans := scrape.Parse(t, metrics(t, node)).FullScans()
+		t.Logf("%s: %d full scans, expected findings %v", node, scans, scrape.Parse(t, metrics(t, node)).Expected())
+		if !agent.Ready || agent.RestartCount > 0 || scans < 8 {
+			t.Errorf("%s: agent ready %t, restarted %d times, %d full scans", node, agent.Ready, agent.RestartCount, scans)
+		}
+	}
+}
+
+// TestAgent deploys the agent with Events for what pods declare, and looks at what it reports.
 func TestAgent(t *testing.T) {
 	c := kindtest.Open(t)
-	// The chapter's pods of the demo have the host port that these tests want.
-	kindtest.Do(t, "delete", "namespace", "nsaudit-demo", "--ignore-not-found", "--timeout=50s")
-	kindtest.DeployAgent(t)
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, kindtest.Cluster)
-	}{
+	removeNsaudit(t)
+	kindtest.DeployAgent(t, kindtest.AllEvents)
+	for _, test := range []clusterTest{
 		{"the chapter's pods", testChapter},
-		{"pods that share nothing", testIsolated},
-		{"processes that nobody declared", testIntruder},
 		{"a container beside Kubernetes", testBesideKubernetes},
 		{"static pods", testStatic},
-		{"ports of the host", testHostPorts},
 		{"how long an event takes", testLatency},
-		{"a pod that says that it is another", testDisguised},
-		{"an API server that refuses", testRefused},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, c) })
+	}
+	// These mostly wait: for scans, for the kubelet, for Events that come a minute after others.
+	t.Run("together", func(t *testing.T) {
+		for _, test := range []clusterTest{
+			{"pods that share nothing", testIsolated},
+			{"processes that nobody declared", testIntruder},
+			{"processes in what the policy expects", testCovered},
+			{"a finding that ends", testEnded},
+			{"ports of the host", testHostPorts},
+			{"a policy that changes", testPolicy},
+			{"a pod that says that it is another", testDisguised},
+			{"an API server that refuses", testRefused},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				t.Parallel()
+				test.run(t, c)
+			})
+		}
+	})
+	for _, test := range []clusterTest{
 		{"a pod that is deleted and made again", testRecreated},
 		{"the agent is killed", testAgentKilled},
 		{"containerd is restarted", testContainerdRestarted},
@@ -50,6 +114,11 @@ func TestAgent(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, c) })
 	}
+}
+
+type clusterTest struct {
+	name string
+	run  func(*testing.T, kindtest.Cluster)
 }
 
 func testChapter(t *testing.T, c kindtest.Cluster) {
@@ -107,28 +176,16 @@ func testIntruder(t *testing.T, c kindtest.Cluster) {
 	kindtest.Apply(t, ns, pod(c, "entered", "", "")+pod(c, "tool", "hostPID: true", "privileged: true"))
 	kindtest.Ready(t, ns)
 	// From within a privileged pod, and from the node into a pod that did nothing.
-	kindtest.Do(t, "exec", "-n", ns, "tool", "--", "/bin/sh", "-c", "nsenter -t 1 -n sleep 9999 >/dev/null 2>&1 &")
-	moveIn(t, c, ns, "entered")
+	kindtest.Do(t, "exec", "-n", ns, "tool", "--", "/bin/sh", "-c", "nsenter -t 1 -n nc -l -p 9108 >/dev/null 2>&1 &")
+	moveIn(t, c, place{c.Worker(), ns, "entered"})
 	eventually.Equal(t, nextScan, "events", []string{
 		"Normal HostPIDShared Pod/tool spec.containers{main}",
 		"Warning UndeclaredHostIPC Pod/entered spec.containers{main}",
 		"Warning UndeclaredHostNetwork Pod/entered spec.containers{main}",
 		"Warning UndeclaredHostNetwork Pod/tool spec.containers{main}",
 		"Warning UndeclaredHostPID Pod/entered spec.containers{main}",
+		"Warning UndeclaredHostPort Pod/tool spec.containers{main}",
 	}, func() []string { return events(t, ns) })
-}
-
-// moveIn makes a process of the node one of the pod's, by its cgroup. Its namespaces stay
-// the node's.
-func moveIn(t *testing.T, c kindtest.Cluster, ns, pod string) {
-	t.Helper()
-	id := kindtest.Do(t, "get", "pod", "-n", ns, pod, "-o", "jsonpath={.status.containerStatuses[0].containerID}")
-	id = strings.TrimPrefix(id, "containerd://")
-	c.In(t, c.Worker(), "/bin/sh", "-c", `
-pid=$(ctr -n k8s.io tasks ls | awk -v id="`+id+`" '$1 == id { print $2 }')
-sleep 9999 </dev/null >/dev/null 2>&1 &
-child=$!
-grep -l "^$pid$" $(find /sys/fs/cgroup -name cgroup.procs -path "*`+id+`*") | while read -r file; do echo $child >"$file"; done`)
 }
 
 func testBesideKubernetes(t *testing.T, c kindtest.Cluster) {
@@ -150,11 +207,16 @@ ctr images import /tmp/alpine.tar >/dev/null && ctr run -d --net-host docker.io/
 	})
 }
 
+// testStatic looks at the control plane, which the policy expects: it is counted, and has no Events.
 func testStatic(t *testing.T, c kindtest.Cluster) {
 	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
-		described := kindtest.Do(t, "describe", "pod", "-n", "kube-system", name+"-"+c.ControlPlane())
-		if !strings.Contains(described, "HostNetworkShared") {
-			t.Errorf("kubectl describe pod %s shows no event:\n%s", name, described)
+		if got := eventsOn(t, "kube-system", name+"-"+c.ControlPlane()); len(got) > 0 {
+			t.Errorf("events of %s: %q", name, got)
 		}
 	}
+	// Of each pod the network, of etcd both ports that it lists and that it does not.
+	eventually.Equal(t, 0, "expected findings", map[string]float64{
+		"nsaudit": 2, "control-plane": 4, "kube-apiserver-ports": 1, "kube-controller-manager-ports": 1, "kube-scheduler-ports": 1,
+		"etcd-ports": 2, "kube-proxy": 1, "kube-proxy-ports": 1,
+	}, func() map[string]float64 { return scrape.Parse(t, metrics(t, c.ControlPlane())).Expected() })
 }

@@ -77,11 +77,11 @@ func create(t *testing.T, namespace string, object any) {
 	kindtest.Do(t, "create", "-n", namespace, "-f", file)
 }
 
-// A copy of the agent on the worker, and what the API server's certificate is checked with
-// there.
+// A copy of the agent on the worker and its policy, and what the API server's certificate is checked with there.
 const (
-	copyOnNode = "/root/e2e-nsaudit"
-	caOnNode   = "/etc/kubernetes/pki/ca.crt"
+	copyOnNode   = "/root/e2e-nsaudit"
+	policyOnNode = "/root/e2e-policy.yaml"
+	caOnNode     = "/etc/kubernetes/pki/ca.crt"
 )
 
 // testRefused runs an agent of its own on the worker, which has findings to report to an API
@@ -91,7 +91,8 @@ func testRefused(t *testing.T, c kindtest.Cluster) {
 	kindtest.Apply(t, ns, pod(c, "found", "hostIPC: true", ""))
 	kindtest.Ready(t, ns)
 	c.Run(t, "cp", "../../bin/nsaudit", c.Worker()+":"+copyOnNode)
-	t.Cleanup(func() { c.In(t, c.Worker(), "rm", "-f", copyOnNode) })
+	c.Run(t, "cp", policyFile, c.Worker()+":"+policyOnNode)
+	t.Cleanup(func() { c.In(t, c.Worker(), "rm", "-f", copyOnNode, policyOnNode) })
 	server := strings.TrimSpace(c.In(t, c.Worker(), "sed", "-n", "s/^ *server: //p", "/etc/kubernetes/kubelet.conf"))
 
 	good := token(t, "nsaudit", "nsaudit")
@@ -154,6 +155,6 @@ users: [{name: e2e, user: {token: "$2"}}]
 contexts: [{name: e2e, context: {cluster: e2e, user: e2e}}]
 current-context: e2e
 EOF
-` + copyOnNode + ` agent --once --listen-address= --kubeconfig "$file" --node-name "$3"`
+` + copyOnNode + ` agent --once --events=all --policy ` + policyOnNode + ` --listen-address= --kubeconfig "$file" --node-name "$3"`
 	return c.Try(t, "exec", c.Worker(), "/bin/sh", "-c", script, "sh", server, token, c.Worker())
 }

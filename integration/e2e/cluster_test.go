@@ -44,8 +44,17 @@ spec:
 // regards.
 func events(t *testing.T, namespace string) []string {
 	t.Helper()
+	return eventsOn(t, namespace, "")
+}
+
+// eventsOn returns those that regard a pod; all of the namespace if it is empty.
+func eventsOn(t *testing.T, namespace, pod string) []string {
+	t.Helper()
 	var lines []string
 	for _, event := range eventList(t, namespace) {
+		if pod != "" && event.Regarding.Name != pod {
+			continue
+		}
 		regarding := event.Regarding
 		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s %s %s/%s %s", event.Type, event.Reason, regarding.Kind, regarding.Name, regarding.FieldPath)))
 	}
@@ -57,7 +66,7 @@ func eventList(t *testing.T, namespace string) []eventsv1.Event {
 	t.Helper()
 	var list eventsv1.EventList
 	decode(t, kindtest.Do(t, "get", "events.v1.events.k8s.io", "-n", namespace, "-o", "json"), &list)
-	return slices.DeleteFunc(list.Items, func(event eventsv1.Event) bool { return event.ReportingController != "nsaudit.io/agent" })
+	return slices.DeleteFunc(list.Items, func(event eventsv1.Event) bool { return event.ReportingController != controller })
 }
 
 func decode(t *testing.T, text string, into any) {

@@ -38,7 +38,7 @@ func testHostPorts(t *testing.T, c kindtest.Cluster) {
 		portPod(c, "behind-a-service", "", "{containerPort: 8080}")+nodePort)
 	kindtest.Ready(t, ns)
 	want := []string{
-		"listener 8080/TCP socket UndeclaredHostPort nobody",
+		"listener 8080/TCP socket HostPortUnlisted pod",
 		"loopback 127.0.0.1:9103/TCP DNAT HostPortBound pod",
 		"sctp 9102/SCTP DNAT HostPortBound pod",
 		"sidecar 9106/TCP none HostPortNotInEffect pod",
@@ -57,10 +57,10 @@ func testHostPorts(t *testing.T, c kindtest.Cluster) {
 		"Normal HostPortBound Pod/sctp spec.containers{main}",
 		"Normal HostPortBound Pod/thief spec.containers{main}",
 		"Normal HostPortBound Pod/udp spec.containers{main}",
+		"Normal HostPortUnlisted Pod/listener spec.containers{main}",
 		"Warning HostPortNotInEffect Pod/ipv6 spec.containers{main}",
 		"Warning HostPortNotInEffect Pod/sidecar spec.containers{sidecar}",
 		"Warning HostPortShadowsListener Pod/thief spec.containers{main}",
-		"Warning UndeclaredHostPort Pod/listener spec.containers{main}",
 	}, func() []string { return events(t, ns) })
 	for _, note := range []string{"(kubelet) also listens there and receives none.", "8080/TCP of pid "} {
 		if !slices.ContainsFunc(notes(t, ns), func(text string) bool { return strings.Contains(text, note) }) {

@@ -126,7 +126,7 @@ func followEvents(t *testing.T, namespace string, m *moments) {
 				continue
 			}
 			switch {
-			case event.ReportingController == "nsaudit.io/agent":
+			case event.ReportingController == controller:
 				m.note(m.nsaudit, event.Regarding.Name, time.Now())
 			case event.ReportingController == "kubelet" && event.Reason == "Started":
 				m.note(m.kubelet, event.Regarding.Name, time.Now())

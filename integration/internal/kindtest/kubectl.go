@@ -53,7 +53,7 @@ func Do(t testing.TB, args ...string) string {
 // service account, which takes long on a busy machine, or right after the API server was away.
 func Namespace(t testing.TB) string {
 	t.Helper()
-	name := fmt.Sprintf("e2e-%x", time.Now().UnixMilli())
+	name := fmt.Sprintf("e2e-%x", time.Now().UnixNano())
 	Do(t, "create", "namespace", name)
 	t.Cleanup(func() { Do(t, "delete", "namespace", name, "--wait=false") })
 	Do(t, "wait", "-n", name, "--for=create", "serviceaccount/default", "--timeout=50s")
@@ -83,11 +83,18 @@ func Ready(t testing.TB, namespace string) {
 	t.Fatalf("the pods of %s after %s: %s\n%s", namespace, PodStart, complaints, Do(t, "get", "pods", "-n", namespace, "-o", "wide"))
 }
 
-// DeployAgent deploys the agent of the image that is loaded into the nodes, also if that has changed. The working
-// directory is that of a package right below integration.
-func DeployAgent(t testing.TB) {
+// The kustomizations of the agent, seen from a package right below integration. Both take the image that is loaded into the
+// nodes. DefaultAgent is what users deploy, and AllEvents has Events also for what pods declare.
+const (
+	DefaultAgent = "../../deploy/kustomize/overlays/kind"
+	AllEvents    = "../demo"
+)
+
+// DeployAgent deploys the agent anew, also if only its image has changed.
+func DeployAgent(t testing.TB, kustomization string) {
 	t.Helper()
-	Do(t, "delete", "daemonset", "-n", "nsaudit", "nsaudit", "--ignore-not-found", "--timeout=50s")
-	Do(t, "apply", "-k", "../../deploy/kustomize/overlays/kind")
+	// In the foreground: as long as an old agent has the port of its node, a new one can't be scheduled there.
+	Do(t, "delete", "daemonset", "-n", "nsaudit", "nsaudit", "--ignore-not-found", "--cascade=foreground", "--timeout=50s")
+	Do(t, "apply", "-k", kustomization)
 	Do(t, "rollout", "status", "-n", "nsaudit", "daemonset/nsaudit", "--timeout=50s")
 }

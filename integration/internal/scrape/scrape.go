@@ -56,6 +56,26 @@ func (p Page) Ports() []Port {
 	return ports
 }
 
+// Expected returns how many findings each rule of the policy expects that expects any.
+func (p Page) Expected() map[string]float64 {
+	expected := make(map[string]float64)
+	for _, series := range p["nsaudit_expected_findings"].GetMetric() {
+		if count := series.GetGauge().GetValue(); count > 0 {
+			expected[labelsOf(series)["rule"]] = count
+		}
+	}
+	return expected
+}
+
+// Value returns the value of a gauge that has one series; false if there is none.
+func (p Page) Value(name string) (float64, bool) {
+	series := p[name].GetMetric()
+	if len(series) != 1 {
+		return 0, false
+	}
+	return series[0].GetGauge().GetValue(), true
+}
+
 // FullScans returns how many full scans have ended.
 func (p Page) FullScans() uint64 {
 	for _, series := range p["nsaudit_scan_duration_seconds"].GetMetric() {
