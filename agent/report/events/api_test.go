@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -84,6 +85,13 @@ func (a *apiServer) expire() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	clear(a.events)
+}
+
+// all returns the Events.
+func (a *apiServer) all() map[string]eventsv1.Event {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return maps.Clone(a.events)
 }
 
 // lines puts the Events into lines: namespace, what they are about, reason and count.

@@ -30,7 +30,7 @@ func (e *event) ended(finding *audit.Finding, lasts bool) event {
 	end.annotations = annotationsOf(finding)
 	// An Event's note can't be changed: another reason to end is another Event.
 	switch ruling := finding.Ruling; {
-	case ruling != nil:
+	case lasts && ruling != nil:
 		end.suffix += "." + shortHash(ruling.Rule)
 		end.verdict = ": " + e.reason + " is covered by rule " + part(ruling.Rule) + " of the policy now: it" + e.verdict
 	case lasts:
@@ -58,16 +58,16 @@ func shortHash(text string) string {
 	return hex.EncodeToString(hash[:4])
 }
 
-// endGone ends the Events of findings that the result says have ended, or that get none now: a
-// rule of the policy covers them, or none does any more that gave them their severity. What is
-// just missing could not be seen, and lasts.
+// endGone ends the Events of findings that the result says have ended, or that get none of the
+// type now: a rule of the policy covers them, or none does any more that gave them their severity.
+// What is just missing could not be seen, and lasts.
 func (r *Reporter) endGone(result *audit.Result, now time.Time) {
 	gone, lasting := make(map[string]*audit.Finding), make(map[string]bool)
 	for _, finding := range result.Ended {
 		gone[finding.ID] = finding
 	}
 	for i := range result.Findings {
-		if finding := &result.Findings[i]; isAnnounced(finding) && r.typeOf(finding) == "" {
+		if finding := &result.Findings[i]; isAnnounced(finding) {
 			gone[finding.ID], lasting[finding.ID] = finding, true
 		}
 	}

@@ -185,7 +185,7 @@ func TestEndedAgain(t *testing.T) {
 		api.setRefuse(nil)
 		time.Sleep(5 * time.Minute)
 		api.want(t, podEvent+"1", podEnded+"1", "default Node/node-1 PolicyInvalid ×1", "default Node/node-1 PolicyInvalidEnded ×1")
-		for _, event := range api.events {
+		for _, event := range api.all() {
 			if got := event.EventTime.Time; strings.HasSuffix(event.Reason, endedReason) && !got.Equal(ended.Truncate(time.Microsecond)) {
 				t.Errorf("%s at %v, want %v", event.Reason, got, ended)
 			}
@@ -242,7 +242,7 @@ func TestUnseen(t *testing.T) {
 		}
 		time.Sleep(10 * time.Minute)
 		api.want(t, podEvent+"2")
-		for _, event := range api.events {
+		for _, event := range api.all() {
 			if got := event.Series.LastObservedTime.Time; !got.Equal(seen) {
 				t.Errorf("last observed %v, want %v", got, seen)
 			}
@@ -296,7 +296,7 @@ func TestExpectedNow(t *testing.T) {
 					time.Sleep(5 * time.Minute)
 				}
 				api.want(t, podEvent+"1", podEnded+"1")
-				for _, event := range api.events {
+				for _, event := range api.all() {
 					if strings.HasSuffix(event.Reason, "Ended") && !strings.Contains(event.Note, "UndeclaredHostNetwork is covered by rule web of the policy now: it shares") {
 						t.Errorf("the note is %s", event.Note)
 					}
@@ -315,6 +315,26 @@ func TestExpectedNow(t *testing.T) {
 	}
 }
 
+// TestLoweredInModeAll has a rule that lowers a finding's severity where what does not warn has
+// an Event too: the Warning has ended, and the finding goes on as another Event.
+func TestLoweredInModeAll(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, api *apiServer, agent *agent) {
+		t.Helper()
+		agent.mode = All
+		agent.see(hostNet("a"))
+		time.Sleep(5 * time.Minute)
+		for range 60 {
+			agent.Publish(agent.tracker.Next(ruled(audit.Ruling{Rule: "web"}, audit.Low, hostNet("a"))))
+			time.Sleep(time.Minute)
+		}
+		api.want(t, podEvent+"1", podEvent+"1", podEnded+"1")
+		agent.see()
+		time.Sleep(5 * time.Minute)
+		api.want(t, podEvent+"1", podEvent+"1", podEnded+"1", podEnded+"1")
+	})
+}
+
 // TestSeverityInEvent has a rule that makes a finding worse: its Event says so when it is
 // refreshed.
 func TestSeverityInEvent(t *testing.T) {
@@ -326,7 +346,7 @@ func TestSeverityInEvent(t *testing.T) {
 		agent.Publish(agent.tracker.Next(ruled(audit.Ruling{Rule: "web"}, audit.Critical, hostNet("a"))))
 		time.Sleep(DefaultTTL / 2)
 		api.want(t, podEvent+"2")
-		for _, event := range api.events {
+		for _, event := range api.all() {
 			if got := event.Annotations[severityAnnotation]; got != "critical" {
 				t.Errorf("the severity is %q", got)
 			}
@@ -373,7 +393,7 @@ func TestOneEventForAFinding(t *testing.T) {
 		// The first one is of the type Normal, and has not ended: it has become a Warning.
 		api.want(t, podEvent+"1", podEvent+"1", podEnded+"1")
 		types := make(map[string]int)
-		for _, event := range api.events {
+		for _, event := range api.all() {
 			types[event.Type]++
 		}
 		if diff := cmp.Diff(map[string]int{"Normal": 2, "Warning": 1}, types); diff != "" {
@@ -457,7 +477,7 @@ func TestEndedGolden(t *testing.T) {
 		for i := range result.Findings {
 			finding := &result.Findings[i]
 			e := newEvent(finding, "Warning", nodeName)
-			end := e.ended(finding, false)
+			end := e.ended(finding, finding.Ruling != nil)
 			s := newState(end, 1, firstSeen, firstSeen)
 			all = append(all, end.object(s.place(), nodeName, firstSeen))
 		}

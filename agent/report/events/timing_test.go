@@ -49,7 +49,7 @@ func TestRefresh(t *testing.T) {
 		if verbs := api.verbs(); verbs["create"] != 1 || verbs["patch"] < 48 {
 			t.Errorf("requests in a day: %v", verbs)
 		}
-		for _, event := range api.events {
+		for _, event := range api.all() {
 			if age := time.Since(event.Series.LastObservedTime.Time); age > DefaultTTL/2 {
 				t.Errorf("last observed %v ago", age)
 			}
