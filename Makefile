@@ -162,6 +162,8 @@ cluster-image: cluster build
 e2e: cluster-image ## The DaemonSet in a real cluster: Events, metrics, and what may go wrong (root)
 	$(call say,tests of the agent in a cluster)
 	$(cluster_test) -timeout 25m -parallel 8 $(ARGS) ./integration/e2e
+	$(call say,tests of its Events behind faults)
+	$(cluster_test) -parallel 16 -timeout 10m $(ARGS) ./integration/events
 
 .PHONY: clean-cluster
 clean-cluster: ## Remove the cluster; what it was made of stays cached
