@@ -16,7 +16,7 @@ import (
 	"github.com/nsaudit/nsaudit/integration/internal/kindtest"
 )
 
-// seedEnv repeats a run.
+// seedEnv gives the random numbers of an earlier run. Requests may come in another order all the same.
 const seedEnv = "NSAUDIT_FAULTS_SEED"
 
 func TestFaults(t *testing.T) {
@@ -24,7 +24,7 @@ func TestFaults(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%s: %v", seedEnv, err)
 	}
-	t.Logf("to repeat the faults: %s=%d", seedEnv, seed)
+	t.Logf("for the same random numbers: %s=%d", seedEnv, seed)
 	grant(t)
 	total := tally{Faults: make(map[fault]int)}
 	t.Run("all", func(t *testing.T) {
