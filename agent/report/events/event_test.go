@@ -250,8 +250,20 @@ func TestKey(t *testing.T) {
 	}
 }
 
-// checkObject checks what the API server checks, and what people rely on.
+// checkObject checks what the API server checks, and what people rely on, of an Event about a
+// finding.
 func checkObject(t *testing.T, event *eventsv1.Event) {
+	t.Helper()
+	checkShown(t, event)
+	for _, word := range []string{"the host's network namespace", "nobody declared"} {
+		if !strings.Contains(event.Note, word) {
+			t.Errorf("the note lacks %q: %s", word, event.Note)
+		}
+	}
+}
+
+// checkShown checks that an Event can be sent and shown.
+func checkShown(t *testing.T, event *eventsv1.Event) {
 	t.Helper()
 	if err := validate(event); err != nil {
 		t.Errorf("the API server would refuse it: %v", err)
@@ -261,11 +273,6 @@ func checkObject(t *testing.T, event *eventsv1.Event) {
 	} {
 		if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			t.Errorf("%s is not fit to be shown: %q", what, text)
-		}
-	}
-	for _, word := range []string{"the host's network namespace", "nobody declared"} {
-		if !strings.Contains(event.Note, word) {
-			t.Errorf("the note lacks %q: %s", word, event.Note)
 		}
 	}
 }
@@ -283,6 +290,31 @@ func FuzzEvent(f *testing.F) {
 		s := newState(e, 1, firstSeen, firstSeen)
 		checkObject(t, e.object(s.place(), nodeName, firstSeen))
 		checkObject(t, e.object(e.node, nodeName, firstSeen))
+	})
+}
+
+// FuzzNotice has what others chose in the Events that are not about a finding as it is now.
+func FuzzNotice(f *testing.F) {
+	f.Add("web", "main", "kube-proxy", "/etc/nsaudit/policy.yaml: line 3: unknown key \"x\"")
+	f.Add("../x", "a\x00b", "\xff", "a\nb\t\x1b[31m")
+	f.Add(strings.Repeat("a.", 126)+"a", strings.Repeat("é", 400), strings.Repeat("r", 400), strings.Repeat("é", 4000))
+	f.Fuzz(func(t *testing.T, pod, container, rule, note string) {
+		c := inPod(pod, "a", nil, inHostNet(11, "sh"))
+		c.Name = container
+		covered := expected(c)
+		covered.Findings[0].Ruling.Rule = rule
+		for _, result := range []*audit.Result{nodeOf(c), covered} {
+			finding := &result.Findings[0]
+			e := newEvent(finding, corev1.EventTypeWarning, nodeName)
+			end := e.ended(finding, finding.Ruling != nil)
+			s := newState(end, 1, firstSeen, firstSeen)
+			checkShown(t, end.object(s.place(), nodeName, firstSeen))
+			checkShown(t, end.object(end.node, nodeName, firstSeen))
+		}
+		notice := newNotice("PolicyInvalid", note, nodeName)
+		over := notice.over()
+		checkShown(t, notice.object(notice.node, nodeName, firstSeen))
+		checkShown(t, over.object(over.node, nodeName, firstSeen))
 	})
 }
 
