@@ -39,25 +39,11 @@ const maxMountBytes = 1 << 20
 // that has called chroot(2) sees fewer than others. The error is [ErrTooLarge] where there are
 // more than a megabyte of lines.
 func (p *Process) Mounts() ([]Mount, error) {
-	mounts, err := readMounts(p.fd, "mountinfo")
+	mounts, err := procfd.ParseFile(p.fd, "mountinfo", maxMountBytes, parseMounts)
 	if errors.Is(err, unix.EINVAL) {
 		err = unix.ESRCH // The answer of a zombie (fs/proc_namespace.c, mounts_open_common).
 	}
 	return mounts, procfd.Classify(fmt.Sprintf("read the mounts of process %d", p.pid), err)
-}
-
-func readMounts(at int, name string) ([]Mount, error) {
-	file, err := procfd.OpenFile(at, name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }() // It was only read from.
-	text := &io.LimitedReader{R: file, N: maxMountBytes}
-	mounts, err := parseMounts(text)
-	if text.N == 0 {
-		return nil, fmt.Errorf("%s: %w of %d bytes", name, ErrTooLarge, maxMountBytes)
-	}
-	return mounts, err
 }
 
 // parseMounts decodes lines of mountinfo.

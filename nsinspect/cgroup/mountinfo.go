@@ -10,7 +10,6 @@ import (
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
-	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 )
 
@@ -24,17 +23,9 @@ type mountList []*mountinfo.Info
 // readMounts reads a file in the form of /proc/PID/mountinfo (proc_pid_mountinfo(5)). The
 // roots of mounts of cgroups are in it as the reader's cgroup namespace shows them.
 func readMounts(at int, name string) (mountList, error) {
-	file, err := procfd.OpenFile(at, name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }() // It was only read from.
-	text := &io.LimitedReader{R: file, N: maxMountBytes}
-	mounts, err := mountinfo.GetMountsFromReader(text, mountinfo.FSTypeFilter("cgroup2"))
-	if text.N == 0 {
-		err = fmt.Errorf("%s: %w of %d bytes", name, nsinspect.ErrTooLarge, maxMountBytes)
-	}
-	return mounts, err
+	return procfd.ParseFile(at, name, maxMountBytes, func(text io.Reader) (mountList, error) {
+		return mountinfo.GetMountsFromReader(text, mountinfo.FSTypeFilter("cgroup2"))
+	})
 }
 
 // root returns the root of a mount within its file system.

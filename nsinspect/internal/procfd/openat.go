@@ -5,6 +5,7 @@ package procfd
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -63,6 +64,22 @@ func ReadAll(at int, name string, buf []byte, limit int) ([]byte, error) {
 		}
 		buf = append(buf, make([]byte, min(len(buf), limit-size))...)
 	}
+}
+
+// ParseFile parses a file of less than limit bytes. Of a larger one the error is [ErrTooLarge].
+func ParseFile[T any](at int, name string, limit int64, parse func(io.Reader) (T, error)) (T, error) {
+	file, err := OpenFile(at, name)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	defer func() { _ = file.Close() }() // It was only read from.
+	text := &io.LimitedReader{R: file, N: limit}
+	parsed, err := parse(text)
+	if text.N == 0 {
+		err = fmt.Errorf("%s: %w of %d bytes", name, ErrTooLarge, limit)
+	}
+	return parsed, err
 }
 
 // MountID returns the id of the mount that an open file is on, as mountinfo shows it, since
