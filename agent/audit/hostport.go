@@ -3,7 +3,6 @@
 package audit
 
 import (
-	"slices"
 	"time"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
@@ -65,7 +64,7 @@ func (h *hostPortCheck) Saw(snap *snapshot.Snapshot, container *snapshot.Contain
 
 // isYoung reports whether a container in the host's network may not listen yet.
 func isYoung(container *snapshot.Container) bool {
-	return container.Age < grace && slices.Contains(container.Declared.Host, nsinspect.Net)
+	return container.Age < grace && container.Declared.Asks(nsinspect.Net)
 }
 
 // podsOf groups the containers of each pod; one without a pod is a group of its own.

@@ -108,7 +108,7 @@ func (j *portJudge) socket(container *snapshot.Container, socket *snapshot.Socke
 		evidence.HostAddress = address
 	}
 	verdict, by := Undeclared, undeclaredPortBy(container)
-	if by == inventory.ByNobody && slices.Contains(container.Declared.Host, nsinspect.Net) {
+	if by == inventory.ByNobody && container.Declared.Asks(nsinspect.Net) {
 		verdict, by = Unlisted, container.Declared.By
 	}
 	for _, d := range ports {
@@ -149,7 +149,7 @@ func (j *portJudge) forward(to *snapshot.Container, forward *snapshot.Forward, p
 func (j *portJudge) absent(d *declared) {
 	container := d.container
 	var why *snapshot.Gap
-	if slices.Contains(container.Declared.Host, nsinspect.Net) {
+	if container.Declared.Asks(nsinspect.Net) {
 		if isYoung(container) || container.Sandbox {
 			return // It may not listen yet, or the container that was to listen is not there.
 		}

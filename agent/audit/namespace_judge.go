@@ -53,7 +53,7 @@ type namespaceVerdict struct {
 
 // judge judges one container; false if there is nothing to report.
 func (n *namespaceCheck) judge(container *snapshot.Container, host nsinspect.ID) (namespaceVerdict, bool) {
-	declared := slices.Contains(container.Declared.Host, n.kind)
+	declared := container.Declared.Asks(n.kind)
 	evidence := n.evidence(container, host)
 	switch shared := len(evidence.Processes) > 0; {
 	case shared && declared:

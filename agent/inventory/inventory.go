@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/runtimes"
@@ -181,6 +182,9 @@ type Declaration struct {
 	// Detail is why the declaration is unknown.
 	Detail string `json:"reason,omitempty"`
 }
+
+// Asks reports whether the host's namespace of a kind was asked for.
+func (d *Declaration) Asks(kind nsinspect.Kind) bool { return slices.Contains(d.Host, kind) }
 
 // NoDeclaration is a declaration that could not be read, for this cause.
 func NoDeclaration(cause string) Declaration {

@@ -139,7 +139,7 @@ func (n *node) sharesKind(record *snapshot.Process, kind nsinspect.Kind) bool {
 func (n *node) undeclared(container *snapshot.Container, record *snapshot.Process) []nsinspect.Kind {
 	var kinds []nsinspect.Kind
 	for _, kind := range n.kinds {
-		if n.sharesKind(record, kind) && !slices.Contains(container.Declared.Host, kind) {
+		if n.sharesKind(record, kind) && !container.Declared.Asks(kind) {
 			kinds = append(kinds, kind)
 		}
 	}

@@ -50,7 +50,7 @@ func joinSandbox(c *inventory.Container, sandboxes map[string]sandbox) {
 	own := c.Declared
 	c.Pod, c.Declared = box.pod, box.declared
 	c.Declared.Ports = hostPorts(own.Ports)
-	if slices.Contains(box.declared.Host, nsinspect.Net) {
+	if box.declared.Asks(nsinspect.Net) {
 		c.Declared.Ports = hostNetworkPorts(own.Ports)
 	}
 	c.Declared.PortsDetail = own.PortsDetail
