@@ -69,14 +69,22 @@ func (c *Collector) collectExpected(ch chan<- prometheus.Metric, rules []audit.R
 	send(ch, c.expectedOmitted, float64(omitted))
 }
 
-func (c *Collector) collectInfo(ch chan<- prometheus.Metric, findings []*audit.Finding) {
+// documentsOf returns findings as the documents have them.
+func documentsOf(findings []*audit.Finding) []v1alpha1.Finding {
+	documents := make([]v1alpha1.Finding, len(findings))
+	for i, finding := range findings {
+		documents[i] = convert.Finding(finding, report.Clean)
+	}
+	return documents
+}
+
+func (c *Collector) collectInfo(ch chan<- prometheus.Metric, findings []v1alpha1.Finding) {
 	shown := make(map[findingLabels]bool)
-	for _, found := range findings {
+	for i := range findings {
 		if len(shown) == c.limit {
 			break
 		}
-		finding := convert.Finding(found, report.Clean)
-		labels := labelsOf(&finding)
+		labels := labelsOf(&findings[i])
 		if !shown[labels] {
 			shown[labels] = true
 			send(ch, c.info, 1, labels[:]...)
@@ -86,12 +94,12 @@ func (c *Collector) collectInfo(ch chan<- prometheus.Metric, findings []*audit.F
 }
 
 // collectPorts shows the ports of the findings, which name some of each, and counts the rest.
-func (c *Collector) collectPorts(ch chan<- prometheus.Metric, findings []*audit.Finding) {
+func (c *Collector) collectPorts(ch chan<- prometheus.Metric, findings []v1alpha1.Finding) {
 	shown, all := make(map[portLabels]bool), 0
-	for _, found := range findings {
-		finding := convert.Finding(found, report.Clean)
+	for i := range findings {
+		finding := &findings[i]
 		all += len(finding.Evidence.Ports) + finding.Evidence.MorePorts
-		c.collectPortsOf(ch, &finding, shown)
+		c.collectPortsOf(ch, finding, shown)
 	}
 	send(ch, c.portsOmitted, float64(all-len(shown)))
 }

@@ -134,10 +134,11 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		findings := unexpected(result)
 		c.collectFindings(ch, findings)
 		c.collectExpected(ch, result.Rules)
-		c.collectInfo(ch, findings)
+		documents := documentsOf(findings)
+		c.collectInfo(ch, documents)
 		if ports := result.Snapshot.Ports; ports != nil {
 			c.collectCoverage(ch, ports)
-			c.collectPorts(ch, findings)
+			c.collectPorts(ch, documents)
 		}
 	}
 	c.collectUnknown(ch, result)
