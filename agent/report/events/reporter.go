@@ -138,14 +138,13 @@ func New(config Config) (*Reporter, error) {
 		config.Clock = time.Now
 	}
 	r := &Reporter{
-		client: client{rest: config.Client},
-		node:   config.Node,
-		mode:   config.Mode,
-		ttl:    config.TTL,
-		spread: config.Spread,
-		clock:  config.Clock,
-		limit:  maxEvents,
-
+		client:     client{rest: config.Client},
+		node:       config.Node,
+		mode:       config.Mode,
+		ttl:        config.TTL,
+		spread:     config.Spread,
+		clock:      config.Clock,
+		limit:      maxEvents,
 		ownerLimit: maxOfPod,
 		logger:     config.Logger,
 		bucket:     newBucket(),
