@@ -5,11 +5,14 @@
 package runtimetest
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/containerd/containerd/api/types/runc/options"
@@ -79,12 +82,16 @@ func (c *Containerd) alpine(t testing.TB, namespace string) client.Image {
 	return image
 }
 
-// running describes a container that was started, as soon as runc has made way for its program.
+// running describes a container that was started, as soon as runc has made way for its program,
+// which may have ended since.
 func (c *Containerd) running(t testing.TB, namespace, id string) Container {
 	t.Helper()
 	container := Container{Namespace: namespace, ID: id, PID: c.initPID(t, namespace, id)}
 	eventually.True(t, fmt.Sprintf("%s/%s runs its program", namespace, id), func() bool {
 		comm, err := os.ReadFile(procPath(container.PID, "comm"))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			return true
+		}
 		return err == nil && !strings.HasPrefix(string(comm), "runc")
 	})
 	return container

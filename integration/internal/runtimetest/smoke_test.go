@@ -34,6 +34,7 @@ func TestSmoke(t *testing.T) {
 		t.Run("pods", smoke{c}.testPods)
 		t.Run("escapees", smoke{c}.testEscapees)
 		t.Run("image labels", smoke{c}.testImageLabels)
+		t.Run("ended container", smoke{c}.testEnded)
 		t.Run("hung shim", smoke{c}.testHungShim)
 		t.Run("restart", smoke{c}.testRestart)
 		// The end has to cope with a test that went away half-way, as this one does.
@@ -49,6 +50,18 @@ func TestSmoke(t *testing.T) {
 
 // smoke is the containerd that the parts of TestSmoke share.
 type smoke struct{ *Containerd }
+
+// testEnded has a program that ends at once, so that there may be no process to look at any more.
+func (c smoke) testEnded(t *testing.T) {
+	ended := c.RunContainer(t, "ended", "ended", oci.WithProcessArgs("/bin/threads")) // It wants an argument.
+	eventually.True(t, "the program has ended", func() bool {
+		_, err := os.Stat(procPath(ended.PID))
+		return os.IsNotExist(err)
+	})
+	if again := c.running(t, ended.Namespace, ended.ID); again != ended {
+		t.Errorf("container %+v, then %+v", ended, again)
+	}
+}
 
 // TestSweepStale cleans up after a test that was killed, which has no chance to do so itself.
 func TestSweepStale(t *testing.T) {
