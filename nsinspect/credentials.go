@@ -42,6 +42,16 @@ type Credentials struct {
 	Known Fields `json:"known"`
 }
 
+// OverflowID stands for an id that is not mapped in the reader's user namespace, unless the
+// machine's administrator has chosen another one (/proc/sys/kernel/overflowuid).
+const OverflowID = 65534
+
+// Holds returns the capabilities that the thread has or may get: those in any of its sets. To
+// leave one out of the bounding set does not take it away from a thread that holds it.
+func (c *Credentials) Holds() Capabilities {
+	return c.Inheritable | c.Permitted | c.Effective | c.Bounding | c.Ambient
+}
+
 // IDs are the four user or group ids of a thread.
 type IDs struct {
 	Real       uint32 `json:"real"`

@@ -18,15 +18,18 @@ import (
 // Mount is a mount that a process sees: a line of /proc/PID/mountinfo (proc_pid_mountinfo(5)).
 type Mount struct {
 	// Major and Minor are the device's.
-	Major, Minor int
+	Major int `json:"major"`
+	Minor int `json:"minor"`
 	// Root is what of the file system is mounted, and Point where. Both are chosen by whoever
 	// mounts: escape them before they are shown.
-	Root, Point string
+	Root  string `json:"root"`
+	Point string `json:"point"`
 	// FSType is the type of the file system.
-	FSType string
+	FSType string `json:"fsType"`
 	// ReadOnly says that nothing can be written by way of this mount, whatever the file system
 	// allows; Shared that mounts below it appear in other mount namespaces too.
-	ReadOnly, Shared bool
+	ReadOnly bool `json:"readOnly,omitempty"`
+	Shared   bool `json:"shared,omitempty"`
 }
 
 // maxMountBytes caps the mounts of one process. The kernel allows 100,000 of them

@@ -3,6 +3,8 @@
 package audit
 
 import (
+	"slices"
+
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
@@ -22,8 +24,14 @@ func Checks() []Check {
 // check answers one question about the containers of a node.
 type check interface {
 	Name() Check
-	// Verdicts returns the verdicts that it can give.
+	// Verdicts returns the verdicts that it can give, and Declarers who can be the declarer of one.
 	Verdicts() []Verdict
+	Declarers(verdict Verdict) []inventory.Declarer
+	// Posture reports whether a verdict is about what was declared and is common: it is counted,
+	// and not announced.
+	Posture(verdict Verdict) bool
+	// Optional reports whether a verdict is left out unless it is asked for.
+	Optional(verdict Verdict) bool
 	// Judge returns the findings, and what could not be judged.
 	Judge(snap *snapshot.Snapshot) ([]Finding, []Unknown)
 	// Saw reports whether nothing of a container was left unread that the check needs, so
@@ -39,8 +47,11 @@ func checks() []check {
 type traits struct {
 	name     Check
 	verdicts []Verdict
-	// controls are the controls of public catalogues that the check stands for.
-	controls []string
+	// posture and optional are verdicts of that kind.
+	posture, optional []Verdict
+	// controls are the controls of public catalogues that the check stands for, and drift those
+	// that it stands for where something differs from what was declared, beside them.
+	controls, drift []string
 }
 
 // Name returns the check's name.
@@ -49,11 +60,35 @@ func (t *traits) Name() Check { return t.name }
 // Verdicts returns the verdicts that the check can give.
 func (t *traits) Verdicts() []Verdict { return t.verdicts }
 
+// Declarers implements check.
+func (t *traits) Declarers(verdict Verdict) []inventory.Declarer {
+	switch verdict {
+	case Shared, Bound, Unlisted, NotInEffect, Allowed:
+		return []inventory.Declarer{inventory.ByPod, inventory.BySpec, inventory.ByUnknown}
+	case Undeclared:
+		return []inventory.Declarer{inventory.ByNobody, inventory.ByUnknown}
+	case Gained, Overlaps:
+		return []inventory.Declarer{inventory.ByNobody}
+	case Shadows:
+	}
+	return inventory.Declarers()
+}
+
+// Posture implements check.
+func (t *traits) Posture(verdict Verdict) bool { return slices.Contains(t.posture, verdict) }
+
+// Optional implements check.
+func (t *traits) Optional(verdict Verdict) bool { return slices.Contains(t.optional, verdict) }
+
 // finding returns a verdict with what follows from it.
 func (t *traits) finding(container *snapshot.Container, verdict Verdict, by inventory.Declarer, evidence Evidence) Finding {
+	controls := t.controls
+	if verdict == Undeclared && len(t.drift) > 0 {
+		controls = slices.Concat(t.controls, t.drift)
+	}
 	return Finding{
 		Check: t.name, Verdict: verdict, Severity: severityOf(t.name, verdict, by), DeclaredBy: by,
-		Container: container, Evidence: evidence, Controls: t.controls,
+		Container: container, Evidence: evidence, Controls: controls,
 		Deferred: container.Sandbox && by.Declared(),
 	}
 }

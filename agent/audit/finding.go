@@ -47,7 +47,7 @@ type Ruling struct {
 }
 
 // Reason returns the verdict's name among those of all checks, such as HostNetworkShared.
-func (f *Finding) Reason() string { return f.Verdict.reason(f.Check) }
+func (f *Finding) Reason() string { return f.Check.Reason(f.Verdict) }
 
 // Kind returns what it is counted by.
 func (f *Finding) Kind() Kind { return Kind{f.Check, f.Verdict, f.DeclaredBy, f.Severity} }

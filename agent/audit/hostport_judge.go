@@ -189,7 +189,7 @@ func (j *portJudge) sorted() []verdictKey {
 	return slices.SortedFunc(maps.Keys(j.verdicts), func(a, b verdictKey) int {
 		return cmp.Or(
 			compareContainers(a.container, b.container),
-			cmp.Compare(a.verdict.reason(HostPort), b.verdict.reason(HostPort)),
+			cmp.Compare(HostPort.Reason(a.verdict), HostPort.Reason(b.verdict)),
 			cmp.Compare(a.by, b.by),
 			cmp.Compare(j.verdicts[a].place, j.verdicts[b].place),
 		)

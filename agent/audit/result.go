@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/level"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
@@ -19,6 +20,11 @@ type Result struct {
 	// Findings and Unknown are in a stable order: by pod, container and check.
 	Findings []Finding
 	Unknown  []Unknown
+	// Posture are the findings about what was declared and is common, in the same order: that
+	// a container runs as root, for example. They are counted and shown, and not announced.
+	Posture []Finding
+	// Levels are the Pod Security levels of the pods, by namespace and name.
+	Levels []level.Pod
 	// Rules are the rules of the policy that expect findings, in its order; not those that only
 	// give them a severity.
 	Rules []RuleUse
@@ -41,23 +47,41 @@ type Unknown struct {
 	snapshot.Gap
 }
 
+// Judge judges a snapshot, which may not be changed any more, by the checks that are on by default.
+func Judge(snap *snapshot.Snapshot) *Result { return DefaultSelection().Judge(snap) }
+
 // Judge judges a snapshot, which may not be changed any more.
-func Judge(snap *snapshot.Snapshot) *Result {
-	result := &Result{Snapshot: snap, Unknown: gaps(snap)}
+func (s *Selection) Judge(snap *snapshot.Snapshot) *Result {
+	result := &Result{Snapshot: snap, Unknown: gaps(snap), Levels: level.Of(snap)}
 	for _, check := range checks() {
+		if !s.wants(check) {
+			continue
+		}
 		findings, unknown := check.Judge(snap)
-		result.Findings = append(result.Findings, findings...)
+		for i := range findings {
+			if finding := &findings[i]; s.selected(finding.Reason()) {
+				result.take(finding, check.Posture(finding.Verdict))
+			}
+		}
 		result.Unknown = append(result.Unknown, unknown...)
 	}
-	for i := range result.Findings {
-		finding := &result.Findings[i]
-		finding.Identify(snap.Node)
-		finding.Anonymous = finding.DeclaredBy == inventory.ByUnknown && snap.Inventory.Source == inventory.FromCgroups
+	for _, findings := range [][]Finding{result.Findings, result.Posture} {
+		slices.SortStableFunc(findings, func(a, b Finding) int {
+			return compareContainers(a.Container, b.Container)
+		})
 	}
-	slices.SortStableFunc(result.Findings, func(a, b Finding) int {
-		return compareContainers(a.Container, b.Container)
-	})
 	return result
+}
+
+// take completes a finding and adds it.
+func (r *Result) take(finding *Finding, posture bool) {
+	finding.Identify(r.Snapshot.Node)
+	finding.Anonymous = finding.DeclaredBy == inventory.ByUnknown && r.Snapshot.Inventory.Source == inventory.FromCgroups
+	if posture {
+		r.Posture = append(r.Posture, *finding)
+	} else {
+		r.Findings = append(r.Findings, *finding)
+	}
 }
 
 // Ranked returns the findings in the order in which a cap leaves them out, last first: the worst
@@ -88,7 +112,7 @@ func gaps(snap *snapshot.Snapshot) []Unknown {
 		unknown = append(unknown, Unknown{nil, snapshot.Gap{Cause: snapshot.CauseRuntime, Detail: problem}})
 	}
 	for _, container := range sortedContainers(snap) {
-		for _, gap := range container.Unread.Gaps {
+		for _, gap := range slices.Concat(container.Unread.Gaps, container.Unread.Security) {
 			unknown = append(unknown, Unknown{container, gap})
 		}
 	}

@@ -42,7 +42,7 @@ func severityOf(check Check, verdict Verdict, by inventory.Declarer) Severity {
 	switch verdict {
 	case Shared, Bound, Unlisted:
 		verdict = Undeclared
-	case Undeclared, NotInEffect, Shadows:
+	case Undeclared, NotInEffect, Shadows, Allowed, Gained, Overlaps:
 	}
 	return severityOfVerdict(check, verdict).lower()
 }
@@ -50,29 +50,42 @@ func severityOf(check Check, verdict Verdict, by inventory.Declarer) Severity {
 func severityOfVerdict(check Check, verdict Verdict) Severity {
 	switch verdict {
 	case Undeclared:
-		switch check {
-		case HostPID:
-			return Critical // As root, it reaches every process of the host.
-		case HostNetwork, HostIPC:
-			return High
-		case HostPort:
-			return Medium
-		}
+		return severityOfDrift(check)
 	case Shadows:
 		return High // Traffic meant for another process is received.
 	case NotInEffect:
-		switch check {
-		case HostPort:
+		if check == HostPort {
 			return Medium // Something does not work, or another container has the port.
-		case HostNetwork, HostPID, HostIPC:
-			return Low // The container is more isolated than it asked for.
 		}
-	case Unlisted:
+		return Low // More isolated than it asked for, or a restriction that never was in effect.
+	case Unlisted, Gained, Overlaps:
 		return Low
-	case Shared, Bound:
+	case Shared, Bound, Allowed:
 		return Info
 	}
 	return High // A verdict without a row must not be overlooked.
+}
+
+// severityOfDrift is how bad it is that a container has what nobody declared.
+func severityOfDrift(check Check) Severity {
+	switch check {
+	case HostPID:
+		return Critical // As root, it reaches every process of the host.
+	case HostMount, HostRoot, Privileged:
+		return Critical // It reaches every file of the host.
+	case HostNetwork, HostIPC:
+		return High
+	case RootUser, Capabilities, Seccomp, AppArmor, SELinux, HostUsers, HostPath:
+		return High // One of the walls between it and the host is down.
+	case HostPort, PrivilegeEscalation, WritableRoot, ProcUnmasked, HostUTS:
+		return Medium
+	case PodSecurityLevel:
+		return Medium // Whatever has lowered it is a finding of its own.
+	case User, Groups, HostCgroup:
+		return Low
+	case Devices, Sysctls, Propagation, UserRanges: // What is there is what the runtime was told.
+	}
+	return High
 }
 
 // Kind is what findings have in common that are counted together.
@@ -86,25 +99,25 @@ type Kind struct {
 // Kinds returns each kind of finding that the checks can give, with the severity of the table.
 // A policy may give others.
 func Kinds() []Kind {
+	return kinds(func(check, Verdict) bool { return true })
+}
+
+// AnnouncedKinds returns those of Kinds that are not about the posture.
+func AnnouncedKinds() []Kind {
+	return kinds(func(c check, verdict Verdict) bool { return !c.Posture(verdict) })
+}
+
+func kinds(want func(check, Verdict) bool) []Kind {
 	var kinds []Kind
 	for _, check := range checks() {
 		for _, verdict := range check.Verdicts() {
-			for _, by := range declarersOf(verdict) {
+			if !want(check, verdict) {
+				continue
+			}
+			for _, by := range check.Declarers(verdict) {
 				kinds = append(kinds, Kind{check.Name(), verdict, by, severityOf(check.Name(), verdict, by)})
 			}
 		}
 	}
 	return kinds
-}
-
-// declarersOf returns who can be the declarer where a check gives the verdict.
-func declarersOf(verdict Verdict) []inventory.Declarer {
-	switch verdict {
-	case Shared, Bound, Unlisted, NotInEffect:
-		return []inventory.Declarer{inventory.ByPod, inventory.BySpec, inventory.ByUnknown}
-	case Undeclared:
-		return []inventory.Declarer{inventory.ByNobody, inventory.ByUnknown}
-	case Shadows:
-	}
-	return inventory.Declarers()
 }

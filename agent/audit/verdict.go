@@ -21,6 +21,13 @@ const (
 	NotInEffect Verdict = "NotInEffect"
 	// Shadows: a forward to the container takes the traffic of a listening socket.
 	Shadows Verdict = "Shadows"
+	// Allowed: the security context does not restrict the container in this way, and nothing else
+	// was declared.
+	Allowed Verdict = "Allowed"
+	// Gained: a process has more than its container began with, within what was declared.
+	Gained Verdict = "Gained"
+	// Overlaps: containers that should be apart share a range of ids.
+	Overlaps Verdict = "Overlaps"
 )
 
 // Verdicts returns all verdicts.
@@ -28,14 +35,64 @@ func Verdicts() []Verdict {
 	return []Verdict{Shared, Bound, Unlisted, Undeclared, NotInEffect, Shadows}
 }
 
-// reason names the verdict of a check.
-func (v Verdict) reason(check Check) string {
-	switch v {
+// Reason names a verdict of the check, such as HostNetworkShared: the reason of its Events.
+func (c Check) Reason(verdict Verdict) string {
+	switch verdict {
+	case Allowed:
+		return c.allowed()
 	case Undeclared:
-		return "Undeclared" + string(check)
+		return c.undeclared()
 	case Shadows:
-		return string(check) + "ShadowsListener"
+		return string(c) + "ShadowsListener"
+	case Gained:
+		return "PrivilegesGained"
+	case Overlaps:
+		return "UserRangeShared"
+	case Shared, Bound, Unlisted, NotInEffect:
+	}
+	return string(c) + string(verdict)
+}
+
+// allowed names what a check of the security context finds where nothing else was declared.
+func (c Check) allowed() string {
+	switch c {
+	case RootUser:
+		return "RunsAsRoot"
+	case Groups:
+		return "ImplicitGroups"
+	case Privileged:
+		return "PrivilegedContainer"
+	case Capabilities:
+		return "CapabilitiesAdded"
+	case Seccomp, AppArmor, SELinux:
+		return string(c) + "Unconfined"
+	case HostRoot:
+		return "HostRootEntered"
+	case WritableRoot:
+		return "RootFilesystemWritable"
+	case ProcUnmasked:
+		return "ProcUnmasked"
+	case HostPath:
+		return "HostPathMounted"
+	case Devices:
+		return "HostDevices"
+	case Sysctls:
+		return "UnsafeSysctls"
+	case Propagation:
+		return "SharedPropagation"
 	default:
-		return string(check) + string(v)
+		return string(c) + string(Allowed)
+	}
+}
+
+// undeclared names what a check finds that differs from what was declared.
+func (c Check) undeclared() string {
+	switch c {
+	case Seccomp, AppArmor, SELinux:
+		return "Undeclared" + string(c) + "Unconfined"
+	case PodSecurityLevel:
+		return "PodSecurityLevelLowered"
+	default:
+		return "Undeclared" + string(c)
 	}
 }

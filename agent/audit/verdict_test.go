@@ -39,7 +39,7 @@ func TestReasonsAndSeverities(t *testing.T) {
 	seen := make(map[Verdict]bool)
 	for _, kind := range Kinds() {
 		seen[kind.Verdict] = true
-		line := fmt.Sprintf("%s %s %s", kind.Verdict.reason(kind.Check), kind.DeclaredBy, kind.Severity)
+		line := fmt.Sprintf("%s %s %s", kind.Check.Reason(kind.Verdict), kind.DeclaredBy, kind.Severity)
 		if kind.Severity.Warns() {
 			line += " WARNS"
 		}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package inventory lists the containers of a node: who they are, and which of the host's
-// namespaces and ports they declare.
+// Package inventory lists the containers of a node: who they are, which of the host's
+// namespaces and ports they declare, and which security context.
 //
 // A [Source] is a container runtime. What it answers is a claim, not the truth, so a
 // [Container] carries what is not known about it, and the caller compares with the kernel.
@@ -113,6 +113,8 @@ type Container struct {
 	CgroupsPath string `json:"cgroupsPath,omitempty"`
 	// Declared is which of the host's namespaces and ports was asked for.
 	Declared Declaration `json:"declared"`
+	// Security is what was asked of its security context; nil where that is not known.
+	Security *Security `json:"security,omitempty"`
 }
 
 // Key identifies a container among all of the node.

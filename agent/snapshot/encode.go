@@ -33,7 +33,7 @@ var (
 
 // format numbers the forms of a saved snapshot. A form that an older nsaudit wrote is
 // refused: read as today's, what was unknown in it would pass for clean.
-const format = 2
+const format = 3
 
 type header struct {
 	APIVersion string `json:"apiVersion"`
@@ -97,8 +97,10 @@ func checkShape(text []byte) error {
 	var shape struct {
 		Containers []struct {
 			Processes []struct {
-				Groups []struct{} `json:"groups"`
+				Groups      []struct{} `json:"groups"`
+				Credentials []struct{} `json:"credentials"`
 			} `json:"processes"`
+			Credentials []struct{} `json:"credentials"`
 		} `json:"containers"`
 	}
 	if err := json.Unmarshal(text, &shape); err != nil {
@@ -106,8 +108,9 @@ func checkShape(text []byte) error {
 	}
 	groups := 0
 	for _, container := range shape.Containers {
+		groups += len(container.Credentials)
 		for _, process := range container.Processes {
-			groups += max(1, len(process.Groups))
+			groups += max(1, len(process.Groups)+len(process.Credentials))
 		}
 	}
 	if len(shape.Containers) > maxContainers || groups > maxGroups {

@@ -133,7 +133,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"half":            {whole[:len(whole)/2], ErrTruncated},
 		"one byte less":   {strings.TrimSpace(whole)[:len(strings.TrimSpace(whole))-1], ErrTruncated},
 		"a newer version": {strings.Replace(whole, "v1alpha1", "v9", 1), ErrVersion},
-		"an older form":   {strings.Replace(whole, `"format":2`, `"unknown":0`, 1), ErrVersion},
+		"an older form":   {strings.Replace(whole, `"format":3`, `"unknown":0`, 1), ErrVersion},
 		"a scan":          {strings.Replace(whole, `"Snapshot"`, `"Scan"`, 1), ErrNotSnapshot},
 		"no JSON":         {"hello", ErrNotSnapshot},
 		"other JSON":      {"[]", ErrNotSnapshot},

@@ -26,7 +26,7 @@ func MergeFull(before, now *Snapshot) *Snapshot {
 	for i := range merged.Containers {
 		container := &merged.Containers[i]
 		if notSeen(container) {
-			container.Processes = processesOf(before, container.Key())
+			keepProcesses(container, before)
 		}
 		keepPorts(container, before)
 	}
@@ -133,11 +133,16 @@ func notReached(before, now *Snapshot) []Container {
 	return missing
 }
 
-func processesOf(snapshot *Snapshot, key inventory.Key) []Process {
-	if i := indexOfContainer(snapshot, key); i >= 0 {
-		return snapshot.Containers[i].Processes
+// keepProcesses takes over the processes that were known of a container, with what they refer to.
+func keepProcesses(container *Container, before *Snapshot) {
+	i := indexOfContainer(before, container.Key())
+	if i < 0 {
+		return
 	}
-	return nil
+	known := &before.Containers[i]
+	container.Processes, container.Credentials = known.Processes, known.Credentials
+	container.UserNamespace, container.UserNamespaces = known.UserNamespace, known.UserNamespaces
+	container.Mounts = known.Mounts
 }
 
 // indexOfContainer finds a container, or returns -1.

@@ -24,6 +24,8 @@ type Snapshot struct {
 	Duration time.Duration `json:"duration"`
 	// Host is what the containers' namespaces are compared with.
 	Host nsinspect.HostReference `json:"host"`
+	// HostSecurity is what their security contexts are compared with; nil where it was not read.
+	HostSecurity *HostSecurity `json:"hostSecurity,omitempty"`
 	// Inventory is where the containers were learnt from.
 	Inventory inventory.Inventory `json:"inventory"`
 	// Containers are those that have processes, or should have.
@@ -39,6 +41,15 @@ type Container struct {
 	inventory.Container
 
 	Processes []Process `json:"processes,omitempty"`
+	// Credentials are those that its threads have, each set once.
+	Credentials []Credentials `json:"credentials,omitempty"`
+	// UserNamespace is the container's own, which for most is the host's: its pause container's,
+	// or its init process's outside of pods. It is zero where it was not read.
+	UserNamespace nsinspect.ID `json:"userNamespace,omitzero"`
+	// UserNamespaces are those that its processes are in, without the host's.
+	UserNamespaces []UserNamespace `json:"userNamespaces,omitempty"`
+	// Mounts are nil where they were not read.
+	Mounts *Mounts `json:"mounts,omitempty"`
 	// Age is how long its init process has been running; 0 where that was not read.
 	Age time.Duration `json:"age,omitempty"`
 	// Sockets are those of the host's network that its processes hold, or that were made in
@@ -63,6 +74,8 @@ type Unread struct {
 	// Opaque are ways into it that can be read and not be understood, such as programs in the
 	// kernel. That a forward is missing then proves nothing.
 	Opaque []Gap `json:"opaque,omitempty"`
+	// Security are about its security context.
+	Security []Gap `json:"security,omitempty"`
 }
 
 // Process is one process of a container: those that the kernel counts into its cgroup.
@@ -73,6 +86,10 @@ type Process struct {
 	Command string `json:"command,omitempty"`
 	// Groups are its threads by the namespaces that they are in.
 	Groups []nsinspect.ThreadGroup `json:"groups"`
+	// Credentials are those of its threads that were read.
+	Credentials []CredentialGroup `json:"credentials,omitempty"`
+	// HostRoot: its root directory is the host's, in whatever mount namespace it is.
+	HostRoot bool `json:"hostRoot,omitempty"`
 }
 
 // Coverage counts what a scan looked at.

@@ -22,6 +22,9 @@ func validate(snap *Snapshot) error {
 		nsinspect.ByHostPID, nsinspect.ByPID1, nsinspect.ByKthreadd, nsinspect.ByNone, runtimes.Containerd)
 	oneOf(&v, "source of containers", snap.Inventory.Source, inventory.Sources()...)
 	v.gaps(snap.Coverage.Gaps)
+	if snap.HostSecurity != nil {
+		oneOf(&v, "security module", snap.HostSecurity.Module, nsinspect.AppArmor, nsinspect.SELinux)
+	}
 	if ports := snap.Ports; ports != nil {
 		for protocol, source := range ports.Ways {
 			v.protocol(protocol)
@@ -73,6 +76,31 @@ func (v *validator) container(container *Container) {
 	v.socketGaps(container.Unread.Sockets)
 	v.gaps(container.Unread.Forwards)
 	v.gaps(container.Unread.Opaque)
+	v.gaps(container.Unread.Security)
+	v.credentials(container)
+}
+
+// credentials checks that each process refers to credentials that there are.
+func (v *validator) credentials(container *Container) {
+	if security := container.Security; security != nil && security.Request != nil {
+		for _, profile := range []*inventory.Profile{security.Request.Seccomp, security.Request.AppArmor} {
+			if profile != nil {
+				oneOf(v, "type of profile", profile.Type, inventory.ProfileTypes()...)
+			}
+		}
+	}
+	for i := range container.Credentials {
+		if label := container.Credentials[i].Label; label != nil {
+			oneOf(v, "security module", label.Module, nsinspect.AppArmor, nsinspect.SELinux)
+		}
+	}
+	for i := range container.Processes {
+		for _, group := range container.Processes[i].Credentials {
+			if set := group.Set; (set < 0 || set >= len(container.Credentials)) && len(v.errs) < maxErrors {
+				v.errs = append(v.errs, fmt.Errorf("no credentials are at index %d", set))
+			}
+		}
+	}
 }
 
 func (v *validator) protocol(protocol socket.Protocol) {

@@ -15,7 +15,7 @@ import (
 // give, so that its first increase is seen as one.
 func counter(name, help string) *prometheus.CounterVec {
 	vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, kindLabelNames())
-	for _, kind := range audit.Kinds() {
+	for _, kind := range audit.AnnouncedKinds() {
 		labels := kindLabelsOf(kind)
 		vec.WithLabelValues(labels[:]...)
 	}
@@ -40,7 +40,7 @@ func unexpected(result *audit.Result) []*audit.Finding {
 
 func (c *Collector) collectFindings(ch chan<- prometheus.Metric, findings []*audit.Finding) {
 	counts := make(map[kindLabels]int)
-	for _, kind := range audit.Kinds() {
+	for _, kind := range audit.AnnouncedKinds() {
 		counts[kindLabelsOf(kind)] = 0
 	}
 	for _, finding := range findings {

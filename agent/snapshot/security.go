@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package snapshot
+
+import (
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// HostSecurity is what the security contexts of containers are compared with.
+type HostSecurity struct {
+	// Bounding is the bounding set of the host reference: every capability that the kernel has,
+	// unless the whole node does without some.
+	Bounding nsinspect.Capabilities `json:"bounding"`
+	// Module is the security module that labels processes; empty for none.
+	Module nsinspect.SecurityModule `json:"module,omitempty"`
+}
+
+// Credentials are a set of credentials that threads of a container have.
+type Credentials struct {
+	nsinspect.Credentials
+
+	// Label is how the security module confines them; nil where there is none, or where it was
+	// not read.
+	Label *nsinspect.Label `json:"label,omitempty"`
+}
+
+// CredentialGroup is the threads of a process that have the same credentials.
+type CredentialGroup struct {
+	// Set is the index of the credentials among those of the container.
+	Set int `json:"set"`
+	// Threads is the number of threads, of those that were read.
+	Threads int `json:"threads"`
+	// TIDs names the first of them. It is empty when all threads of the process that were read
+	// are in this group.
+	TIDs []int `json:"tids,omitempty"`
+	// Unconfirmed are the ways in which they looked weaker than the spec that a second look did
+	// not confirm.
+	Unconfirmed inventory.Weakness `json:"unconfirmed,omitempty"`
+}
+
+// UserNamespace is a user namespace that processes of a container are in, other than the host's.
+type UserNamespace struct {
+	ID   nsinspect.ID     `json:"id"`
+	Maps nsinspect.IDMaps `json:"maps"`
+}
+
+// Mounts are what the checks need of the mounts of a container's mount namespace.
+type Mounts struct {
+	// ReadOnlyRoot: nothing can be written by way of the mount of its root directory.
+	ReadOnlyRoot bool `json:"readOnlyRoot,omitempty"`
+	// Exposed are the paths below /proc that the spec masks or makes read-only, that this kernel
+	// has, and that are not covered.
+	Exposed []string `json:"exposed,omitempty"`
+	// Host are the mounts of file systems that the host has mounted too, without those of
+	// the container's root directory and of the kernel's own file systems. MoreHost counts those
+	// beyond the cap.
+	Host     []nsinspect.Mount `json:"host,omitempty"`
+	MoreHost int               `json:"moreHost,omitempty"`
+}
+
+// IsNested reports whether a process is in a user namespace below the container's. One whose
+// namespace was not read is not.
+func (c *Container) IsNested(process *Process) bool {
+	for i := range process.Groups {
+		if id, ok := process.Groups[i].Namespaces.Get(nsinspect.User); ok {
+			return !c.UserNamespace.IsZero() && id != c.UserNamespace
+		}
+	}
+	return false
+}
