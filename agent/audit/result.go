@@ -65,12 +65,16 @@ func (s *Selection) Judge(snap *snapshot.Snapshot) *Result {
 		}
 		result.Unknown = append(result.Unknown, unknown...)
 	}
-	for _, findings := range [][]Finding{result.Findings, result.Posture} {
-		slices.SortStableFunc(findings, func(a, b Finding) int {
-			return compareContainers(a.Container, b.Container)
-		})
-	}
+	Sort(result.Findings)
+	Sort(result.Posture)
 	return result
+}
+
+// Sort orders findings by pod and container. Those of one container keep their order.
+func Sort(findings []Finding) {
+	slices.SortStableFunc(findings, func(a, b Finding) int {
+		return compareContainers(a.Container, b.Container)
+	})
 }
 
 // take completes a finding and adds it.

@@ -107,6 +107,19 @@ func AnnouncedKinds() []Kind {
 	return kinds(func(c check, verdict Verdict) bool { return !c.Posture(verdict) })
 }
 
+// PostureReasons returns the reasons of the findings about the posture.
+func PostureReasons() []string {
+	var reasons []string
+	for _, check := range checks() {
+		for _, verdict := range check.Verdicts() {
+			if check.Posture(verdict) {
+				reasons = append(reasons, check.Name().Reason(verdict))
+			}
+		}
+	}
+	return reasons
+}
+
 func kinds(want func(check, Verdict) bool) []Kind {
 	var kinds []Kind
 	for _, check := range checks() {

@@ -11,12 +11,14 @@ import (
 
 // Apply returns the result with its findings ruled: those that a rule matches are expected, or
 // have the rule's severity. A finding about several ports that are ruled in different ways
-// becomes several findings. The result that was given stays as it is.
+// becomes several findings. A finding about the posture that is given a severity is announced, as
+// the others are. The result that was given stays as it is.
 func (p *Policy) Apply(result *audit.Result) *audit.Result {
 	ruled := *result
 	rules := p.all()
 	expects := make([]int, len(rules))
 	ruled.Findings = make([]audit.Finding, 0, len(result.Findings))
+	ruled.Posture = make([]audit.Finding, 0, len(result.Posture))
 	for i := range result.Findings {
 		for _, part := range p.rule(&result.Findings[i], result) {
 			if part.rule != unruled {
@@ -25,6 +27,18 @@ func (p *Policy) Apply(result *audit.Result) *audit.Result {
 			ruled.Findings = append(ruled.Findings, part.finding)
 		}
 	}
+	for i := range result.Posture {
+		part := p.part(&result.Posture[i], p.first(&result.Posture[i], result))
+		into := &ruled.Posture
+		if part.rule != unruled {
+			expects[part.rule]++
+			if p.rules[part.rule].severity != "" {
+				into = &ruled.Findings
+			}
+		}
+		*into = append(*into, part.finding)
+	}
+	audit.Sort(ruled.Findings)
 	ruled.Rules = make([]audit.RuleUse, 0, len(rules))
 	for i := range rules {
 		if ruling := &rules[i].ruling; ruling.Expected {
