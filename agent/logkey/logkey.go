@@ -12,6 +12,7 @@ const (
 	DeclaredBy        = "declaredBy"
 	Error             = "error"
 	Event             = "event"
+	Evidence          = "evidence"
 	EvidenceNamespace = "evidenceNamespace"
 	Expired           = "expired"
 	File              = "file"

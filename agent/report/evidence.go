@@ -13,10 +13,14 @@ import (
 // Limits are how many processes and ports a text names before it counts the rest.
 type Limits struct{ Processes, Ports int }
 
-// Evidence names the ports of a finding about ports, and the processes of any other.
+// Evidence names the ports of a finding about ports, what was found of a security context, and the
+// processes of any other.
 func Evidence(evidence *v1alpha1.Evidence, limits Limits) string {
 	if len(evidence.Ports) > 0 {
 		return list(evidence.Ports, evidence.MorePorts, limits.Ports, portText)
+	}
+	if isSecurity(evidence) {
+		return securityEvidence(evidence, limits)
 	}
 	return processesText(evidence.Processes, evidence.MoreProcesses, limits.Processes)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 )
@@ -37,6 +38,25 @@ func Nothing(scan *v1alpha1.Scan) string {
 		return "No containers are running."
 	}
 	return "No container shares the host's network, PID or IPC namespace, or has one of its ports."
+}
+
+// Posture counts the findings about the posture that the policy does not expect, by reason: "Posture,
+// as declared: RunsAsRoot 3, SeccompUnconfined 5". It is empty where there are none.
+func Posture(posture []v1alpha1.Finding) string {
+	counts := make(map[string]int)
+	for i := range posture {
+		if posture[i].Expected == nil {
+			counts[posture[i].Reason]++
+		}
+	}
+	if len(counts) == 0 {
+		return ""
+	}
+	var texts []string
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		texts = append(texts, fmt.Sprintf("%s %d", reason, counts[reason]))
+	}
+	return "Posture, as declared: " + strings.Join(texts, ", ")
 }
 
 // ExpectedBy is how many findings a rule of the policy expects.

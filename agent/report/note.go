@@ -16,6 +16,9 @@ func Note(finding *v1alpha1.Finding, declared *v1alpha1.Declaration, limits Limi
 	if len(finding.Evidence.Ports) > 0 {
 		return portNote(finding, declared, limits)
 	}
+	if isSecurity(&finding.Evidence) {
+		return securityNote(finding, limits)
+	}
 	return namespaceNote(finding, declared, limits)
 }
 
@@ -45,6 +48,10 @@ func kindWord(kind v1alpha1.Kind) string {
 		return "PID"
 	case "ipc":
 		return "IPC"
+	case "uts":
+		return "UTS"
+	case "mnt":
+		return "mount"
 	default:
 		return string(kind)
 	}

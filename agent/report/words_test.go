@@ -141,6 +141,31 @@ func TestNote(t *testing.T) {
 			finding: v1alpha1.Finding{Verdict: v1alpha1.Shadows, DeclaredBy: v1alpha1.ByPod, Evidence: shadowing(shadow(sshd), shadow(sshd))},
 			want:    "receives the traffic to host port 22/TCP -> 10.0.0.5:22 (DNAT, nftables ip nat); pid 812 (sshd) also listens there and receives none.",
 		},
+		"another user than declared": {
+			finding: v1alpha1.Finding{
+				Check: "RootUser", Verdict: "Undeclared", DeclaredBy: v1alpha1.ByNobody,
+				Evidence: v1alpha1.Evidence{Actual: []string{"uid 0"}, Declared: []string{"uid 405"}, Processes: []v1alpha1.Process{{PID: 12, Command: "sh"}, nginx}},
+			},
+			want: "has processes that run as root: uid 0; declared: uid 405; pid 12 (sh) and 1 more.",
+		},
+		"a profile that is not in effect": {
+			finding: v1alpha1.Finding{
+				Check: "Seccomp", Verdict: v1alpha1.NotInEffect, DeclaredBy: v1alpha1.ByPod,
+				Evidence: v1alpha1.Evidence{Declared: []string{"RuntimeDefault"}},
+			},
+			want: "runs without the seccomp profile that its pod declares: declared: RuntimeDefault.",
+		},
+		"the posture": {
+			finding: v1alpha1.Finding{
+				Check: "Capabilities", Verdict: "Allowed", DeclaredBy: v1alpha1.ByPod,
+				Evidence: v1alpha1.Evidence{Actual: []string{"a", "b", "c", "d", "e", "f", "g"}, MoreActual: 3},
+			},
+			want: "has capabilities beyond the runtime's default ones: a, b, c, d, e, f and 4 more.",
+		},
+		"a check that is not known": {
+			finding: v1alpha1.Finding{Check: "New", Reason: "UndeclaredNew", DeclaredBy: v1alpha1.ByNobody, Evidence: v1alpha1.Evidence{Actual: []string{"x"}}},
+			want:    "has the finding UndeclaredNew: x.",
+		},
 		"shadowed listeners": {
 			finding: v1alpha1.Finding{Verdict: v1alpha1.Shadows, DeclaredBy: v1alpha1.ByPod, Evidence: shadowing(shadow(), shadow(nginx), shadow(sshd))},
 			want:    "receives the traffic to host port 22/TCP -> 10.0.0.5:22 (DNAT, nftables ip nat); a socket of uid 7 and 2 more also listen there and receive none.",

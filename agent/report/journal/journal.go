@@ -57,12 +57,15 @@ func (j *Journal) end(ended *audit.Finding) {
 	j.logger.LogAttrs(context.Background(), slog.LevelInfo, "Finding ended", attrs...)
 }
 
-// evidenceOf names the ports of a finding about ports, and the namespace and processes of any
-// other.
+// evidenceOf names the ports of a finding about ports, what was found of a security context, and
+// the namespace and processes of any other.
 func evidenceOf(evidence *v1alpha1.Evidence) []slog.Attr {
 	text := report.Evidence(evidence, limits())
 	if len(evidence.Ports) > 0 {
 		return []slog.Attr{slog.String(logkey.Ports, text)}
+	}
+	if evidence.Kind == "" {
+		return []slog.Attr{slog.String(logkey.Evidence, text)}
 	}
 	namespace := fmt.Sprintf("%s:[%d:%d]", evidence.Kind, evidence.Namespace.Dev, evidence.Namespace.Ino)
 	return []slog.Attr{slog.String(logkey.EvidenceNamespace, namespace), slog.String(logkey.Processes, text)}

@@ -51,6 +51,22 @@ func (c *Collector) collectFindings(ch chan<- prometheus.Metric, findings []*aud
 	}
 }
 
+// collectPosture shows how many findings about the posture there are, by reason.
+func (c *Collector) collectPosture(ch chan<- prometheus.Metric, result *audit.Result) {
+	counts := make(map[string]int)
+	for _, reason := range audit.PostureReasons() {
+		counts[reason] = 0
+	}
+	for i := range result.Posture {
+		if finding := &result.Posture[i]; !finding.Expected() {
+			counts[finding.Reason()]++
+		}
+	}
+	for reason, count := range counts {
+		send(ch, c.posture, float64(count), label(reason))
+	}
+}
+
 // collectExpected shows how many findings each rule of the policy expects: of the first rules,
 // so that a rule's series does not come and go.
 func (c *Collector) collectExpected(ch chan<- prometheus.Metric, rules []audit.RuleUse) {

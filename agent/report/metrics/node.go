@@ -26,6 +26,7 @@ type Collector struct {
 	limit int
 
 	findings, info, omitted        *prometheus.Desc
+	posture                        *prometheus.Desc
 	expected, expectedOmitted      *prometheus.Desc
 	containers, processes, threads *prometheus.Desc
 	unknown                        *prometheus.Desc
@@ -56,6 +57,8 @@ func newCollector() *Collector {
 			"Findings that have ended since the agent started, or are expected by a rule of the policy now."),
 		findings: desc("nsaudit_findings",
 			"Findings that no rule of the policy expects, each a check that fired for one container.", kindLabelNames()...),
+		posture: desc("nsaudit_posture_findings",
+			"Findings about what was declared and is common, such as that a container runs as root, that no rule of the policy expects.", "reason"),
 		expected: desc("nsaudit_expected_findings",
 			"Findings that a rule of the policy expects.", "rule"),
 		expectedOmitted: desc("nsaudit_expected_findings_omitted",
@@ -105,7 +108,7 @@ func (c *Collector) Publish(result *audit.Result) {
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		c.findings, c.info, c.omitted,
+		c.findings, c.info, c.omitted, c.posture,
 		c.expected, c.expectedOmitted,
 		c.containers, c.processes, c.threads,
 		c.unknown, c.hostAvailable, c.hostInfo,
@@ -133,6 +136,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		send(ch, c.hostInfo, 1, label(string(result.Snapshot.Host.Reference)))
 		findings := unexpected(result)
 		c.collectFindings(ch, findings)
+		c.collectPosture(ch, result)
 		c.collectExpected(ch, result.Rules)
 		documents := documentsOf(findings)
 		c.collectInfo(ch, documents)

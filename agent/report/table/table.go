@@ -19,8 +19,11 @@ import (
 // Options are how a table looks.
 type Options struct {
 	// Wide adds columns: the reason, the finding's id, the image, the container's id and the
-	// controls.
+	// controls; and a table of the containers' security contexts.
 	Wide bool
+	// ShowPosture lists the findings about the posture with the rest. Without it, a line counts
+	// them.
+	ShowPosture bool
 	// ShowExpected lists what the policy expects with the rest, with the rules in a column.
 	// Without it, a line for each rule counts what it expects.
 	ShowExpected bool
@@ -50,6 +53,12 @@ func Write(w io.Writer, scan *v1alpha1.Scan, options Options) error {
 	if !options.ShowExpected {
 		writeExpected(&b, scan.Findings)
 	}
+	if text := report.Posture(scan.Posture); text != "" && !options.ShowPosture {
+		b.WriteString(text + ". List it with --show-posture.\n\n")
+	}
+	if options.Wide {
+		writeContainers(&b, scan.Containers, options)
+	}
 	writeUnknown(&b, scan.Coverage.Unknown, options)
 	b.WriteString(summary(scan) + "\n")
 	if _, err := w.Write(b.Bytes()); err != nil {
@@ -60,10 +69,16 @@ func Write(w io.Writer, scan *v1alpha1.Scan, options Options) error {
 
 // listed returns the findings that have a row.
 func listed(scan *v1alpha1.Scan, options Options) []*v1alpha1.Finding {
+	groups := [][]v1alpha1.Finding{scan.Findings}
+	if options.ShowPosture {
+		groups = append(groups, scan.Posture)
+	}
 	var listed []*v1alpha1.Finding
-	for i := range scan.Findings {
-		if finding := &scan.Findings[i]; finding.Expected == nil || options.ShowExpected {
-			listed = append(listed, finding)
+	for _, findings := range groups {
+		for i := range findings {
+			if finding := &findings[i]; finding.Expected == nil || options.ShowExpected {
+				listed = append(listed, finding)
+			}
 		}
 	}
 	return listed
@@ -133,7 +148,7 @@ func limits() report.Limits { return report.Limits{Processes: 2, Ports: 4} }
 func evidenceCell(finding *v1alpha1.Finding) string {
 	evidence := &finding.Evidence
 	text := report.Evidence(evidence, limits())
-	if len(evidence.Ports) == 0 {
+	if evidence.Kind != "" && len(evidence.Ports) == 0 {
 		text += " in " + report.Namespace(evidence)
 	}
 	if evidence.JoinedPath != "" {

@@ -37,6 +37,35 @@ type Container struct {
 	Declared Declaration `json:"declared"`
 	// Processes is how many there are in its cgroup.
 	Processes int `json:"processes"`
+	// Security is its security context, as the kernel enforces it; absent where it was not read.
+	Security *Security `json:"security,omitempty"`
+}
+
+// Security is the security context of a container, as the kernel enforces it: what the weakest of
+// its threads has.
+type Security struct {
+	// Users are the first of the effective user and group ids of its threads, "0:0" first, as the
+	// host numbers them, and MoreUsers counts the rest.
+	Users     []string `json:"users"`
+	MoreUsers int      `json:"moreUsers,omitempty"`
+	// Capabilities are those that any thread has or may get, without CAP_, in the container's own
+	// user namespace. AllCapabilities: these are all that the host has.
+	Capabilities    []string `json:"capabilities"`
+	AllCapabilities bool     `json:"allCapabilities,omitempty"`
+	// NoNewPrivileges: no thread can gain any by executing a program. It is absent where the
+	// kernel does not show it.
+	NoNewPrivileges *bool `json:"noNewPrivileges,omitempty"`
+	// Seccomp: every thread has a filter. It is absent where the kernel does not show it.
+	Seccomp *bool `json:"seccomp,omitempty"`
+	// Label is that of the security module, of its first process.
+	Label string `json:"label,omitempty"`
+	// ReadOnlyRoot: nothing can be written to its root file system. It is absent where the mounts
+	// were not read.
+	ReadOnlyRoot *bool `json:"readOnlyRoot,omitempty"`
+	// UserNamespace: it has one of its own.
+	UserNamespace bool `json:"userNamespace,omitempty"`
+	// Level is the Pod Security level that the kernel enforces; absent outside of pods.
+	Level string `json:"level,omitempty"`
 }
 
 // Declarer is who declared something.

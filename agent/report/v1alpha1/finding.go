@@ -68,14 +68,22 @@ type PolicyRule struct {
 	Reason string `json:"reason"`
 }
 
-// Evidence is what a finding was concluded from: of a namespace or of ports.
+// Evidence is what a finding was concluded from: of a namespace, of ports, or of the security
+// context.
 type Evidence struct {
-	// Kind is the kind of namespace.
-	Kind Kind `json:"kind"`
+	// Kind is the kind of namespace; absent where the evidence is of the security context.
+	Kind Kind `json:"kind,omitempty"`
 	// Namespace is the one that the processes are in: the host's, or the container's own if
 	// the declared sharing is not in effect.
-	Namespace NamespaceID `json:"namespace"`
-	// Processes are the first of the processes there.
+	Namespace NamespaceID `json:"namespace,omitzero"`
+	// Actual is what there is in the security context, each a few words such as "uid 0" or
+	// "SYS_ADMIN", and Declared what was asked for instead.
+	Actual   []string `json:"actual,omitempty"`
+	Declared []string `json:"declared,omitempty"`
+	// MoreActual and MoreDeclared count the rest.
+	MoreActual   int `json:"moreActual,omitempty"`
+	MoreDeclared int `json:"moreDeclared,omitempty"`
+	// Processes are the first of the processes that it is about.
 	Processes []Process `json:"processes,omitempty"`
 	// MoreProcesses counts the rest.
 	MoreProcesses int `json:"moreProcesses,omitempty"`
@@ -87,13 +95,14 @@ type Evidence struct {
 	MorePorts int `json:"morePorts,omitempty"`
 }
 
-// Process is a process in the namespace of the evidence, or with a socket open.
+// Process is a process in the namespace of the evidence, with the credentials that it is about, or
+// with a socket open.
 type Process struct {
 	PID     int    `json:"pid"`
 	Command string `json:"command,omitempty"`
-	// Threads is how many of its threads are in the namespace; absent for ports.
+	// Threads is how many of its threads the evidence is about; absent for ports.
 	Threads int `json:"threads,omitempty"`
-	// TIDs are the first of them, where other threads of the process are elsewhere.
+	// TIDs are the first of them, where it is not about other threads of the process.
 	TIDs []int `json:"tids,omitempty"`
 }
 

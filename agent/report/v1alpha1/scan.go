@@ -28,6 +28,9 @@ type Scan struct {
 	Summary    Summary     `json:"summary"`
 	Containers []Container `json:"containers"`
 	Findings   []Finding   `json:"findings"`
+	// Posture are findings about what was declared and is common: that a container runs as root,
+	// for example. They are counted and shown, and nothing is announced.
+	Posture []Finding `json:"posture"`
 }
 
 // HostReference is how the process was found whose namespaces stand for the host's.

@@ -14,11 +14,13 @@ type Summary struct {
 	Expected int `json:"expected"`
 	// Warning are those that people should act on: their Events are Warnings.
 	Warning int `json:"warning"`
+	// Posture are the findings about the posture, which are not among the others.
+	Posture int `json:"posture"`
 }
 
-// Summarize counts findings. Of undeclared, of unknown origin and expected, each is one at most.
-func Summarize(findings []Finding) Summary {
-	summary := Summary{Findings: len(findings)}
+// Summarize counts findings, and those about the posture. Of undeclared, of unknown origin and expected, each is one at most.
+func Summarize(findings, posture []Finding) Summary {
+	summary := Summary{Findings: len(findings), Posture: len(posture)}
 	for i := range findings {
 		finding := &findings[i]
 		switch {

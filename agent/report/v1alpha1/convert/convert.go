@@ -43,21 +43,31 @@ func FromResult(result *audit.Result, filter Filter) *v1alpha1.Scan {
 		},
 		Ports:      ports(snap.Ports, clean),
 		Containers: []v1alpha1.Container{},
-		Findings:   []v1alpha1.Finding{},
+		Findings:   findings(result.Findings, filter, clean),
+		Posture:    findings(result.Posture, filter, clean),
 	}
+	security := newSecurityOf(result)
 	for i := range snap.Containers {
-		if filter.shows(&snap.Containers[i]) {
-			scan.Containers = append(scan.Containers, container(&snap.Containers[i], clean))
+		if c := &snap.Containers[i]; filter.shows(c) {
+			shown := container(c, clean)
+			shown.Security = security.of(c, clean)
+			scan.Containers = append(scan.Containers, shown)
 		}
 	}
 	scan.Coverage.Containers = len(scan.Containers)
-	for i := range result.Findings {
-		if filter.shows(result.Findings[i].Container) {
-			scan.Findings = append(scan.Findings, Finding(&result.Findings[i], clean))
+	scan.Summary = v1alpha1.Summarize(scan.Findings, scan.Posture)
+	return scan
+}
+
+// findings converts those that the filter shows.
+func findings(all []audit.Finding, filter Filter, clean cleaner) []v1alpha1.Finding {
+	shown := []v1alpha1.Finding{}
+	for i := range all {
+		if filter.shows(all[i].Container) {
+			shown = append(shown, Finding(&all[i], clean))
 		}
 	}
-	scan.Summary = v1alpha1.Summarize(scan.Findings)
-	return scan
+	return shown
 }
 
 func host(ref *nsinspect.HostReference, clean cleaner) v1alpha1.Host {

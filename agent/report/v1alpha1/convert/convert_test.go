@@ -62,7 +62,7 @@ func TestDecode(t *testing.T) {
 			t.Errorf("%s: the decoded finding warns %t, want %t", scan.Findings[i].Reason, got, want)
 		}
 	}
-	if diff := cmp.Diff(scan.Summary, v1alpha1.Summarize(scan.Findings)); diff != "" {
+	if diff := cmp.Diff(scan.Summary, v1alpha1.Summarize(scan.Findings, scan.Posture)); diff != "" {
 		t.Errorf("the summary (-want +got):\n%s", diff)
 	}
 }

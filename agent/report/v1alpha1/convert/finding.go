@@ -51,6 +51,15 @@ func evidence(evidence audit.Evidence, clean cleaner) v1alpha1.Evidence {
 			Ports:     each(e.Ports, func(p audit.PortEvidence) v1alpha1.Port { return port(&p, clean) }),
 			MorePorts: e.MorePorts,
 		}
+	case *audit.SecurityEvidence:
+		return v1alpha1.Evidence{
+			Actual:        each(e.Actual, clean),
+			Declared:      each(e.Declared, clean),
+			MoreActual:    e.MoreActual,
+			MoreDeclared:  e.MoreDeclared,
+			Processes:     processes(e.Processes, clean),
+			MoreProcesses: e.MoreProcesses,
+		}
 	default:
 		return v1alpha1.Evidence{}
 	}
