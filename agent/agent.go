@@ -53,6 +53,8 @@ type Config struct {
 	Interval time.Duration
 	// Timeout is the time that one scan may take.
 	Timeout time.Duration
+	// Checks are the findings that are wanted; nil for the default.
+	Checks *audit.Selection
 	// Policies has the policy; nil for none.
 	Policies Policies
 	// Sinks are given the result of every scan, one after another.
@@ -103,6 +105,9 @@ func New(config Config) (*Agent, error) {
 		holders:  new(scan.HolderCache),
 		forwards: scan.NewForwardReader(),
 		scanned:  make(chan struct{}),
+	}
+	if a.config.Checks == nil {
+		a.config.Checks = audit.DefaultSelection()
 	}
 	var err error
 	a.metrics, err = newMetrics(config.Registerer, a.Connected)

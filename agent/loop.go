@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/logkey"
 	"github.com/nsaudit/nsaudit/agent/scan"
@@ -189,7 +188,7 @@ func (a *Agent) judgeAgain() {
 
 // publish judges a snapshot and gives the result to all sinks.
 func (a *Agent) publish(snap *snapshot.Snapshot) {
-	result := audit.Judge(snap)
+	result := a.config.Checks.Judge(snap)
 	if a.config.Policies != nil {
 		result = a.config.Policies.Current().Apply(result)
 	}

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory/containerd"
 	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/nsinspect"
@@ -24,11 +26,12 @@ type nodeFlags struct {
 	address string
 	node    string
 	policy  string
+	checks  string
 	timeout time.Duration
 }
 
 func defaultNodeFlags() nodeFlags {
-	return nodeFlags{procfs: nsinspect.DefaultRoot, timeout: time.Minute}
+	return nodeFlags{procfs: nsinspect.DefaultRoot, checks: "default", timeout: time.Minute}
 }
 
 func (f *nodeFlags) register(flags *pflag.FlagSet) {
@@ -38,6 +41,7 @@ func (f *nodeFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.address, "containerd-address", f.address, "containerd's socket (default the first that exists of the usual ones: containerd, k3s, RKE2, MicroK8s, k0s, Docker)")
 	flags.StringVar(&f.node, "node-name", f.node, "name of the Kubernetes Node, or of the machine (default the host name, outside a cluster)")
 	flags.StringVar(&f.policy, "policy", f.policy, "YAML file with rules that say which findings are expected (see nsaudit policy --help)")
+	flags.StringVar(&f.checks, "checks", f.checks, "checks and reasons to report, separated by commas: default, all, their names (docs/checks.md), and with - before one to leave it out")
 	flags.DurationVar(&f.timeout, "timeout", f.timeout, "time that one scan may take; what it found until then is reported")
 }
 
@@ -49,6 +53,9 @@ func (f *nodeFlags) validate(changed func(flag string) bool) error {
 	var errs []error
 	if changed("host-pid") && f.hostPID <= 0 {
 		errs = append(errs, fmt.Errorf("--host-pid %d: want the positive id of a process", f.hostPID))
+	}
+	if _, err := f.selection(); err != nil {
+		errs = append(errs, fmt.Errorf("--checks: %w", err))
 	}
 	if f.timeout <= 0 {
 		errs = append(errs, fmt.Errorf("--timeout %s: want a positive time", f.timeout))
@@ -62,6 +69,11 @@ func (f *nodeFlags) validate(changed func(flag string) bool) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// selection is which findings are wanted.
+func (f *nodeFlags) selection() (*audit.Selection, error) {
+	return audit.ParseSelection(strings.Split(f.checks, ","))
 }
 
 // openProcfs opens the host's procfs.

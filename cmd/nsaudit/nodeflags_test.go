@@ -33,7 +33,7 @@ func TestNodeFlagsAreShared(t *testing.T) {
 	node.register(shared)
 	var names []string
 	shared.VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
-	if diff := cmp.Diff([]string{"config", "containerd-address", "host-pid", "node-name", "policy", "procfs", "timeout"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"checks", "config", "containerd-address", "host-pid", "node-name", "policy", "procfs", "timeout"}, names); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
 	for _, name := range names {

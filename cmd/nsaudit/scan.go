@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/policy"
 	"github.com/nsaudit/nsaudit/agent/report/table"
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
@@ -24,10 +23,12 @@ func newScan(std streams) *cobra.Command {
 	options := defaultScanOptions()
 	cmd := &cobra.Command{
 		Use:   "scan",
-		Short: "Scan this machine once and list the containers that share its namespaces or ports",
+		Short: "Scan this machine once and list what its containers share with it, and what restricts them",
 		Long: `scan reads /proc and containerd's lists, compares the network, PID and IPC namespaces of
-every thread of every container with the host's, and finds which ports of the host lead
-into containers. It prints what is shared, who declared it, and what could not be seen.
+every thread of every container with the host's, finds which ports of the host lead into
+containers, and compares users, capabilities, seccomp filters and mounts with what was
+declared. It prints what is shared, what differs from the declaration, and what could not be
+seen.
 
 It needs no cluster. Without containerd it recognises containers by their cgroups. Run it
 as root: it needs CAP_SYS_PTRACE to read other users' processes, CAP_NET_ADMIN to read the
@@ -43,6 +44,9 @@ is 1. What the policy expects is never a reason to fail.`,
   nsaudit scan -n kube-system               # pods of one namespace
   nsaudit scan --fail-on undeclared         # exit code 3 if anything shared is not declared
   nsaudit scan --policy policy.yaml --fail-on warning   # exit code 3 if there is anything to act on
+  nsaudit scan -o wide                      # also the security context of each container
+  nsaudit scan --show-posture               # who runs as root, without a seccomp filter, ...
+  nsaudit scan --checks=-RootUser           # leave a check out
   nsaudit scan --save node-a.json           # keep what was seen ...
   nsaudit scan --from node-a.json -o wide   # ... and judge it again elsewhere
   nsaudit scan --procfs /host/proc          # from inside a container
@@ -83,8 +87,9 @@ func runScan(ctx context.Context, std streams, options *scanOptions) error {
 			scanErr = errors.Join(scanErr, err)
 		}
 	}
+	selection, _ := options.selection() // It was validated.
 	filter := convert.Filter{Namespace: options.namespace, Pod: options.pod}
-	result := convert.FromResult(rules.Apply(audit.Judge(snap)), filter)
+	result := convert.FromResult(rules.Apply(selection.Judge(snap)), filter)
 	if err := show(std, options, result); err != nil {
 		return &exitError{exitFailed, errors.Join(scanErr, err)}
 	}
@@ -136,6 +141,7 @@ func show(std streams, options *scanOptions, result *v1alpha1.Scan) error {
 	return table.Write(std.out, result, table.Options{
 		Wide:         options.output == "wide",
 		ShowExpected: options.showExpected,
+		ShowPosture:  options.showPosture,
 		NoHeaders:    options.noHeaders,
 		Color:        options.colored(std.out),
 		Filtered:     options.namespace != "" || options.pod != "",

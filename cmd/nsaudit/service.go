@@ -59,6 +59,7 @@ func newService(std streams, options *agentOptions, procfs *nsinspect.FS) (*serv
 	if err := s.openPolicy(); err != nil {
 		return nil, err
 	}
+	checks, _ := options.selection() // It was validated.
 	s.agent, err = agent.New(agent.Config{
 		Procfs: procfs,
 		Node:   node,
@@ -69,6 +70,7 @@ func newService(std streams, options *agentOptions, procfs *nsinspect.FS) (*serv
 		},
 		Interval:   options.interval,
 		Timeout:    options.timeout,
+		Checks:     checks,
 		Policies:   s.policy,
 		Sinks:      sinks,
 		Registerer: s.registry,
