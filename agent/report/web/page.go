@@ -42,9 +42,12 @@ type view struct {
 	// Counts says how many findings there are, and Nothing why none is listed.
 	Counts, Nothing string
 	// Findings are those that the policy does not expect, and Expected the rest, by rule.
-	Findings    list
-	Expected    []list
-	MoreRules   int
+	Findings  list
+	Expected  []list
+	MoreRules int
+	// PostureText counts the findings about the posture, and Posture lists them.
+	PostureText string
+	Posture     list
 	Unknown     []v1alpha1.Unknown
 	MoreUnknown int
 	// NoVerdict says that the host's namespaces could not be read.
@@ -133,6 +136,12 @@ func newView(result *audit.Result) view {
 		}
 	}
 	v.Expected = expectedLists(scan, &room)
+	v.PostureText = report.Posture(scan.Posture)
+	for i := range scan.Posture {
+		if scan.Posture[i].Expected == nil {
+			v.Posture.add(&scan.Posture[i], &room)
+		}
+	}
 	v.MoreRules = len(report.ByRule(scan.Findings)) - len(v.Expected)
 	v.Unknown = scan.Coverage.Unknown[:min(len(scan.Coverage.Unknown), maxUnknown)]
 	for i := range v.Unknown {

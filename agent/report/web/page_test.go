@@ -200,3 +200,33 @@ func TestPageIsMadeOncePerResult(t *testing.T) {
 		t.Error("the page does not follow the result")
 	}
 }
+
+// TestPosture has findings about the posture: they are counted, and can be opened.
+func TestPosture(t *testing.T) {
+	t.Parallel()
+	s := snap(container("web", "main", declared(), "sleep"))
+	finding := func(check audit.Check, ruling *audit.Ruling) audit.Finding {
+		return audit.Finding{
+			Check: check, Verdict: audit.Allowed, Severity: audit.Info, DeclaredBy: inventory.ByPod,
+			Container: &s.Containers[0], Evidence: &audit.SecurityEvidence{Actual: []string{"<b>"}}, Ruling: ruling,
+		}
+	}
+	page := NewPage()
+	page.Publish(&audit.Result{Snapshot: s, Posture: []audit.Finding{
+		finding(audit.RootUser, nil), finding(audit.Seccomp, nil),
+		finding(audit.Seccomp, &audit.Ruling{Rule: "r", Reason: "why", Expected: true}),
+	}})
+	w := httptest.NewRecorder()
+	page.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	for _, want := range []string{
+		"<summary>Posture, as declared: RunsAsRoot 1, SeccompUnconfined 1</summary>",
+		"<td>SeccompUnconfined</td><td>&lt;b&gt;</td>",
+	} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("no %s in\n%s", want, w.Body)
+		}
+	}
+	if n := strings.Count(w.Body.String(), "<td>SeccompUnconfined</td>"); n != 1 {
+		t.Errorf("%d rows of SeccompUnconfined, want 1", n)
+	}
+}
