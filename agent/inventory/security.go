@@ -12,12 +12,13 @@ import (
 // the runtime, or a plugin of it, has left something out or changed it. Once decoded, nothing in
 // it may be changed: snapshots share it.
 type Security struct {
-	// Request is what the pod asked for; nil for a container outside pods, and where it could
-	// not be read.
+	// Request is what the pod asked for; nil for a container outside pods, for a pause container,
+	// of which a pod asks nothing, and where it could not be read.
 	Request *SecurityRequest `json:"request,omitempty"`
 	// Spec is what the runtime was told; nil where it could not be read.
 	Spec *SecuritySpec `json:"spec,omitempty"`
-	// Detail is why one of them could not be read.
+	// Detail is why one of them could not be read, or has more than is kept: to compare with a
+	// part of it would make up findings, or hide some.
 	Detail string `json:"reason,omitempty"`
 }
 
@@ -103,10 +104,12 @@ type SecuritySpec struct {
 	Ambient     nsinspect.Capabilities `json:"ambient"`
 
 	NoNewPrivileges bool `json:"noNewPrivileges,omitempty"`
-	// Seccomp: there is a profile, and it does more than allow everything.
-	Seccomp  bool   `json:"seccomp,omitempty"`
-	AppArmor string `json:"appArmor,omitempty"`
-	SELinux  string `json:"seLinux,omitempty"`
+	// Seccomp: there is a profile, and it does more than allow everything. SeccompAllowsAll: there
+	// is one that does not. The kernel has a filter with either.
+	Seccomp          bool   `json:"seccomp,omitempty"`
+	SeccompAllowsAll bool   `json:"seccompAllowsAll,omitempty"`
+	AppArmor         string `json:"appArmor,omitempty"`
+	SELinux          string `json:"seLinux,omitempty"`
 
 	ReadOnlyRoot  bool     `json:"readOnlyRoot,omitempty"`
 	Masked        []string `json:"masked,omitempty"`
@@ -118,7 +121,8 @@ type SecuritySpec struct {
 	// Users are the maps of the user namespace; empty without one of its own.
 	Users nsinspect.IDMaps `json:"users,omitzero"`
 
-	// AllDevices: its device rules allow every device. Devices are those that it adds.
+	// AllDevices: its device rules allow every device. Devices are those that it adds, where not
+	// all are allowed.
 	AllDevices bool     `json:"allDevices,omitempty"`
 	Devices    []string `json:"devices,omitempty"`
 	Mounts     []Mount  `json:"mounts,omitempty"`
@@ -128,7 +132,8 @@ type SecuritySpec struct {
 
 // Mount is a mount that was asked for.
 type Mount struct {
-	// Source is the host's file or directory, and empty for a file system of the kernel's.
+	// Source is the host's file, directory or device. It is empty for a file system of the kernel's
+	// and for an image that is mounted as a volume.
 	Source   string `json:"source,omitempty"`
 	Point    string `json:"point"`
 	ReadOnly bool   `json:"readOnly,omitempty"`

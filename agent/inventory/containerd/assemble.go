@@ -4,7 +4,6 @@ package containerd
 
 import (
 	"maps"
-	"slices"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/nsinspect"
@@ -14,18 +13,20 @@ import (
 type sandbox struct {
 	pod      *inventory.Pod
 	declared inventory.Declaration
+	asked    sandboxRequest
 }
 
 // assemble joins the decoded records, the tasks and the stored sandboxes of one containerd
 // namespace into containers.
-func assemble(records []inventory.Container, tasks map[string]task, stored map[string]sandbox) []inventory.Container {
+func assemble(records []decoded, tasks map[string]task, stored map[string]sandbox) []inventory.Container {
 	sandboxes := make(map[string]sandbox, len(stored))
 	maps.Copy(sandboxes, stored)
-	result := slices.Clone(records)
-	for i := range result {
+	result := make([]inventory.Container, len(records))
+	for i := range records {
+		result[i] = records[i].Container
 		container := &result[i]
 		if container.Sandbox {
-			sandboxes[container.ID] = sandbox{container.Pod, container.Declared}
+			sandboxes[container.ID] = sandbox{container.Pod, container.Declared, records[i].asked}
 		}
 		if state, ok := tasks[container.ID]; ok {
 			container.Status, container.PID = state.status, state.pid
@@ -39,12 +40,13 @@ func assemble(records []inventory.Container, tasks map[string]task, stored map[s
 	return result
 }
 
-// joinSandbox takes the pod and the declaration from the container's sandbox. A
+// joinSandbox takes the pod, the declaration and a part of the security context from the container's sandbox. A
 // container's own spec never lists "host": it joins each namespace of its sandbox by path.
 func joinSandbox(c *inventory.Container, sandboxes map[string]sandbox) {
 	box, ok := sandboxes[c.SandboxID]
 	if !ok {
 		c.Declared = inventory.NoDeclaration("containerd has no record of its sandbox " + c.SandboxID)
+		c.Security = withoutRequest(c.Security, c.Declared.Detail)
 		return
 	}
 	own := c.Declared
@@ -54,4 +56,5 @@ func joinSandbox(c *inventory.Container, sandboxes map[string]sandbox) {
 		c.Declared.Ports = hostNetworkPorts(own.Ports)
 	}
 	c.Declared.PortsDetail = own.PortsDetail
+	c.Security = withSandbox(c.Security, &box.asked)
 }

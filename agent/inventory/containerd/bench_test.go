@@ -36,11 +36,11 @@ func pods(count int) []*containersapi.Container {
 func BenchmarkAssemble(b *testing.B) {
 	records := pods(200)
 	list := func(cache *recordCache) {
-		var decoded []inventory.Container
+		var all []decoded
 		for _, record := range records {
-			decoded = append(decoded, cache.decode("k8s.io", record))
+			all = append(all, cache.decode("k8s.io", record))
 		}
-		for _, container := range assemble(decoded, nil, nil) {
+		for _, container := range assemble(all, nil, nil) {
 			if container.Declared.By != inventory.ByPod {
 				b.Fatalf("declared by %q: %s", container.Declared.By, container.Declared.Detail)
 			}

@@ -23,7 +23,7 @@ func (c *Client) Get(ctx context.Context, key inventory.Key) (inventory.Containe
 	if err != nil {
 		return inventory.Container{}, fmt.Errorf("get container %s: %w", key.ID, err)
 	}
-	records := []inventory.Container{record}
+	records := []decoded{record}
 	var stored map[string]sandbox
 	if record.SandboxID != "" && !record.Sandbox {
 		pause, err := c.readRecord(ctx, key.RuntimeNamespace, record.SandboxID)

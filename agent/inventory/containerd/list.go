@@ -69,7 +69,7 @@ func (c *Client) listNamespace(ctx context.Context, name string) (found []invent
 	var bare []inventory.Container
 	if err != nil {
 		problems = append(problems, fmt.Sprintf("list containers of containerd namespace %s: %v", name, err))
-		var more []inventory.Container
+		var more []decoded
 		more, bare = c.readRecords(ctx, name, withoutRecord(tasks, records))
 		records = append(records, more...)
 	}
@@ -84,7 +84,7 @@ func (c *Client) listNamespace(ctx context.Context, name string) (found []invent
 }
 
 // withoutRecord returns the tasks that are not among the records.
-func withoutRecord(tasks map[string]task, records []inventory.Container) map[string]task {
+func withoutRecord(tasks map[string]task, records []decoded) map[string]task {
 	missing := maps.Clone(tasks)
 	for i := range records {
 		delete(missing, records[i].ID)
@@ -94,7 +94,7 @@ func withoutRecord(tasks map[string]task, records []inventory.Container) map[str
 
 // readRecords reads the records of tasks one by one: one that is too large ends the list of
 // all, and may not hide the others. Bare are the containers whose record can't be read.
-func (c *Client) readRecords(ctx context.Context, namespace string, tasks map[string]task) (records, bare []inventory.Container) {
+func (c *Client) readRecords(ctx context.Context, namespace string, tasks map[string]task) (records []decoded, bare []inventory.Container) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var mu sync.Mutex
@@ -129,12 +129,12 @@ func bareTask(namespace, id string, state task, err error) inventory.Container {
 
 // lacksSandbox reports whether a container names a sandbox that has no pause container, as
 // with sandboxers that run none.
-func lacksSandbox(records []inventory.Container) bool {
+func lacksSandbox(records []decoded) bool {
 	known := make(map[string]bool)
 	for i := range records {
 		known[records[i].ID] = true
 	}
-	return slices.ContainsFunc(records, func(c inventory.Container) bool {
+	return slices.ContainsFunc(records, func(c decoded) bool {
 		return c.SandboxID != "" && !known[c.SandboxID]
 	})
 }

@@ -25,32 +25,42 @@ const (
 	labelNerdctlName  = "nerdctl/name"
 )
 
-// decodeRecord decodes what is in the record itself. The pod and the declaration of a pod's
-// container are provisional until its sandbox is known.
-func decodeRecord(namespace string, record *containersapi.Container) inventory.Container {
-	container := inventory.Container{
+// decoded is what is in the record of a container. Of a container of a pod, the pod, the declaration and
+// the security context are provisional until its sandbox is known.
+type decoded struct {
+	inventory.Container
+
+	// asked is, of a pause container, what the pod asked for by way of its sandbox.
+	asked sandboxRequest
+}
+
+func decodeRecord(namespace string, record *containersapi.Container) decoded {
+	container := decoded{Container: inventory.Container{
 		ID:               record.GetID(),
 		RuntimeName:      runtimes.Containerd,
 		RuntimeNamespace: namespace,
 		Runtime:          clip(record.GetRuntime().GetName()),
 		Image:            clip(record.GetImage()),
 		Status:           inventory.NoTask,
-	}
+		Security:         securityOf(record),
+	}}
 	spec, err := decodeSpec(record.GetSpec().GetValue())
 	if err == nil && spec.Linux != nil {
 		container.CgroupsPath = spec.Linux.CgroupsPath
 	}
 	switch {
 	case madeByCRI(namespace, record, kindSandbox, extensionSandbox):
-		fillSandbox(&container, record, &spec, err)
+		fillSandbox(&container.Container, record, &spec, err)
+		container.asked = decodeSandboxRequest(record.GetExtensions()[extensionSandbox].GetValue())
 	case madeByCRI(namespace, record, kindContainer, extensionCtr):
-		fillPodContainer(&container, record, &spec)
+		fillPodContainer(&container.Container, record, &spec)
+		addRequest(&container.Container, record.GetExtensions()[extensionCtr].GetValue())
 	case err != nil:
-		container.Declared = inventory.NoDeclaration(err.Error())
+		container.Declared = inventory.NoDeclaration(detail(err))
 	default:
 		container.Name = clip(record.GetLabels()[labelNerdctlName])
 		container.Declared = spec.declaration(namespace)
-		declarePorts(&container, namespace, record.GetLabels()[labelNerdctlPorts])
+		declarePorts(&container.Container, namespace, record.GetLabels()[labelNerdctlPorts])
 	}
 	return container
 }
@@ -77,7 +87,7 @@ func fillSandbox(c *inventory.Container, record *containersapi.Container, spec *
 		setPorts(&c.Declared, nil, err) // A spec has none.
 	default:
 		c.Pod = podFromMarks(record.GetLabels(), nil)
-		c.Declared = inventory.NoDeclaration("its sandbox: " + err.Error())
+		c.Declared = inventory.NoDeclaration("its sandbox: " + detail(err))
 	}
 }
 
@@ -114,7 +124,7 @@ func declarePorts(c *inventory.Container, namespace, nerdctlPorts string) {
 func setPorts(d *inventory.Declaration, ports []inventory.Port, err error) {
 	d.Ports = ports
 	if err != nil {
-		d.PortsDetail = err.Error()
+		d.PortsDetail = detail(err)
 	}
 }
 

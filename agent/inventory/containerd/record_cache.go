@@ -8,8 +8,6 @@ import (
 	"sync"
 
 	containersapi "github.com/containerd/containerd/api/services/containers/v1"
-
-	"github.com/nsaudit/nsaudit/agent/inventory"
 )
 
 // maxDecoded caps the records that stay decoded. Those above it are decoded at each scan.
@@ -30,7 +28,7 @@ type recordVersion struct{ created, updated int64 }
 
 type decodedRecord struct {
 	version   recordVersion
-	container inventory.Container
+	container decoded
 }
 
 func newRecordCache() *recordCache {
@@ -39,7 +37,7 @@ func newRecordCache() *recordCache {
 
 // decode decodes a record, unless this version of it was decoded before. What it returns is
 // shared: it is not to be changed in place.
-func (c *recordCache) decode(namespace string, record *containersapi.Container) inventory.Container {
+func (c *recordCache) decode(namespace string, record *containersapi.Container) decoded {
 	id, version := recordID{namespace, record.GetID()}, versionOf(record)
 	if known, ok := c.find(id); ok && known.version == version {
 		return known.container
@@ -82,7 +80,7 @@ func (c *recordCache) forget(namespace, id string) {
 }
 
 // retain drops the containers of a namespace that are not in its list.
-func (c *recordCache) retain(namespace string, listed []inventory.Container) {
+func (c *recordCache) retain(namespace string, listed []decoded) {
 	ids := make(map[string]bool, len(listed))
 	for i := range listed {
 		ids[listed[i].ID] = true

@@ -49,7 +49,7 @@ func TestRecordIsDecodedOnce(t *testing.T) {
 				want = first
 			}
 			for range 2 {
-				if diff := cmp.Diff(want, cache.decode(test.namespace, test.record)); diff != "" {
+				if diff := cmp.Diff(want, cache.decode(test.namespace, test.record), cmp.AllowUnexported(decoded{}, sandboxRequest{})); diff != "" {
 					t.Errorf("decoded (-want +got):\n%s", diff)
 				}
 			}

@@ -17,14 +17,14 @@ import (
 
 // listRecords reads and decodes the records of a containerd namespace, as a stream: a list in
 // one message would have to fit into maxMessage. With an error come the records before it.
-func (c *Client) listRecords(ctx context.Context, namespace string) ([]inventory.Container, error) {
+func (c *Client) listRecords(ctx context.Context, namespace string) ([]decoded, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	stream, err := c.containers.ListStream(ctx, &containersapi.ListContainersRequest{})
 	if err != nil {
 		return nil, errgrpc.ToNative(err)
 	}
-	var records []inventory.Container
+	var records []decoded
 	for {
 		message, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -39,16 +39,16 @@ func (c *Client) listRecords(ctx context.Context, namespace string) ([]inventory
 }
 
 // readRecord reads and decodes one record. ErrNotFound reports that there is none.
-func (c *Client) readRecord(ctx context.Context, namespace, id string) (inventory.Container, error) {
+func (c *Client) readRecord(ctx context.Context, namespace, id string) (decoded, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	response, err := c.containers.Get(ctx, &containersapi.GetContainerRequest{ID: id})
 	switch err = errgrpc.ToNative(err); {
 	case errdefs.IsNotFound(err):
 		c.decoded.forget(namespace, id)
-		return inventory.Container{}, inventory.ErrNotFound
+		return decoded{}, inventory.ErrNotFound
 	case err != nil:
-		return inventory.Container{}, err
+		return decoded{}, err
 	}
 	return c.decoded.decode(namespace, response.GetContainer()), nil
 }
@@ -70,7 +70,8 @@ func (c *Client) storedSandboxes(ctx context.Context) (map[string]sandbox, error
 		if err != nil {
 			continue // Its containers then say that their sandbox has no record.
 		}
-		stored[entry.GetSandboxID()] = sandbox{metadata.Metadata.Config.pod(), metadata.Metadata.Config.declaration()}
+		config := &metadata.Metadata.Config
+		stored[entry.GetSandboxID()] = sandbox{config.pod(), config.declaration(), decodeSandboxRequest(entry.GetExtensions()[extensionCtrStore].GetValue())}
 	}
 	return stored, nil
 }
