@@ -115,17 +115,25 @@ func (p *Process) ThreadCredentials(tid int) (Credentials, error) {
 }
 
 func (p *Process) credentialsAt(dir string) (Credentials, error) {
-	doing := fmt.Sprintf("read %sstatus of process %d", dir, p.pid)
-	text, err := procfd.ReadAll(p.fd, dir+"status", make([]byte, statusSize), maxStatus)
+	buffer := p.buffers.Borrow()
+	defer p.buffers.Return(buffer)
+	var status procStatus
+	_, err := p.readStatus(dir, buffer, &status)
+	return status.Credentials, err
+}
+
+// readStatus reads the status below dir, and returns how many bytes it has.
+func (p *Process) readStatus(dir string, buffer *procfd.Buffer, status *procStatus) (int, error) {
+	text, err := procfd.ReadAll(p.fd, dir+"status", buffer[:], maxStatus)
 	if err == nil && len(text) == 0 {
 		err = unix.ESRCH // It ended between open and read.
 	}
-	if err != nil {
-		return Credentials{}, procfd.Classify(doing, err)
+	if err == nil {
+		err = parseStatus(text, status)
 	}
-	credentials, err := parseStatus(text)
 	if err != nil {
-		return Credentials{}, fmt.Errorf("%s: %w", doing, err)
+		status.Credentials = Credentials{}
+		return len(text), procfd.Classify(fmt.Sprintf("read %sstatus of process %d", dir, p.pid), err)
 	}
-	return credentials, nil
+	return len(text), nil
 }

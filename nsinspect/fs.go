@@ -86,6 +86,13 @@ func (fs *FS) Open(pid int) (*Process, error) {
 	return &Process{pid: pid, fd: fd, buffers: fs.buffers}, nil
 }
 
+// Has reports whether the procfs has a file of this name, such as "sys/kernel". Links in the last
+// place are not followed.
+func (fs *FS) Has(name string) bool {
+	var stat unix.Stat_t
+	return procfd.Stat(fs.fd(), name, &stat, unix.AT_SYMLINK_NOFOLLOW) == nil
+}
+
 // fd is valid for as long as the FS is open.
 func (fs *FS) fd() int { return int(fs.dir.Fd()) }
 

@@ -52,11 +52,15 @@ const maxLabel = 4 << 10
 // where the kernel does not have that (before Linux 5.8, and with SELinux),
 // /proc/PID/attr/current. [ErrAbsent] reports that no security module labels processes. Under
 // SELinux, a confined reader may be denied to read it.
-func (p *Process) Label() (Label, error) {
-	for _, name := range [...]string{"attr/apparmor/current", "attr/current"} {
+func (p *Process) Label() (Label, error) { return p.labelAt("") }
+
+// labelAt returns the label of the thread whose directory is given.
+func (p *Process) labelAt(dir string) (Label, error) {
+	for _, file := range [...]string{"attr/apparmor/current", "attr/current"} {
+		name := dir + file
 		text, err := procfd.ReadAll(p.fd, name, make([]byte, maxLabel), maxLabel)
 		switch {
-		case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT) && !p.Ended():
+		case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT) && !p.ended(dir):
 			continue // Of a module that is not active, or not built in.
 		case err != nil:
 			return Label{}, procfd.Classify(fmt.Sprintf("read %s of process %d", name, p.pid), err)

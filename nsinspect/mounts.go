@@ -3,6 +3,7 @@
 package nsinspect
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,10 @@ import (
 
 // Mount is a mount that a process sees: a line of /proc/PID/mountinfo (proc_pid_mountinfo(5)).
 type Mount struct {
+	// ID is the mount's number, and Parent that of the mount that it is mounted on, in the mount
+	// namespace: a path leads through the mounts that are on each other.
+	ID     int `json:"-"`
+	Parent int `json:"-"`
 	// Major and Minor are the device's.
 	Major int `json:"major"`
 	Minor int `json:"minor"`
@@ -42,12 +47,30 @@ const maxMountBytes = 1 << 20
 // that has called chroot(2) sees fewer than others. The error is [ErrTooLarge] where there are
 // more than a megabyte of lines.
 func (p *Process) Mounts() ([]Mount, error) {
-	mounts, err := procfd.ParseFile(p.fd, "mountinfo", maxMountBytes, parseMounts)
+	text, err := p.MountInfo(nil, maxMountBytes)
+	if err != nil {
+		return nil, err
+	}
+	mounts, err := ParseMounts(text)
+	if err != nil {
+		return nil, fmt.Errorf("read the mounts of process %d: %w", p.pid, err)
+	}
+	return mounts, nil
+}
+
+// MountInfo returns the text that [Process.Mounts] decodes, for who only wants to know whether it
+// has changed. It is read into the memory of a text that is not needed any more, which may be nil.
+// The error is [ErrTooLarge] where it has limit bytes or more.
+func (p *Process) MountInfo(old []byte, limit int) ([]byte, error) {
+	text, err := procfd.ReadLines(p.fd, "mountinfo", old, limit)
 	if errors.Is(err, unix.EINVAL) {
 		err = unix.ESRCH // The answer of a zombie (fs/proc_namespace.c, mounts_open_common).
 	}
-	return mounts, procfd.Classify(fmt.Sprintf("read the mounts of process %d", p.pid), err)
+	return text, procfd.Classify(fmt.Sprintf("read the mounts of process %d", p.pid), err)
 }
+
+// ParseMounts decodes the text of [Process.MountInfo].
+func ParseMounts(text []byte) ([]Mount, error) { return parseMounts(bytes.NewReader(text)) }
 
 // parseMounts decodes lines of mountinfo.
 func parseMounts(text io.Reader) ([]Mount, error) {
@@ -58,6 +81,7 @@ func parseMounts(text io.Reader) ([]Mount, error) {
 	mounts := make([]Mount, len(infos))
 	for i, info := range infos {
 		mounts[i] = Mount{
+			ID: info.ID, Parent: info.Parent,
 			Major: info.Major, Minor: info.Minor, Root: info.Root, Point: info.Mountpoint, FSType: info.FSType,
 			ReadOnly: slices.Contains(strings.Split(info.Options, ","), "ro"),
 			Shared:   strings.Contains(" "+info.Optional, " shared:"),

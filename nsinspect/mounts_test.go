@@ -30,11 +30,11 @@ func TestMounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Mount{
-		{Minor: 77, Root: "/", Point: "/", FSType: "overlay", ReadOnly: true},
-		{Minor: 80, Root: "/", Point: "/proc", FSType: "proc"},
-		{Minor: 81, Root: "/null", Point: "/proc/keys", FSType: "tmpfs"},
-		{Minor: 80, Root: "/sys", Point: "/proc/sys", FSType: "proc", ReadOnly: true},
-		{Major: 254, Minor: 1, Root: `/data of\it`, Point: "/mnt/a\tb", FSType: "ext4", Shared: true},
+		{ID: 612, Parent: 540, Minor: 77, Root: "/", Point: "/", FSType: "overlay", ReadOnly: true},
+		{ID: 613, Parent: 612, Minor: 80, Root: "/", Point: "/proc", FSType: "proc"},
+		{ID: 640, Parent: 613, Minor: 81, Root: "/null", Point: "/proc/keys", FSType: "tmpfs"},
+		{ID: 641, Parent: 613, Minor: 80, Root: "/sys", Point: "/proc/sys", FSType: "proc", ReadOnly: true},
+		{ID: 650, Parent: 612, Major: 254, Minor: 1, Root: `/data of\it`, Point: "/mnt/a\tb", FSType: "ext4", Shared: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -24,7 +24,9 @@ type procStat struct {
 }
 
 // dead reports whether the process or thread is a zombie or dead.
-func (s procStat) dead() bool { return s.state == 'Z' || s.state == 'X' || s.state == 'x' }
+func (s procStat) dead() bool { return isDead(s.state) }
+
+func isDead(state byte) bool { return state == 'Z' || state == 'X' || state == 'x' }
 
 // isKthreadd reports whether this is a kernel thread without a parent. Such a process is seen
 // in the initial pid namespace only.

@@ -6,29 +6,41 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
-
-	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 )
+
+// procStatus is what is used of /proc/PID/status.
+type procStatus struct {
+	Credentials
+
+	// state is that of proc_pid_stat(5), and threads how many the process has.
+	state   byte
+	threads int
+}
+
+// dead reports whether the thread is a zombie or dead. What it shows are its last credentials.
+func (s *procStatus) dead() bool { return isDead(s.state) }
 
 // statusField decodes the value of a line of /proc/PID/status.
 type statusField struct {
 	name string
 	// known is what is known once it was read; 0 for what every kernel shows.
 	known Fields
-	parse func(c *Credentials, value []byte) bool
+	parse func(s *procStatus, value []byte) bool
 }
 
 // statusFields are the lines that are used, in the order in which the kernel writes them
 // (fs/proc/array.c, proc_pid_status).
 var statusFields = [...]statusField{
-	{"Uid", 0, func(c *Credentials, v []byte) bool { return parseIDs(v, &c.UIDs) }},
-	{"Gid", 0, func(c *Credentials, v []byte) bool { return parseIDs(v, &c.GIDs) }},
-	{"Groups", 0, func(c *Credentials, v []byte) bool { return parseGroups(v, &c.Groups) }},
-	{"CapInh", 0, func(c *Credentials, v []byte) bool { return parseCapabilities(v, &c.Inheritable) }},
-	{"CapPrm", 0, func(c *Credentials, v []byte) bool { return parseCapabilities(v, &c.Permitted) }},
-	{"CapEff", 0, func(c *Credentials, v []byte) bool { return parseCapabilities(v, &c.Effective) }},
-	{"CapBnd", 0, func(c *Credentials, v []byte) bool { return parseCapabilities(v, &c.Bounding) }},
-	{"CapAmb", FieldAmbient, func(c *Credentials, v []byte) bool { return parseCapabilities(v, &c.Ambient) }},
+	{"State", 0, parseState},
+	{"Uid", 0, func(s *procStatus, v []byte) bool { return parseIDs(v, &s.UIDs) }},
+	{"Gid", 0, func(s *procStatus, v []byte) bool { return parseIDs(v, &s.GIDs) }},
+	{"Groups", 0, func(s *procStatus, v []byte) bool { return parseGroups(v, &s.Groups) }},
+	{"Threads", 0, parseThreads},
+	{"CapInh", 0, func(s *procStatus, v []byte) bool { return parseCapabilities(v, &s.Inheritable) }},
+	{"CapPrm", 0, func(s *procStatus, v []byte) bool { return parseCapabilities(v, &s.Permitted) }},
+	{"CapEff", 0, func(s *procStatus, v []byte) bool { return parseCapabilities(v, &s.Effective) }},
+	{"CapBnd", 0, func(s *procStatus, v []byte) bool { return parseCapabilities(v, &s.Bounding) }},
+	{"CapAmb", FieldAmbient, func(s *procStatus, v []byte) bool { return parseCapabilities(v, &s.Ambient) }},
 	{"NoNewPrivs", FieldNoNewPrivileges, parseNoNewPrivileges},
 	{"Seccomp", FieldSeccomp, parseSeccomp},
 	{"Seccomp_filters", FieldFilters, parseFilters},
@@ -36,9 +48,10 @@ var statusFields = [...]statusField{
 
 // parseStatus decodes the text of /proc/PID/status. Its first line has the command, in which
 // the kernel escapes line breaks, so that a line is always the kernel's own. A line without a
-// line break at its end was cut off, and counts for nothing.
-func parseStatus(text []byte) (Credentials, error) {
-	var c Credentials
+// line break at its end was cut off, and counts for nothing. What was in the status before is
+// overwritten; its groups are then in the same memory.
+func parseStatus(text []byte, status *procStatus) error {
+	*status = procStatus{Credentials: Credentials{Groups: status.Groups[:0]}}
 	next := 0
 	for next < len(statusFields) {
 		line, rest, whole := bytes.Cut(text, []byte("\n"))
@@ -52,19 +65,19 @@ func parseStatus(text []byte) (Credentials, error) {
 			continue
 		}
 		if missing := missingBetween(next, at); missing != "" {
-			return Credentials{}, fmt.Errorf("no line %s: %w", missing, ErrMalformed)
+			return fmt.Errorf("no line %s: %w", missing, ErrMalformed)
 		}
 		field := &statusFields[at]
-		if !field.parse(&c, value) {
-			return Credentials{}, fmt.Errorf("line %s: %w", field.name, ErrMalformed)
+		if !field.parse(status, value) {
+			return fmt.Errorf("line %s: %w", field.name, ErrMalformed)
 		}
-		c.Known |= field.known
+		status.Known |= field.known
 		next = at + 1
 	}
 	if missing := missingBetween(next, len(statusFields)); missing != "" {
-		return Credentials{}, fmt.Errorf("no line %s: %w", missing, ErrMalformed)
+		return fmt.Errorf("no line %s: %w", missing, ErrMalformed)
 	}
-	return c, nil
+	return nil
 }
 
 // statusFieldNamed returns the place of a field that is not before another, or -1.
@@ -87,17 +100,34 @@ func missingBetween(from, to int) string {
 	return ""
 }
 
-// spaced makes the fields of a value those that spaces set apart.
-func spaced(value []byte) procfd.Fields {
-	return procfd.FieldsOf(bytes.ReplaceAll(value, []byte("\t"), []byte(" ")))
+// parseState decodes "S (sleeping)".
+func parseState(s *procStatus, value []byte) bool {
+	value = bytes.TrimLeft(value, "\t ")
+	if len(value) == 0 {
+		return false
+	}
+	s.state = value[0]
+	return true
 }
 
+func parseThreads(s *procStatus, value []byte) bool {
+	threads, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 31)
+	s.threads = int(threads) //nolint:gosec // It was parsed with 31 bits.
+	return err == nil
+}
+
+// parseIDs decodes four ids, each behind a tab.
 func parseIDs(value []byte, ids *IDs) bool {
-	fields := spaced(value)
 	for _, id := range []*uint32{&ids.Real, &ids.Effective, &ids.Saved, &ids.Filesystem} {
-		*id = uint32(fields.Uint(10, 32)) //nolint:gosec // It was parsed with 32 bits.
+		rest, ok := bytes.CutPrefix(value, []byte("\t"))
+		field, _, _ := bytes.Cut(rest, []byte("\t"))
+		n, err := strconv.ParseUint(string(field), 10, 32)
+		if !ok || err != nil {
+			return false
+		}
+		*id, value = uint32(n), rest[len(field):]
 	}
-	return fields.Whole() && len(fields.Next()) == 0
+	return len(value) == 0
 }
 
 // parseGroups decodes the groups, behind the last of which the kernel writes a space.
@@ -122,20 +152,20 @@ func parseCapabilities(value []byte, set *Capabilities) bool {
 	return err == nil && len(digits) == capabilityDigits
 }
 
-func parseNoNewPrivileges(c *Credentials, value []byte) bool {
+func parseNoNewPrivileges(s *procStatus, value []byte) bool {
 	text := string(bytes.TrimSpace(value))
-	c.NoNewPrivileges = text == "1"
+	s.NoNewPrivileges = text == "1"
 	return text == "0" || text == "1"
 }
 
-func parseSeccomp(c *Credentials, value []byte) bool {
+func parseSeccomp(s *procStatus, value []byte) bool {
 	mode, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 8)
-	c.Seccomp = SeccompMode(mode)
-	return err == nil && c.Seccomp <= SeccompFilter
+	s.Seccomp = SeccompMode(mode)
+	return err == nil && s.Seccomp <= SeccompFilter
 }
 
-func parseFilters(c *Credentials, value []byte) bool {
+func parseFilters(s *procStatus, value []byte) bool {
 	filters, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 31)
-	c.Filters = int(filters) //nolint:gosec // It was parsed with 31 bits.
+	s.Filters = int(filters) //nolint:gosec // It was parsed with 31 bits.
 	return err == nil
 }

@@ -85,7 +85,7 @@ func TestParseStatus(t *testing.T) {
 			want := contained()
 			want.Known = test.known
 			forget(&want)
-			got, err := parseStatus([]byte(statusText(test.command, &want)))
+			got, err := parsed([]byte(statusText(test.command, &want)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,6 +94,19 @@ func TestParseStatus(t *testing.T) {
 			}
 		})
 	}
+}
+
+// parsed parses a status into memory that held another.
+func parsed(text []byte) (Credentials, error) {
+	var status procStatus
+	if err := parseStatus([]byte(statusText("other", &Credentials{Groups: []uint32{1, 2, 3, 4, 5}})), &status); err != nil {
+		return Credentials{}, err
+	}
+	err := parseStatus(text, &status)
+	if len(status.Groups) == 0 {
+		status.Groups = nil
+	}
+	return status.Credentials, err
 }
 
 // forget clears the fields that are not known.
@@ -119,7 +132,7 @@ func TestStatusCutAnywhere(t *testing.T) {
 	whole := contained()
 	text := statusText("sleep", &whole)
 	for end := range len(text) {
-		got, err := parseStatus([]byte(text[:end]))
+		got, err := parsed([]byte(text[:end]))
 		if err != nil {
 			if !errors.Is(err, ErrMalformed) {
 				t.Errorf("cut at %d: %v", end, err)
@@ -133,7 +146,7 @@ func TestStatusCutAnywhere(t *testing.T) {
 			t.Errorf("cut at %d (-want +got):\n%s", end, diff)
 		}
 	}
-	if got, err := parseStatus([]byte(text)); err != nil || got.Known != everyField {
+	if got, err := parsed([]byte(text)); err != nil || got.Known != everyField {
 		t.Errorf("the whole text: %+v, %v", got, err)
 	}
 }
@@ -165,7 +178,7 @@ func TestParseStatusMalformed(t *testing.T) {
 			if !strings.Contains(text, change[0]) {
 				t.Fatalf("there is no %q to change", change[0])
 			}
-			got, err := parseStatus([]byte(strings.Replace(text, change[0], change[1], 1)))
+			got, err := parsed([]byte(strings.Replace(text, change[0], change[1], 1)))
 			if !errors.Is(err, ErrMalformed) {
 				t.Errorf("parseStatus = %+v, %v", got, err)
 			}
@@ -179,7 +192,7 @@ func FuzzParseStatus(f *testing.F) {
 	f.Add([]byte(statusText("sleep", &c)), "sleep", uint32(405), uint32(0), uint64(0xa80425fb), uint8(everyField), true)
 	f.Add([]byte("Uid:\t0\t0\t0\t0\nGid:\nGroups:\n"), "a:b", uint32(0), uint32(1), uint64(1)<<63, uint8(0), false)
 	f.Fuzz(func(t *testing.T, text []byte, command string, uid, gid uint32, set uint64, known uint8, nnp bool) {
-		if got, err := parseStatus(text); err == nil && got.Known&^everyField != 0 {
+		if got, err := parsed(text); err == nil && got.Known&^everyField != 0 {
 			t.Errorf("%q knows %b", text, got.Known)
 		}
 		if strings.ContainsRune(command, '\n') {
@@ -191,7 +204,7 @@ func FuzzParseStatus(f *testing.F) {
 			Ambient: Capabilities(set), NoNewPrivileges: nnp, Seccomp: SeccompFilter, Filters: int(known), Known: Fields(known) & everyField,
 		}
 		forget(&want)
-		got, err := parseStatus([]byte(statusText(command, &want)))
+		got, err := parsed([]byte(statusText(command, &want)))
 		if err != nil {
 			t.Fatalf("%q: %v", command, err)
 		}

@@ -2,11 +2,6 @@
 
 package nsinspect
 
-import (
-	"context"
-	"errors"
-)
-
 // maxTIDs is how many thread ids a group names; the rest is counted.
 const maxTIDs = 8
 
@@ -38,109 +33,6 @@ type Survey struct {
 	// Ended reports that no thread was left to read: a zombie, or a process that died during
 	// the look. It is in no namespace.
 	Ended bool
-}
-
-// Survey reads the namespaces of these kinds of every thread of the process. A leader
-// that ended while other threads live on does not hide them. The error is [ErrVanished]
-// when the process is gone, or the context's.
-func (p *Process) Survey(ctx context.Context, kinds []Kind) (Survey, error) {
-	s := surveyor{process: p}
-	if err := s.split(kinds); err != nil {
-		return Survey{}, err
-	}
-	single, err := p.singleThreaded()
-	if err != nil {
-		return Survey{}, err
-	}
-	if single {
-		err = s.thread(p.pid, "")
-	} else {
-		err = s.threads(ctx)
-	}
-	if err != nil {
-		return Survey{}, err
-	}
-	survey := s.survey
-	if len(survey.Groups) == 1 && !survey.Truncated && survey.Denied == 0 {
-		survey.Groups[0].TIDs = nil
-	}
-	survey.Ended = survey.Threads == 0 && survey.Denied == 0
-	return survey, nil
-}
-
-// surveyor makes one survey.
-type surveyor struct {
-	process *Process
-	// common are the namespaces that all threads share, read once.
-	common Namespaces
-	// denied is set where those could not be read, which is then true of every thread.
-	denied bool
-	// perThread are the kinds to read of each thread.
-	perThread [numKinds]Kind
-	n         int
-	survey    Survey
-}
-
-// split reads the kinds that belong to the process and keeps the others for its threads.
-// A dead leader still answers for the former.
-func (s *surveyor) split(kinds []Kind) error {
-	for _, kind := range kinds {
-		if kind.PerThread() {
-			s.perThread[s.n] = kind
-			s.n++
-			continue
-		}
-		id, err := s.process.Namespace(kind)
-		switch {
-		case errors.Is(err, ErrDenied):
-			s.denied = true
-		case err != nil:
-			return err
-		}
-		s.common.Set(kind, id)
-	}
-	return nil
-}
-
-func (s *surveyor) threads(ctx context.Context) error {
-	tids, err := s.process.Threads(ctx)
-	if err != nil {
-		return err
-	}
-	for _, tid := range tids {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := s.thread(tid, threadDir(tid)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// thread adds one thread to the survey.
-func (s *surveyor) thread(tid int, dir string) error {
-	if s.denied {
-		s.survey.Denied++
-		return nil
-	}
-	seen := s.common
-	for _, kind := range s.perThread[:s.n] {
-		id, err := s.process.namespaceAt(dir, kind)
-		switch {
-		case errors.Is(err, ErrVanished):
-			return nil
-		case errors.Is(err, ErrDenied):
-			s.survey.Denied++
-			return nil
-		case err != nil:
-			return err
-		}
-		seen.Set(kind, id)
-	}
-	s.survey.Threads++
-	s.survey.add(seen, tid)
-	return nil
 }
 
 // add counts the thread into the group of its namespaces.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -65,6 +66,32 @@ func ReadAll(at int, name string, buf []byte, limit int) ([]byte, error) {
 		buf = append(buf, make([]byte, min(len(buf), limit-size))...)
 	}
 }
+
+// ReadLines reads a procfs file that the kernel renders line by line, up to a page at a time: to
+// its end, as long as it has less than limit bytes. The memory of old is used again.
+func ReadLines(at int, name string, old []byte, limit int) ([]byte, error) {
+	fd, err := Open(at, name)
+	if err != nil {
+		return nil, err
+	}
+	defer Close(fd)
+	text := old[:0]
+	for len(text) < limit {
+		text = slices.Grow(text, pageSize)
+		n, err := Retry(func() (int, error) { return unix.Read(fd, text[len(text):cap(text)]) })
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			return text, nil
+		}
+		text = text[:len(text)+n]
+	}
+	return nil, fmt.Errorf("%s: %w of %d bytes", name, ErrTooLarge, limit)
+}
+
+// pageSize is at most what the kernel renders at a time, unless a line is longer.
+const pageSize = 4 << 10
 
 // ParseFile parses a file of less than limit bytes. Of a larger one the error is [ErrTooLarge].
 func ParseFile[T any](at int, name string, limit int64, parse func(io.Reader) (T, error)) (T, error) {
