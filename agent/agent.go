@@ -53,6 +53,8 @@ type Config struct {
 	Interval time.Duration
 	// Timeout is the time that one scan may take.
 	Timeout time.Duration
+	// Depth is how much of the security context a scan reads.
+	Depth scan.Depth
 	// Checks are the findings that are wanted; nil for the default.
 	Checks *audit.Selection
 	// Policies has the policy; nil for none.
@@ -70,9 +72,10 @@ type Agent struct {
 	metrics *metrics
 	queue   *watch.Queue
 	watcher *watch.Watcher
-	// source names the containers; holders and forwards are what scans keep for the next.
+	// source names the containers; holders, contexts and forwards are what scans keep for the next.
 	source   inventory.Source
 	holders  *scan.HolderCache
+	contexts *scan.ContextCache
 	forwards *netfilter.Reader
 	result   atomic.Pointer[audit.Result]
 	// tracker knows the findings of the result before. Only the loop uses it.
@@ -103,6 +106,7 @@ func New(config Config) (*Agent, error) {
 		watcher:  watcher,
 		source:   inventory.Remember(watcher),
 		holders:  new(scan.HolderCache),
+		contexts: new(scan.ContextCache),
 		forwards: scan.NewForwardReader(),
 		scanned:  make(chan struct{}),
 	}

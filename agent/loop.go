@@ -126,6 +126,8 @@ func (a *Agent) scan(ctx context.Context, kind string, run func(context.Context,
 		Hosts:    a.config.Hosts(a.watcher.DaemonPID()),
 		Holders:  a.holders,
 		Forwards: a.forwards,
+		Depth:    a.config.Depth,
+		Contexts: a.contexts,
 	}))
 	a.metrics.scanned(kind, start, time.Now(), err)
 	return snap, err

@@ -26,6 +26,9 @@ const (
 	NoFilter
 )
 
+// AnyWeakness is every way.
+const AnyWeakness = IsRoot | OtherUser | MoreCapabilities | GainsPrivileges | NewPrivileges | NoFilter
+
 // Has reports whether all of some ways are in the set.
 func (w Weakness) Has(ways Weakness) bool { return w&ways == ways }
 

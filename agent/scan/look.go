@@ -16,6 +16,7 @@ import (
 type look struct {
 	config     *Config
 	builder    *builder
+	inspector  *inspector
 	surveyor   *surveyor
 	settler    *settler
 	sockets    *socketFinder
@@ -24,19 +25,22 @@ type look struct {
 }
 
 func newLook(config *Config, host *nsinspect.Host, snap *snapshot.Snapshot, containers []inventory.Container, scope scope) *look {
-	n := newNode(config.Procfs, host, containers, scope)
+	n := newNode(config, host, containers, scope)
 	b := newBuilder(snap, containers)
-	misplaced := n.placeInits(b, containers)
-	settler := newSettler(n, b, config.Settle)
+	inits := n.placeInits(b, containers)
+	inspector := newInspector(n, b, config)
+	inspector.placeUsers(inits.users)
+	settler := newSettler(inspector, config.Settle)
 	sockets := newSocketFinder(n, b, config.Holders, config.Settle)
 	return &look{
 		config:     config,
 		builder:    b,
-		surveyor:   &surveyor{node: n, builder: b, settler: settler, sockets: sockets},
+		inspector:  inspector,
+		surveyor:   &surveyor{node: n, builder: b, inspector: inspector, settler: settler, sockets: sockets},
 		settler:    settler,
 		sockets:    sockets,
 		forwards:   newForwardResolver(n, b, config.Forwards, sockets),
-		reconciler: newReconciler(n, b, config.Source, containers, misplaced),
+		reconciler: newReconciler(inspector, config.Source, containers, inits.misplaced),
 	}
 }
 
@@ -75,6 +79,10 @@ func (l *look) run(ctx context.Context) error {
 	}
 	l.config.Progress("ask containerd again about single containers")
 	l.reconciler.run(ctx)
+	if err := l.inspector.complete(ctx); err != nil {
+		return err
+	}
+	l.config.Contexts.learn(l.inspector.memory, l.inspector.node.scope)
 	return ctx.Err()
 }
 

@@ -32,26 +32,37 @@ const (
 // node is what one scan looks at. The collaborators of a scan read it and change nothing in
 // it.
 type node struct {
-	fs     *nsinspect.FS
-	host   *nsinspect.Host
-	ref    nsinspect.HostReference
-	kinds  []nsinspect.Kind
-	owners *owner.Attributor
-	scope  scope
+	fs    *nsinspect.FS
+	host  *nsinspect.Host
+	ref   nsinspect.HostReference
+	depth Depth
+	// kinds are those of which the host's are shared on purpose or by mistake, and compared are
+	// those in which undeclared sharing is looked at twice.
+	kinds, compared []nsinspect.Kind
+	owners          *owner.Attributor
+	scope           scope
 }
 
-func newNode(fs *nsinspect.FS, host *nsinspect.Host, containers []inventory.Container, scope scope) *node {
+func newNode(config *Config, host *nsinspect.Host, containers []inventory.Container, scope scope) *node {
 	ref := host.Ref()
 	return &node{
-		fs: fs, host: host, ref: ref, kinds: judged(),
+		fs: config.Procfs, host: host, ref: ref, depth: config.Depth,
+		kinds: judged(), compared: config.Depth.compared(),
 		owners: owner.New(ref, containers), scope: scope,
 	}
 }
 
-// placeInits lets the attributor know where the containers' init processes are. It returns
-// the containers whose init process is not in their cgroup.
-func (n *node) placeInits(b *builder, containers []inventory.Container) map[inventory.Key]bool {
-	misplaced := make(map[inventory.Key]bool)
+// inits is what was learnt of the containers' init processes.
+type inits struct {
+	// misplaced are the containers whose init process is not in their cgroup.
+	misplaced map[inventory.Key]bool
+	// users are the user namespaces of those that are, where a container was given one.
+	users map[inventory.Key]nsinspect.ID
+}
+
+// placeInits lets the attributor know where the containers' init processes are.
+func (n *node) placeInits(b *builder, containers []inventory.Container) inits {
+	found := inits{make(map[inventory.Key]bool), make(map[inventory.Key]nsinspect.ID)}
 	if entries, err := n.cgroups(n.ref.PID); err == nil {
 		n.owners.View(entries)
 	}
@@ -60,17 +71,36 @@ func (n *node) placeInits(b *builder, containers []inventory.Container) map[inve
 		if !container.Status.Live() || container.PID <= 0 {
 			continue
 		}
-		entries, err := n.cgroups(container.PID)
-		switch {
-		case errors.Is(err, nsinspect.ErrVanished):
-		case err != nil:
+		err := n.placeInit(container, &found)
+		if err != nil && !errors.Is(err, nsinspect.ErrVanished) {
 			b.unread(b.container(container.Key()), causeOf(err), oneLine(err))
-		case !n.owners.Settle(container, entries):
-			misplaced[container.Key()] = true
 		}
 	}
 	n.owners.Finish(containers)
-	return misplaced
+	return found
+}
+
+func (n *node) placeInit(container *inventory.Container, found *inits) error {
+	process, err := n.fs.Open(container.PID)
+	if err != nil {
+		return err
+	}
+	defer process.Close()
+	entries, err := cgroup.Read(process)
+	if err != nil {
+		return err
+	}
+	if !n.owners.Settle(container, entries) {
+		found.misplaced[container.Key()] = true
+		return nil
+	}
+	if n.depth != Namespaces && hasUsers(container) {
+		// What can't be read is unknown of the processes that it matters for.
+		if id, err := process.Namespace(nsinspect.User); err == nil {
+			found.users[container.Key()] = id
+		}
+	}
+	return nil
 }
 
 // cgroups reads the cgroups of a process that is not kept open.
@@ -108,19 +138,6 @@ func (n *node) each(ctx context.Context, visit func(pid int) error) error {
 	return nil
 }
 
-// record makes the snapshot's record of a process, or nil if it is in no namespace.
-func (n *node) record(process *nsinspect.Process, groups []nsinspect.ThreadGroup) *snapshot.Process {
-	if len(groups) == 0 {
-		return nil
-	}
-	record := &snapshot.Process{PID: process.PID(), Groups: groups}
-	if n.shares(record) {
-		// What it shares counts also where its name can't be read any more.
-		record.Command, _ = process.Command()
-	}
-	return record
-}
-
 // shares reports whether any thread is in a namespace of the host.
 func (n *node) shares(record *snapshot.Process) bool {
 	return slices.ContainsFunc(n.kinds, func(kind nsinspect.Kind) bool { return n.sharesKind(record, kind) })
@@ -138,10 +155,19 @@ func (n *node) sharesKind(record *snapshot.Process, kind nsinspect.Kind) bool {
 // container did not declare it.
 func (n *node) undeclared(container *snapshot.Container, record *snapshot.Process) []nsinspect.Kind {
 	var kinds []nsinspect.Kind
-	for _, kind := range n.kinds {
-		if n.sharesKind(record, kind) && !container.Declared.Asks(kind) {
+	for _, kind := range n.compared {
+		if n.sharesKind(record, kind) && !n.asks(container, kind) {
 			kinds = append(kinds, kind)
 		}
 	}
 	return kinds
+}
+
+// asks reports whether a container declares to share a kind. Of those that a pod has no field for
+// that is only known by the runtime spec: nearly all containers share some.
+func (n *node) asks(container *snapshot.Container, kind nsinspect.Kind) bool {
+	if slices.Contains(n.kinds, kind) {
+		return container.Declared.Asks(kind)
+	}
+	return specOf(&container.Container) == nil || container.Asks(kind)
 }

@@ -26,9 +26,10 @@ const (
 // started or ended during the scan, a shim that does not answer, a container that the runtime
 // does not know. Whatever stays open makes the container unknown.
 type reconciler struct {
-	node    *node
-	builder *builder
-	source  inventory.Source
+	node      *node
+	builder   *builder
+	inspector *inspector
+	source    inventory.Source
 	// places are the runtimes' namespaces that have containers, as keys without an ID: there a
 	// container that only its cgroup names is looked up.
 	places []inventory.Key
@@ -36,8 +37,8 @@ type reconciler struct {
 	misplaced map[inventory.Key]bool
 }
 
-func newReconciler(n *node, b *builder, source inventory.Source, containers []inventory.Container, misplaced map[inventory.Key]bool) *reconciler {
-	r := &reconciler{node: n, builder: b, source: source, misplaced: misplaced}
+func newReconciler(i *inspector, source inventory.Source, containers []inventory.Container, misplaced map[inventory.Key]bool) *reconciler {
+	r := &reconciler{node: i.node, builder: i.builder, inspector: i, source: source, misplaced: misplaced}
 	for i := range containers {
 		place := containers[i].Key()
 		place.ID = ""
@@ -132,6 +133,7 @@ func (r *reconciler) identify(ctx context.Context, container *snapshot.Container
 		switch {
 		case err == nil:
 			container.Container = found
+			r.inspector.identified(container)
 			r.compare(container)
 			return
 		case !errors.Is(err, inventory.ErrNotFound):

@@ -36,6 +36,10 @@ type Config struct {
 	// Forwards reads the host's packet filter, one scan after another; nil for a reader of
 	// this scanner's own.
 	Forwards *netfilter.Reader
+	// Depth is how much of the security context is read.
+	Depth Depth
+	// Contexts remembers what a lean scan does not read each time; nil remembers nothing.
+	Contexts *ContextCache
 	// Progress is called with what the scanner does next; nil for no calls.
 	Progress func(stage string)
 }

@@ -9,14 +9,23 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// maxSuspects caps the handles that are kept open for the second look, of suspects and of
-// processes that have just started each. Those beyond it are reported without one.
-const maxSuspects = 512
+const (
+	// maxSuspects caps the handles that are kept open for the second look, of suspects and of
+	// processes that have just started each. One container has at most maxSuspectsOfOne, and
+	// each has fewSuspects whatever the others have.
+	maxSuspects      = 512
+	maxSuspectsOfOne = 64
+	fewSuspects      = 4
+	// againReadings is how often credentials are read again before the process is looked at for
+	// the last time: the kernel does not show them as they were in one moment.
+	againReadings = 2
+)
 
 // maxRounds limits how often a container is looked at again after transient processes were
 // seen in its cgroup. A runtime is rarely seen at it; a process that keeps coming and going is
@@ -24,25 +33,36 @@ const maxSuspects = 512
 const maxRounds = 3
 
 // settler looks again, after a while, at what a first look does not settle: processes that
-// share what their container did not declare, and processes that are still the runtime's.
+// share what their container did not declare or are weaker than it was to be, and processes that
+// are still the runtime's.
 type settler struct {
-	node    *node
-	builder *builder
+	node      *node
+	builder   *builder
+	inspector *inspector
 	// settle is how long undeclared sharing has to last.
 	settle   time.Duration
 	suspects []suspect
 	// starting are processes that are still running as the runtime's init.
 	starting []suspect
+	// kept counts the handles that are kept open, by container.
+	kept map[*snapshot.Container]int
+	// unlooked are the ways in which processes look weaker that there was no room for.
+	unlooked map[*snapshot.Container]inventory.Weakness
 }
 
 // suspect is a process that is looked at again, kept open.
 type suspect struct {
 	process   *nsinspect.Process
 	container *snapshot.Container
+	// weak are threads that look weaker than the runtime was told to make them.
+	weak map[int]inventory.Weakness
 }
 
-func newSettler(n *node, b *builder, settle time.Duration) *settler {
-	return &settler{node: n, builder: b, settle: settle}
+func newSettler(i *inspector, settle time.Duration) *settler {
+	return &settler{
+		node: i.node, builder: i.builder, inspector: i, settle: settle,
+		kept: make(map[*snapshot.Container]int), unlooked: make(map[*snapshot.Container]inventory.Weakness),
+	}
 }
 
 // close releases the processes that are still open.
@@ -54,17 +74,30 @@ func (s *settler) close() {
 
 // keep takes over a process that is to be looked at again. It reports whether it did; the
 // process is then the settler's to close.
-func (s *settler) keep(process *nsinspect.Process, container *snapshot.Container, record *snapshot.Process) bool {
-	again := suspect{process, container}
+func (s *settler) keep(process *nsinspect.Process, container *snapshot.Container, found *inspected) bool {
+	again := suspect{process, container, found.weak}
+	suspected := s.inspector.isSuspect(container, found)
 	switch {
-	case len(s.node.undeclared(container, record)) > 0 && len(s.suspects) < maxSuspects:
+	case suspected && s.hasRoom(container, len(s.suspects)):
 		s.suspects = append(s.suspects, again)
-	case runtimes.IsInit(record.Command) && len(s.starting) < maxSuspects:
+	case suspected:
+		for _, ways := range found.weak {
+			s.unlooked[container] |= ways
+		}
+		return false
+	case runtimes.IsInit(found.record.Command) && s.hasRoom(container, len(s.starting)):
 		s.starting = append(s.starting, again)
 	default:
 		return false
 	}
+	s.kept[container]++
 	return true
+}
+
+// hasRoom reports whether another handle of a container may be kept, among so many of all.
+func (s *settler) hasRoom(container *snapshot.Container, all int) bool {
+	own := s.kept[container]
+	return own < fewSuspects || own < maxSuspectsOfOne && all < maxSuspects
 }
 
 // confirm looks at the suspects again, after a while and through the same handles. Those
@@ -92,7 +125,23 @@ func (s *settler) confirm(ctx context.Context) error {
 			return err
 		}
 	}
+	s.noteUnlooked()
 	return ctx.Err()
+}
+
+// noteUnlooked makes containers unknown of which processes look weaker that there was no room for,
+// unless a second look has confirmed as much of others.
+func (s *settler) noteUnlooked() {
+	for container, ways := range s.unlooked {
+		for i := range container.Processes {
+			for _, group := range container.Processes[i].Credentials {
+				ways &^= s.inspector.confirmed(container, &container.Processes[i], &group)
+			}
+		}
+		if ways != 0 {
+			snapshot.AddGap(&container.Unread.Security, snapshot.CauseLimit, "more of its processes are weaker than the runtime was told than are looked at twice")
+		}
+	}
 }
 
 // transient looks at all suspects again, and returns the containers of which some have left a
@@ -104,6 +153,7 @@ func (s *settler) transient(ctx context.Context) map[*snapshot.Container]bool {
 		suspect.process.Close()
 	}
 	s.suspects = s.suspects[:0]
+	clear(s.kept)
 	transient := make(map[*snapshot.Container]bool)
 	for container, kinds := range left {
 		for _, kind := range kinds {
@@ -119,17 +169,24 @@ func (s *settler) transient(ctx context.Context) map[*snapshot.Container]bool {
 // lookAgain returns the kinds of the host's namespaces that a suspect was in and is no more.
 // Where the second look fails, the first stands.
 func (s *settler) lookAgain(ctx context.Context, suspect suspect) []nsinspect.Kind {
-	seen, err := suspect.process.Survey(ctx, s.node.kinds)
-	if seen.Denied > 0 || err != nil && !errors.Is(err, nsinspect.ErrVanished) {
-		return nil
+	s.readAgain(suspect)
+	found, err := s.inspector.inspect(ctx, suspect.process, suspect.container, suspect.weak)
+	if errors.Is(err, nsinspect.ErrVanished) {
+		found, err = new(inspected), nil
 	}
 	container := suspect.container
 	i := indexOf(container, suspect.process.PID())
-	if i < 0 {
-		return nil // Its pid was given out again within one walk, and the other is gone.
+	if err != nil || i < 0 {
+		return nil // If it is not there, its pid was given out again within one walk, and the other is gone.
+	}
+	if found.seen.Denied > 0 {
+		if found.record != nil {
+			container.Processes[i].Credentials = found.record.Credentials
+		}
+		return nil
 	}
 	before := s.node.undeclared(container, &container.Processes[i])
-	record := s.node.record(suspect.process, seen.Groups)
+	record := found.record
 	if record == nil {
 		s.builder.remove(container, suspect.process.PID())
 		s.builder.snap.Coverage.Transient++
@@ -138,10 +195,35 @@ func (s *settler) lookAgain(ctx context.Context, suspect suspect) []nsinspect.Ki
 	s.builder.replace(container, record)
 	after := s.node.undeclared(container, record)
 	left := slices.DeleteFunc(before, func(kind nsinspect.Kind) bool { return slices.Contains(after, kind) })
-	if len(left) > 0 {
+	if len(left) > 0 || len(suspect.weak) > 0 && !s.isConfirmed(container, record) {
 		s.builder.snap.Coverage.Transient++
 	}
 	return left
+}
+
+// readAgain reads the credentials of a suspect's threads again, and takes out the ways in which
+// they do not look weaker any more.
+func (s *settler) readAgain(suspect suspect) {
+	if len(suspect.weak) == 0 {
+		return
+	}
+	of, spec := s.inspector.context(suspect.container), specOf(&suspect.container.Container)
+	for range againReadings {
+		for tid := range suspect.weak {
+			var ways inventory.Weakness
+			if credentials, ok := of.read(suspect.process, tid); ok {
+				ways = spec.Weaker(&credentials, false) // Whether it is nested, the last look tells.
+			}
+			suspect.weak[tid] &= ways
+		}
+	}
+}
+
+// isConfirmed reports whether a second look has confirmed that a process is weaker, in some way.
+func (s *settler) isConfirmed(container *snapshot.Container, record *snapshot.Process) bool {
+	return slices.ContainsFunc(record.Credentials, func(group snapshot.CredentialGroup) bool {
+		return s.inspector.confirmed(container, record, &group) != 0
+	})
 }
 
 // suspectsAmong walks the processes again for the sake of a few containers, and keeps those
@@ -166,16 +248,16 @@ func (s *settler) suspectAmong(ctx context.Context, process *nsinspect.Process, 
 	if err != nil || container == nil || !containers[container] {
 		return false
 	}
-	seen, err := process.Survey(ctx, s.node.kinds)
-	if err != nil {
+	found, err := s.inspector.inspect(ctx, process, container, nil)
+	if err != nil || found.record == nil {
 		return false
 	}
-	record := s.node.record(process, seen.Groups)
-	if record == nil || len(s.node.undeclared(container, record)) == 0 || len(s.suspects) == maxSuspects {
+	if len(s.node.undeclared(container, found.record)) == 0 || !s.hasRoom(container, len(s.suspects)) {
 		return false
 	}
-	s.builder.replace(container, record)
-	s.suspects = append(s.suspects, suspect{process, container})
+	s.builder.replace(container, found.record)
+	s.suspects = append(s.suspects, suspect{process, container, found.weak})
+	s.kept[container]++
 	return true
 }
 

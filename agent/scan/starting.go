@@ -41,12 +41,8 @@ func (s *settler) isEntering(ctx context.Context, suspect suspect) bool {
 	if age, err := suspect.process.Age(); err == nil && age > patience {
 		return false
 	}
-	seen, err := suspect.process.Survey(ctx, s.node.kinds)
-	if err != nil {
-		return false
-	}
-	record := s.node.record(suspect.process, seen.Groups)
-	return record != nil && len(s.node.undeclared(suspect.container, record)) > 0
+	found, err := s.inspector.inspect(ctx, suspect.process, suspect.container, nil)
+	return err == nil && found.record != nil && s.inspector.isSuspect(suspect.container, found)
 }
 
 // startPause is the time between looks at a name: a program takes over within a few

@@ -14,10 +14,11 @@ import (
 // surveyor reads every process of the node once: whose it is, and in which namespaces its
 // threads are.
 type surveyor struct {
-	node    *node
-	builder *builder
-	settler *settler
-	sockets *socketFinder
+	node      *node
+	builder   *builder
+	inspector *inspector
+	settler   *settler
+	sockets   *socketFinder
 }
 
 // processes visits every process of the node.
@@ -47,11 +48,12 @@ func (s *surveyor) visit(ctx context.Context, process *nsinspect.Process) error 
 	if container == nil {
 		return s.sockets.visitHost(ctx, process)
 	}
-	record, err := s.survey(ctx, process, container)
-	if err != nil || record == nil {
+	found, err := s.survey(ctx, process, container)
+	if err != nil || found.record == nil {
 		return err
 	}
-	if !s.builder.add(container, record, s.node.shares(record)) {
+	record := found.record
+	if !s.builder.add(container, record, s.node.shares(record) || len(found.weak) > 0) {
 		return nil
 	}
 	if err := s.sockets.visit(ctx, process, container, record); err != nil {
@@ -59,8 +61,9 @@ func (s *surveyor) visit(ctx context.Context, process *nsinspect.Process) error 
 	}
 	if process.PID() == container.PID {
 		container.Age, _ = process.Age() // 0 stands for a container that may still be starting.
+		s.inspector.visitInit(process, container)
 	}
-	keep = s.settler.keep(process, container, record)
+	keep = s.settler.keep(process, container, found)
 	return nil
 }
 
@@ -78,16 +81,15 @@ func owned(ctx context.Context, n *node, b *builder, process *nsinspect.Process)
 	return b.claim(process.PID(), found), nil
 }
 
-// survey reads where the threads of a container's process are. It returns nil for a process
-// that is in no namespace any more.
-func (s *surveyor) survey(ctx context.Context, process *nsinspect.Process, container *snapshot.Container) (*snapshot.Process, error) {
-	seen, err := process.Survey(ctx, s.node.kinds)
+// survey reads a container's process.
+func (s *surveyor) survey(ctx context.Context, process *nsinspect.Process, container *snapshot.Container) (*inspected, error) {
+	found, err := s.inspector.inspect(ctx, process, container, nil)
 	if err != nil {
 		if !errors.Is(err, nsinspect.ErrVanished) {
 			s.builder.unread(container, causeOf(err), oneLine(err))
 		}
 		return nil, err
 	}
-	s.builder.countThreads(container, process.PID(), seen)
-	return s.node.record(process, seen.Groups), nil
+	s.builder.countThreads(container, process.PID(), found.seen)
+	return found, nil
 }

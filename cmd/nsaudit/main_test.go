@@ -182,6 +182,9 @@ func fakeProc(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
+	const none = "0000000000000000\n"
+	const status = "State:\tS (sleeping)\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nGroups:\t \nThreads:\t1\n" +
+		"CapInh:\t" + none + "CapPrm:\t" + none + "CapEff:\t" + none + "CapBnd:\t" + none
 	link := func(pid, kind, namespace string) {
 		t.Helper()
 		write("namespaces/"+namespace, "")
@@ -200,6 +203,7 @@ func fakeProc(t *testing.T) string {
 		write(pid+"/cgroup", cgroup)
 		write(pid+"/comm", "web\x1b[2J\n")
 		write(pid+"/stat", pid+" (web) S 0")
+		write(pid+"/status", status)
 		for _, kind := range nsinspect.Kinds() {
 			owner := "of-" + pid
 			if kind == nsinspect.Net {

@@ -70,6 +70,7 @@ func newService(std streams, options *agentOptions, procfs *nsinspect.FS) (*serv
 		},
 		Interval:   options.interval,
 		Timeout:    options.timeout,
+		Depth:      scan.Lean,
 		Checks:     checks,
 		Policies:   s.policy,
 		Sinks:      sinks,

@@ -26,7 +26,7 @@ func takeSnapshot(ctx context.Context, std streams, flags *nodeFlags, progress f
 	if err != nil {
 		return nil, err
 	}
-	config := scan.Config{Procfs: procfs, Node: node, Settle: scan.DefaultSettle, Progress: progress}
+	config := scan.Config{Procfs: procfs, Node: node, Settle: scan.DefaultSettle, Depth: scan.Full, Progress: progress}
 	progress("connect to containerd")
 	daemon := 0
 	runtime, connectErr := flags.connect(ctx)

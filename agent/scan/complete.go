@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+const (
+	// maxMountInfo caps the text of a container's mounts. The kernel allows 100,000 of them
+	// (/proc/sys/fs/mount-max), which a container with CAP_SYS_ADMIN may make.
+	maxMountInfo = 1 << 20
+	// maxMountReaders caps the processes of a container whose mounts are read.
+	maxMountReaders = 8
+)
+
+// readMounts reads the mounts of a container from one of its processes. It reports whether there is
+// no use in trying another: they are known, or there are too many.
+func (i *inspector) readMounts(process *nsinspect.Process, of *containerContext) bool {
+	if of.mounts != nil {
+		return true
+	}
+	text, err := process.MountInfo(i.text, maxMountInfo)
+	if err == nil {
+		i.text = text
+		var mounts []nsinspect.Mount
+		mounts, err = i.memory.parse(of.container.Key(), text)
+		if showsWhole(mounts) {
+			of.mounts = mounts
+		}
+	}
+	if errors.Is(err, nsinspect.ErrTooLarge) {
+		of.mounts = []nsinspect.Mount{}
+	}
+	if err != nil && !errors.Is(err, nsinspect.ErrVanished) {
+		of.unread(causeOf(err), oneLine(err))
+	}
+	return of.mounts != nil
+}
+
+// visitInit reads what is read of a container's init process only.
+func (i *inspector) visitInit(process *nsinspect.Process, container *snapshot.Container) {
+	if of := i.context(container); of != nil && i.wantsMounts(container) {
+		i.readMounts(process, of)
+	}
+}
+
+// wantsMounts reports whether a container has mounts of its own that are of use.
+func (i *inspector) wantsMounts(container *snapshot.Container) bool {
+	spec := specOf(&container.Container)
+	return i.depth == Full && spec == nil || spec != nil && !container.Asks(nsinspect.Mnt)
+}
+
+// complete puts what was read once a container into the snapshot, when it is settled who the
+// containers are.
+func (i *inspector) complete(ctx context.Context) error {
+	for container, of := range i.contexts {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		of.compact()
+		if of.sandboxed || len(container.Processes) == 0 {
+			continue
+		}
+		if hasUsers(&container.Container) && container.UserNamespace.IsZero() {
+			of.unread(snapshot.CauseRead, "the user namespace that it was given could not be read")
+		}
+		if err := i.completeMounts(ctx, of); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (i *inspector) completeMounts(ctx context.Context, of *containerContext) error {
+	container := of.container
+	if !i.wantsMounts(container) {
+		return nil
+	}
+	if of.mounts == nil {
+		tried, err := i.mountsOfOthers(ctx, of)
+		if err != nil {
+			return err
+		}
+		if of.mounts == nil && tried > 0 {
+			of.unread(snapshot.CauseRead, fmt.Sprintf("the mounts of %d of its processes are not those of its mount namespace: each has another root directory", tried))
+		}
+	}
+	if i.host.security != nil && i.host.devices == nil {
+		of.unread(snapshot.CauseHost, "the host's mounts could not be read, so its own can't be compared with them")
+	}
+	container.Mounts = mountsOf(of.mounts, specOf(&container.Container), i.host.devices, i.node.fs.Has)
+	return nil
+}
+
+// mountsOfOthers reads the mounts of a container whose init process has ended, or has another root
+// directory, from the first of its other processes. It returns how many of them were read.
+func (i *inspector) mountsOfOthers(ctx context.Context, of *containerContext) (int, error) {
+	tried := 0
+	for k := range of.container.Processes {
+		if tried == maxMountReaders {
+			break
+		}
+		record := &of.container.Processes[k]
+		if i.node.sharesKind(record, nsinspect.Mnt) {
+			continue
+		}
+		process, err := i.node.fs.Open(record.PID)
+		if err != nil {
+			continue // It has ended.
+		}
+		// Its pid may be another's by now.
+		container, err := owned(ctx, i.node, i.builder, process)
+		known := false
+		if err == nil && container == of.container {
+			tried++
+			known = i.readMounts(process, of)
+		}
+		process.Close()
+		if known {
+			break
+		}
+	}
+	return tried, ctx.Err()
+}

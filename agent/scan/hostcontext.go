@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scan
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// maxHostMounts caps the text of the host's mounts. A node has some dozen for each pod, and one of
+// a container's layers is a line of some thousand bytes.
+const maxHostMounts = 16 << 20
+
+// hostContext is what the security contexts of containers are compared with.
+type hostContext struct {
+	// root is zero where it is not known.
+	root nsinspect.FileID
+	// devices are of the file systems that the host has mounted; nil where they are not known.
+	devices map[device]bool
+	// security is nil where it is not known.
+	security *snapshot.HostSecurity
+}
+
+func (h *hostContext) module() nsinspect.SecurityModule {
+	if h.security == nil {
+		return ""
+	}
+	return h.security.Module
+}
+
+// readHost reads the host's. Without a host reference there is nothing to compare with.
+func (i *inspector) readHost() {
+	if i.node.ref.Reference == nsinspect.ByNone {
+		return
+	}
+	process, err := i.node.host.Process(nsinspect.Mnt)
+	if err != nil {
+		i.builder.gap(causeOf(err), "the host's security context: "+oneLine(err))
+		return
+	}
+	credentials, err := process.Credentials()
+	if err != nil {
+		i.builder.gap(causeOf(err), "the host's credentials: "+oneLine(err))
+		return
+	}
+	i.host.security = &snapshot.HostSecurity{Bounding: credentials.Bounding, Module: i.readModule(process)}
+	i.builder.snap.HostSecurity = i.host.security
+	if i.host.root, err = process.RootDir(); err != nil {
+		i.builder.gap(causeOf(err), "the host's root directory: "+oneLine(err))
+	}
+	if i.host.devices, err = i.readDevices(process); err != nil {
+		i.builder.gap(causeOf(err), "the host's mounts: "+oneLine(err))
+	}
+}
+
+// readModule returns the security module that labels processes. Where the label of the host
+// reference may not be read, that of this process tells.
+func (i *inspector) readModule(host *nsinspect.Process) nsinspect.SecurityModule {
+	label, err := host.Label()
+	if err == nil || errors.Is(err, nsinspect.ErrAbsent) {
+		return label.Module
+	}
+	own, err := i.node.fs.Open(i.node.fs.Self())
+	if err != nil {
+		return ""
+	}
+	defer own.Close()
+	label, _ = own.Label()
+	return label.Module
+}
+
+func (i *inspector) readDevices(host *nsinspect.Process) (map[device]bool, error) {
+	text, err := host.MountInfo(i.text, maxHostMounts)
+	if err != nil {
+		return nil, err
+	}
+	i.text = text
+	mounts, err := i.memory.parse(inventory.Key{}, text)
+	if err != nil {
+		return nil, fmt.Errorf("read the mounts of process %d: %w", host.PID(), err)
+	}
+	return devicesOf(mounts), nil
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// inspector reads the processes of containers: in which namespaces their threads are, with which
+// credentials, and what is read once a container.
+type inspector struct {
+	node    *node
+	builder *builder
+	depth   Depth
+	kinds   kindsRead
+	memory  *contextMemory
+	host    hostContext
+	// contexts are those of the containers that have processes.
+	contexts map[*snapshot.Container]*containerContext
+	// text is the memory that mounts are read into.
+	text []byte
+}
+
+func newInspector(n *node, b *builder, config *Config) *inspector {
+	i := &inspector{
+		node: n, builder: b, depth: config.Depth, kinds: newKinds(config.Depth, &n.ref.Namespaces), memory: config.Contexts.begin(),
+		contexts: make(map[*snapshot.Container]*containerContext),
+	}
+	if i.depth != Namespaces {
+		i.readHost()
+	}
+	return i
+}
+
+// inspected is what was read of a process.
+type inspected struct {
+	// record is nil for a process that has ended.
+	record *snapshot.Process
+	seen   nsinspect.Survey
+	// weak are threads that look weaker than the runtime was told to make them.
+	weak map[int]inventory.Weakness
+}
+
+// context returns the context of a container, or nil if nothing of it is read.
+func (i *inspector) context(container *snapshot.Container) *containerContext {
+	if i.depth == Namespaces {
+		return nil
+	}
+	if i.contexts[container] == nil {
+		i.contexts[container] = newContext(container)
+	}
+	c := i.contexts[container]
+	if c.sandboxed {
+		c.unread(snapshot.CauseRuntime, fmt.Sprintf("it has a kernel of its own (%s), so its processes on the node are not those of the program", container.Runtime))
+		return nil
+	}
+	return c
+}
+
+// inspect reads a process. Before are the ways in which its threads looked weaker before, if this
+// is not the first look.
+func (i *inspector) inspect(ctx context.Context, process *nsinspect.Process, container *snapshot.Container, before map[int]inventory.Weakness) (*inspected, error) {
+	of := i.context(container)
+	if of == nil {
+		seen, err := process.Survey(ctx, judged())
+		if err != nil {
+			return nil, err
+		}
+		return &inspected{record: i.record(process, container, seen.Groups, nil, 0), seen: seen}, nil
+	}
+	v := &visit{context: of, memory: i.memory, depth: i.depth, pid: process.PID(), before: before, leader: -1}
+	seen, err := process.SurveyBy(ctx, &nsinspect.Plan{
+		Kinds:       i.kinds.of(container, process.PID()),
+		Credentials: v,
+		Labels:      i.host.module() != "",
+	})
+	if err != nil {
+		return nil, err
+	}
+	ways := v.compare(false)
+	i.readUsers(process, of, seen.Groups, ways)
+	nested := ways != 0 && container.IsNested(&snapshot.Process{Groups: seen.Groups})
+	if nested {
+		ways = v.compare(nested)
+	}
+	found := &inspected{record: i.record(process, container, seen.Groups, v, ways), seen: seen}
+	if ways != 0 && found.record != nil && !isCreated(container, process.PID()) {
+		found.weak = v.weak(nested)
+	}
+	return found, nil
+}
+
+// isCreated reports whether a process is a container's init that has not become the program: it
+// waits, for as long as nobody starts it, before its last step, in which a runtime installs the
+// seccomp filter.
+func isCreated(container *snapshot.Container, pid int) bool {
+	return container.Status == inventory.Created && container.PID == pid
+}
+
+// readUsers completes the user namespace of a process where it matters, and reads the maps of one
+// that is not the host's. It is read after the credentials: a process only ever goes down.
+func (i *inspector) readUsers(process *nsinspect.Process, of *containerContext, groups []nsinspect.ThreadGroup, weaker inventory.Weakness) {
+	if len(groups) == 0 {
+		return
+	}
+	id, known := groups[0].Namespaces.Get(nsinspect.User)
+	if !known && weaker != 0 {
+		var err error
+		if id, err = process.Namespace(nsinspect.User); err != nil {
+			return // The second look tells whether it has ended.
+		}
+		for k := range groups {
+			groups[k].Namespaces.Set(nsinspect.User, id)
+		}
+	}
+	if host, ok := i.node.ref.Namespaces.Get(nsinspect.User); ok && !id.IsZero() && id != host {
+		of.readMaps(process, id)
+	}
+}
+
+// readMaps reads the maps of a user namespace that were not read yet.
+func (c *containerContext) readMaps(process *nsinspect.Process, id nsinspect.ID) {
+	full := len(c.users) >= maxUserNamespaces && id != c.container.UserNamespace
+	if c.users[id] || full {
+		return
+	}
+	maps, err := process.IDMaps()
+	if errors.Is(err, nsinspect.ErrVanished) {
+		return
+	}
+	if err != nil {
+		c.unread(causeOf(err), oneLine(err))
+		return
+	}
+	if len(maps.UIDs) > 0 || len(maps.GIDs) > 0 { // Else they are not written yet.
+		c.users[id] = true
+		c.container.UserNamespaces = append(c.container.UserNamespaces, snapshot.UserNamespace{ID: id, Maps: maps})
+	}
+}
+
+// record makes the snapshot's record of a process, or nil if it has ended. What matters of a
+// process counts also where its name can't be read any more.
+func (i *inspector) record(process *nsinspect.Process, container *snapshot.Container, groups []nsinspect.ThreadGroup, v *visit, ways inventory.Weakness) *snapshot.Process {
+	record := &snapshot.Process{PID: process.PID(), Groups: groups}
+	if v != nil {
+		record.Credentials = v.credentials()
+		record.HostRoot = i.hasHostRoot(process, container)
+	}
+	if len(groups) == 0 && len(record.Credentials) == 0 {
+		return nil
+	}
+	if i.depth == Full || ways != 0 || record.HostRoot || i.node.shares(record) || len(i.node.undeclared(container, record)) > 0 {
+		record.Command, _ = process.Command()
+	}
+	return record
+}
+
+// hasHostRoot reports whether the root directory of a process is the host's.
+func (i *inspector) hasHostRoot(process *nsinspect.Process, container *snapshot.Container) bool {
+	if i.host.root == (nsinspect.FileID{}) {
+		return false
+	}
+	if i.depth != Full && process.PID() != container.PID && !mayHaveHostRoot(&container.Container) {
+		return false
+	}
+	root, err := process.RootDir()
+	return err == nil && root == i.host.root // Who may not see it may not see the namespaces either.
+}
+
+// placeUsers notes the user namespace that each container was given: that of the pod's pause
+// container, which nothing in the pod changes, or of its own init process. Of a container without
+// one it is the host's.
+func (i *inspector) placeUsers(inits map[inventory.Key]nsinspect.ID) {
+	if i.depth == Namespaces {
+		return
+	}
+	host, _ := i.node.ref.Namespaces.Get(nsinspect.User)
+	for _, container := range i.builder.containers {
+		switch {
+		case specOf(&container.Container) == nil:
+		case !hasUsers(&container.Container):
+			container.UserNamespace = host
+		default:
+			container.UserNamespace = inits[container.SandboxKey()]
+			if container.UserNamespace.IsZero() {
+				container.UserNamespace = inits[container.Key()]
+			}
+		}
+	}
+}
+
+// isEntering reports whether a process is the runtime's own, with the host's root directory still.
+func isEntering(record *snapshot.Process) bool {
+	return record.HostRoot && runtimes.IsEntering(record.Command)
+}
+
+// isSuspect reports whether what was read of a process is to be looked at again.
+func (i *inspector) isSuspect(container *snapshot.Container, found *inspected) bool {
+	return len(found.weak) > 0 || isEntering(found.record) || len(i.node.undeclared(container, found.record)) > 0
+}
+
+// confirmed returns the ways in which threads are weaker that a second look has confirmed.
+func (i *inspector) confirmed(container *snapshot.Container, process *snapshot.Process, group *snapshot.CredentialGroup) inventory.Weakness {
+	spec := specOf(&container.Container)
+	if spec == nil {
+		return 0
+	}
+	return spec.Weaker(&container.Credentials[group.Set].Credentials, container.IsNested(process)) &^ group.Unconfirmed
+}
+
+// identified takes back what rests on who a container is, which was not known when its processes
+// were read: no second look was taken.
+func (i *inspector) identified(container *snapshot.Container) {
+	for k := range container.Processes {
+		groups := container.Processes[k].Credentials
+		for g := range groups {
+			groups[g].Unconfirmed = inventory.AnyWeakness
+		}
+	}
+	if i.depth != Namespaces && specOf(&container.Container) != nil && !hasUsers(&container.Container) {
+		container.UserNamespace, _ = i.node.ref.Namespaces.Get(nsinspect.User)
+	}
+}
