@@ -8,6 +8,10 @@
 package level
 
 import (
+	"cmp"
+	"slices"
+	"strings"
+
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
@@ -24,6 +28,31 @@ const (
 	Unknown    Level = "unknown"
 )
 
+// Levels returns all levels, the least restricted first, and Unknown.
+func Levels() []Level { return []Level{Privileged, Baseline, Restricted, Unknown} }
+
+// rank orders the levels as [Levels] does.
+func (l Level) rank() int { return slices.Index(Levels(), l) }
+
+// Below reports whether a level restricts less than another. Of Unknown nothing is known.
+func (l Level) Below(other Level) bool {
+	return l != Unknown && other != Unknown && l.rank() < other.rank()
+}
+
+// weakest returns the lower of two levels. Nothing is lower than Privileged, so that stands
+// beside something unknown; another level does not.
+func weakest(a, b Level) Level {
+	switch {
+	case a == Privileged || b == Privileged:
+		return Privileged
+	case a == Unknown || b == Unknown:
+		return Unknown
+	case b.Below(a):
+		return b
+	}
+	return a
+}
+
 // Pod is the level of a pod.
 type Pod struct {
 	Pod *inventory.Pod
@@ -36,13 +65,15 @@ type Pod struct {
 	Lowered bool
 	// Containers are those of the pod, without its pause container.
 	Containers []Container
-	// Violations are what keeps it from a higher level.
+	// Violations are what keeps it from a higher level, first what Baseline forbids: of each
+	// container one at most for each control.
 	Violations []Violation
 	// Unverified are the controls that the node can't show, or of which something was not read.
 	Unverified []string
 }
 
-// Interval is the levels between two, with both.
+// Interval is the levels between two, with both. Both are Unknown where the declaration was not
+// read.
 type Interval struct{ Lowest, Highest Level }
 
 // Container is the level of a container.
@@ -58,13 +89,82 @@ type Violation struct {
 	Control string
 	// Container is the container's name in the pod; empty for the pod as a whole.
 	Container string
-	// Detail says what was found.
+	// Detail says what was found. Parts of it may come from hostile hands: escape it before it
+	// is shown.
 	Detail string
 }
 
 // Of returns the levels of the pods of a snapshot, by namespace and name. Without the host's
 // security context there are none.
 func Of(snap *snapshot.Snapshot) []Pod {
-	_ = snap
-	return nil
+	if snap.HostSecurity == nil {
+		return nil
+	}
+	node, admission := nodeOf(snap), latestAdmission()
+	var pods []Pod
+	for _, members := range groupByPod(snap) {
+		pod := node.pod(members)
+		pod.Declared = admission.interval(members)
+		pod.Lowered = pod.Enforced.Below(pod.Declared.Lowest)
+		pods = append(pods, pod)
+	}
+	return pods
+}
+
+// pod judges the containers of a pod by what the kernel shows of them.
+func (n *node) pod(members []*snapshot.Container) Pod {
+	pod := Pod{Pod: members[0].Pod, Enforced: Restricted}
+	unverified := controlSet(0).with(hostProbes) // The kubelet does not tell the runtime of probes.
+	for _, container := range members {
+		judged := n.judge(container)
+		pod.Enforced = weakest(pod.Enforced, judged.level())
+		pod.Violations = append(pod.Violations, judged.violations...)
+		unverified |= judged.unverified
+		if !container.Sandbox {
+			pod.Containers = append(pod.Containers, Container{Container: container, Enforced: judged.level()})
+		}
+	}
+	slices.SortStableFunc(pod.Violations, func(a, b Violation) int {
+		return cmp.Compare(a.Level.rank(), b.Level.rank())
+	})
+	pod.Unverified = unverified.names()
+	return pod
+}
+
+// podKey tells pods apart. Without an inventory only their UID is known.
+type podKey struct{ namespace, name, uid string }
+
+func (k podKey) compare(other podKey) int {
+	return cmp.Or(
+		strings.Compare(k.namespace, other.namespace),
+		strings.Compare(k.name, other.name),
+		strings.Compare(k.uid, other.uid),
+	)
+}
+
+// groupByPod returns the containers of each pod that has any beside its pause container, in a
+// stable order.
+func groupByPod(snap *snapshot.Snapshot) [][]*snapshot.Container {
+	members := make(map[podKey][]*snapshot.Container)
+	for i := range snap.Containers {
+		if container := &snap.Containers[i]; container.Pod != nil {
+			key := podKey{container.Pod.Namespace, container.Pod.Name, container.Pod.UID}
+			members[key] = append(members[key], container)
+		}
+	}
+	keys := make([]podKey, 0, len(members))
+	for key, containers := range members {
+		if slices.ContainsFunc(containers, func(c *snapshot.Container) bool { return !c.Sandbox }) {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, podKey.compare)
+	pods := make([][]*snapshot.Container, len(keys))
+	for i, key := range keys {
+		pods[i] = members[key]
+		slices.SortStableFunc(pods[i], func(a, b *snapshot.Container) int {
+			return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
+		})
+	}
+	return pods
 }

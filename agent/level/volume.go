@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package level
+
+import (
+	"path"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// volumeKind is what a mount that was asked for tells of the volume that it is from.
+type volumeKind uint8
+
+const (
+	// ownVolume: of a type that Restricted allows, or none of the pod's volumes at all.
+	ownVolume volumeKind = iota
+	// driverVolume: of a type that Restricted allows by way of a claim only. Whether there is one
+	// does not show.
+	driverVolume
+	// repoVolume: a git repository, which no claim can be for.
+	repoVolume
+	// subPath: a part of a volume, of which the type does not show. A directory of the host is one.
+	subPath
+	// hostDirectory: a directory or file of the host. A PersistentVolume of type hostPath, for which
+	// there is a claim, looks the same.
+	hostDirectory
+)
+
+// volumeOf tells a volume by where on the host it is: the kubelet keeps those of a pod below a
+// directory that has the pod's UID, and names the type.
+func volumeOf(mount *inventory.Mount, container *snapshot.Container) volumeKind {
+	if mount.Source == "" {
+		return ownVolume
+	}
+	source := path.Clean(mount.Source)
+	if sandbox := container.SandboxID; sandbox != "" && strings.Contains(source, "/sandboxes/"+sandbox+"/") {
+		return ownVolume // The runtime's own: the pod's host name and /dev/shm.
+	}
+	uid := container.Pod.UID
+	if uid == "" {
+		return hostDirectory
+	}
+	_, below, ok := strings.Cut(source, "/pods/"+uid+"/")
+	switch {
+	case !ok:
+		return hostDirectory
+	case strings.HasPrefix(below, "volume-subpaths/"):
+		return subPath
+	}
+	below, ok = strings.CutPrefix(below, "volumes/")
+	if !ok {
+		return ownVolume // The kubelet's own: /etc/hosts and the termination log.
+	}
+	return volumeType(below)
+}
+
+// volumeType tells a volume by the name of the plugin, which the kubelet's directory is called.
+func volumeType(directory string) volumeKind {
+	plugin, _, _ := strings.Cut(directory, "/")
+	switch name, _ := strings.CutPrefix(plugin, "kubernetes.io~"); name {
+	case "configmap", "csi", "downward-api", "empty-dir", "projected", "secret":
+		return ownVolume
+	case "local-volume":
+		return ownVolume // There is no volume of this type without a claim.
+	case "git-repo":
+		return repoVolume
+	}
+	return driverVolume
+}
+
+// mayBeClaimed reports whether a directory has the name that provisioners of volumes on a node's disk
+// give theirs: pvc-, the UID of the claim, and sometimes more. Nobody else has a use for a directory
+// of that name, so it says nothing that matters if a pod asks for one as a hostPath.
+func mayBeClaimed(source string) bool {
+	const length = len("00000000-0000-0000-0000-000000000000")
+	name, ok := strings.CutPrefix(path.Base(path.Clean(source)), "pvc-")
+	if !ok || len(name) < length || len(name) > length && name[length] != '_' {
+		return false
+	}
+	return uuid.Validate(name[:length]) == nil
+}
+
+// asked returns the mounts that were asked for: what the pod did if that is known, and else what
+// the runtime was told, which has some of its own among them.
+func asked(container *snapshot.Container) []inventory.Mount {
+	if request := requestOf(container); request != nil {
+		return request.Mounts
+	}
+	if spec := specOf(container); spec != nil {
+		return spec.Mounts
+	}
+	return nil
+}
+
+// volumes judges what of the host's files is mounted.
+func (j *containerJudge) volumes() {
+	var host, repos []string
+	mounts := asked(j.container)
+	for i := range mounts {
+		mount := &mounts[i]
+		switch volumeOf(mount, j.container) {
+		case hostDirectory:
+			if mayBeClaimed(mount.Source) {
+				j.unverify(hostPathVolumes)
+			} else {
+				host = append(host, mount.Source)
+			}
+		case subPath:
+			j.unverify(hostPathVolumes, volumeTypes)
+		case driverVolume:
+			j.unverify(volumeTypes)
+		case repoVolume:
+			repos = append(repos, mount.Point)
+		case ownVolume:
+		}
+	}
+	switch found := j.undeclaredFiles(); {
+	case found != "":
+		j.violate(Baseline, hostPathVolumes, "%s", found)
+	case len(host) > 0:
+		j.violate(Baseline, hostPathVolumes, "%s", list(host))
+	}
+	if len(repos) > 0 {
+		j.violate(Restricted, volumeTypes, "gitRepo at %s", list(repos))
+	}
+}
+
+// undeclaredFiles says by what way a process has files of the host that were not asked for; empty
+// for none.
+func (j *containerJudge) undeclaredFiles() string {
+	if in, _ := j.inHost(nsinspect.Mnt); in != nil {
+		return "the host's mounts (" + j.of(in) + ")"
+	}
+	for i := range j.container.Processes {
+		if process := &j.container.Processes[i]; process.HostRoot {
+			return "the host's root directory (" + j.of(process) + ")"
+		}
+	}
+	if j.container.Mounts == nil || j.spec == nil {
+		return ""
+	}
+	for i := range j.container.Mounts.Host {
+		if mount := &j.container.Mounts.Host[i]; !declaredMount(mount, j.spec.Mounts) {
+			return mount.Point + ", which was not asked for"
+		}
+	}
+	return ""
+}
+
+// declaredMount reports whether a mount may be one that was asked for. The runtime follows symbolic
+// links of the image on the way to where it mounts, so the directories on that way may be others.
+func declaredMount(mount *nsinspect.Mount, declared []inventory.Mount) bool {
+	for i := range declared {
+		d := &declared[i]
+		if d.Source == "" {
+			continue
+		}
+		point := path.Clean(d.Point)
+		switch {
+		case mount.Point == point, strings.HasPrefix(mount.Point, point+"/"):
+			return true
+		case path.Base(mount.Point) == path.Base(point):
+			return true
+		case mount.Root != "/" && strings.HasSuffix(path.Clean(d.Source), mount.Root):
+			return true
+		}
+	}
+	return false
+}
