@@ -46,6 +46,7 @@ is 1. What the policy expects is never a reason to fail.`,
   nsaudit scan --policy policy.yaml --fail-on warning   # exit code 3 if there is anything to act on
   nsaudit scan -o wide                      # also the security context of each container
   nsaudit scan --show-posture               # who runs as root, without a seccomp filter, ...
+  nsaudit scan --level                      # which Pod Security level each pod really has
   nsaudit scan --checks=-RootUser           # leave a check out
   nsaudit scan --save node-a.json           # keep what was seen ...
   nsaudit scan --from node-a.json -o wide   # ... and judge it again elsewhere
@@ -142,6 +143,7 @@ func show(std streams, options *scanOptions, result *v1alpha1.Scan) error {
 		Wide:         options.output == "wide",
 		ShowExpected: options.showExpected,
 		ShowPosture:  options.showPosture,
+		Levels:       options.level,
 		NoHeaders:    options.noHeaders,
 		Color:        options.colored(std.out),
 		Filtered:     options.namespace != "" || options.pod != "",

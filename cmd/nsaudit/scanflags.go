@@ -31,6 +31,7 @@ type scanOptions struct {
 	noHeaders             bool
 	showExpected          bool
 	showPosture           bool
+	level                 bool
 	namespace, pod        string
 	save, from            string
 }
@@ -63,6 +64,7 @@ func (o *scanOptions) register(cmd *cobra.Command) {
 	flags.BoolVar(&o.noHeaders, "no-headers", o.noHeaders, "leave out the table's headings")
 	flags.BoolVar(&o.showExpected, "show-expected", o.showExpected, "list what the policy expects with the rest, instead of a line for each rule")
 	flags.BoolVar(&o.showPosture, "show-posture", o.showPosture, "list what is declared and common with the rest (containers that run as root, ...), instead of a line that counts it")
+	flags.BoolVar(&o.level, "level", o.level, "list the pods by the Pod Security level that the kernel enforces, instead of the findings")
 	flags.StringVarP(&o.namespace, "namespace", "n", o.namespace, "only pods of this Kubernetes namespace")
 	flags.StringVar(&o.pod, "pod", o.pod, "only pods of this name")
 	flags.StringVar(&o.save, "save", o.save, "also write the snapshot, whole and unfiltered, to this file")

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/nsaudit/nsaudit/agent/audit"
+	"github.com/nsaudit/nsaudit/agent/level"
 	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1/convert"
@@ -64,6 +65,21 @@ func (c *Collector) collectPosture(ch chan<- prometheus.Metric, result *audit.Re
 	}
 	for reason, count := range counts {
 		send(ch, c.posture, float64(count), label(reason))
+	}
+}
+
+// collectLevels shows how many pods have each level. Without the host's security context no pod has
+// one, and 0 privileged pods would be a claim.
+func (c *Collector) collectLevels(ch chan<- prometheus.Metric, result *audit.Result) {
+	if result.Snapshot.HostSecurity == nil {
+		return
+	}
+	counts := make(map[level.Level]int)
+	for i := range result.Levels {
+		counts[result.Levels[i].Enforced]++
+	}
+	for _, l := range level.Levels() {
+		send(ch, c.levels, float64(counts[l]), string(l))
 	}
 }
 

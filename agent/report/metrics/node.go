@@ -26,7 +26,7 @@ type Collector struct {
 	limit int
 
 	findings, info, omitted        *prometheus.Desc
-	posture                        *prometheus.Desc
+	posture, levels                *prometheus.Desc
 	expected, expectedOmitted      *prometheus.Desc
 	containers, processes, threads *prometheus.Desc
 	unknown                        *prometheus.Desc
@@ -59,6 +59,8 @@ func newCollector() *Collector {
 			"Findings that no rule of the policy expects, each a check that fired for one container.", kindLabelNames()...),
 		posture: desc("nsaudit_posture_findings",
 			"Findings about what was declared and is common, such as that a container runs as root, that no rule of the policy expects.", "reason"),
+		levels: desc("nsaudit_pods_by_security_level",
+			"Pods, by the Pod Security level that the kernel enforces on them.", "level"),
 		expected: desc("nsaudit_expected_findings",
 			"Findings that a rule of the policy expects.", "rule"),
 		expectedOmitted: desc("nsaudit_expected_findings_omitted",
@@ -108,7 +110,7 @@ func (c *Collector) Publish(result *audit.Result) {
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		c.findings, c.info, c.omitted, c.posture,
+		c.findings, c.info, c.omitted, c.posture, c.levels,
 		c.expected, c.expectedOmitted,
 		c.containers, c.processes, c.threads,
 		c.unknown, c.hostAvailable, c.hostInfo,
@@ -137,6 +139,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		findings := unexpected(result)
 		c.collectFindings(ch, findings)
 		c.collectPosture(ch, result)
+		c.collectLevels(ch, result)
 		c.collectExpected(ch, result.Rules)
 		documents := documentsOf(findings)
 		c.collectInfo(ch, documents)

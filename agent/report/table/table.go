@@ -27,6 +27,8 @@ type Options struct {
 	// ShowExpected lists what the policy expects with the rest, with the rules in a column.
 	// Without it, a line for each rule counts what it expects.
 	ShowExpected bool
+	// Levels lists the pods by their Pod Security level, instead of the findings.
+	Levels bool
 	// NoHeaders leaves the line of headings out.
 	NoHeaders bool
 	// Color marks with ANSI colours what people should act on, and what is unknown.
@@ -45,26 +47,36 @@ const (
 // not be seen, and a line of summary.
 func Write(w io.Writer, scan *v1alpha1.Scan, options Options) error {
 	var b bytes.Buffer
+	if options.Levels {
+		writeLevels(&b, scan, options)
+		writeUnknown(&b, scan.Coverage.Unknown, options)
+		b.WriteString(levelSummary(scan) + "\n")
+	} else {
+		writeFindings(&b, scan, options)
+	}
+	if _, err := w.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("write table: %w", err)
+	}
+	return nil
+}
+
+func writeFindings(b *bytes.Buffer, scan *v1alpha1.Scan, options Options) {
 	if listed := listed(scan, options); len(listed) > 0 {
-		writeRows(&b, listed, options)
+		writeRows(b, listed, options)
 	} else {
 		b.WriteString(nothing(scan, options.Filtered) + "\n\n")
 	}
 	if !options.ShowExpected {
-		writeExpected(&b, scan.Findings)
+		writeExpected(b, scan.Findings)
 	}
 	if text := report.Posture(scan.Posture); text != "" && !options.ShowPosture {
 		b.WriteString(text + ". List it with --show-posture.\n\n")
 	}
 	if options.Wide {
-		writeContainers(&b, scan.Containers, options)
+		writeContainers(b, scan.Containers, options)
 	}
-	writeUnknown(&b, scan.Coverage.Unknown, options)
+	writeUnknown(b, scan.Coverage.Unknown, options)
 	b.WriteString(summary(scan) + "\n")
-	if _, err := w.Write(b.Bytes()); err != nil {
-		return fmt.Errorf("write table: %w", err)
-	}
-	return nil
 }
 
 // listed returns the findings that have a row.

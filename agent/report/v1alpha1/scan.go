@@ -31,6 +31,9 @@ type Scan struct {
 	// Posture are findings about what was declared and is common: that a container runs as root,
 	// for example. They are counted and shown, and nothing is announced.
 	Posture []Finding `json:"posture"`
+	// Levels are the Pod Security levels of the pods, by namespace and name. There are none where
+	// the host's security context could not be read.
+	Levels []PodLevel `json:"levels"`
 }
 
 // HostReference is how the process was found whose namespaces stand for the host's.

@@ -45,6 +45,7 @@ func FromResult(result *audit.Result, filter Filter) *v1alpha1.Scan {
 		Containers: []v1alpha1.Container{},
 		Findings:   findings(result.Findings, filter, clean),
 		Posture:    findings(result.Posture, filter, clean),
+		Levels:     levels(result.Levels, filter, clean),
 	}
 	security := newSecurityOf(result)
 	for i := range snap.Containers {

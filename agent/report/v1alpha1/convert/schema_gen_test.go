@@ -15,6 +15,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/level"
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
@@ -67,6 +68,8 @@ func words(t reflect.Type) []any {
 		return list(socket.Protocols())
 	case reflect.TypeFor[v1alpha1.HostReference]():
 		return list([]nsinspect.HostSource{nsinspect.ByHostPID, nsinspect.ByPID1, runtimes.Containerd, nsinspect.ByKthreadd, nsinspect.ByNone})
+	case reflect.TypeFor[v1alpha1.Level]():
+		return list(level.Levels())
 	case reflect.TypeFor[v1alpha1.Kind]():
 		return list(each(nsinspect.Kinds(), nsinspect.Kind.String))
 	}

@@ -37,7 +37,9 @@ func everything(t *testing.T) map[string]any {
 	snap.Ports.NoForwards, snap.Ports.Datapath = []snapshot.Gap{gap}, "Cilium"
 	snap.Containers[0].Declared.PortsDetail, snap.Containers[0].Sandbox = "Docker", true
 	var b bytes.Buffer
-	if err := FromResult(reporttest.Ruled(snap), Filter{}).JSON(&b); err != nil {
+	result := reporttest.Ruled(snap)
+	result.Levels = podLevels(snap)
+	if err := FromResult(result, Filter{}).JSON(&b); err != nil {
 		t.Fatal(err)
 	}
 	return decode(t, &b)

@@ -118,7 +118,7 @@ func TestSecurity(t *testing.T) {
 			}
 			result := &audit.Result{Snapshot: snap}
 			if test.level != "" {
-				result.Levels = []level.Pod{{Containers: []level.Container{{Container: &snap.Containers[0], Enforced: test.level}}}}
+				result.Levels = []level.Pod{{Pod: &inventory.Pod{}, Containers: []level.Container{{Container: &snap.Containers[0], Enforced: test.level}}}}
 			}
 			if diff := cmp.Diff(test.want, FromResult(result, Filter{}).Containers[0].Security); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
