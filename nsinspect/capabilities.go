@@ -20,6 +20,9 @@ var capabilityNames = [...]string{
 	"CHECKPOINT_RESTORE",
 }
 
+// KnownCapabilities returns the capabilities that this program has a name for.
+func KnownCapabilities() Capabilities { return 1<<len(capabilityNames) - 1 }
+
 // Names returns the names of the set's capabilities by number, without CAP_. One that is
 // younger than this program is called by its number: "CAP_41".
 func (c Capabilities) Names() []string {

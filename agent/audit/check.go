@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/level"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
@@ -33,14 +34,27 @@ type check interface {
 	// Optional reports whether a verdict is left out unless it is asked for.
 	Optional(verdict Verdict) bool
 	// Judge returns the findings, and what could not be judged.
-	Judge(snap *snapshot.Snapshot) ([]Finding, []Unknown)
+	Judge(node *node) ([]Finding, []Unknown)
 	// Saw reports whether nothing of a container was left unread that the check needs, so
 	// that a missing finding means that there is nothing to find.
 	Saw(snap *snapshot.Snapshot, container *snapshot.Container) bool
 }
 
+// node is what there is to judge: what was seen of a node, and the levels that follow from it.
+type node struct {
+	*snapshot.Snapshot
+
+	levels []level.Pod
+}
+
 func checks() []check {
-	return []check{hostNetwork(), hostPID(), hostIPC(), hostPort()}
+	return []check{
+		hostNetwork(), hostPID(), hostIPC(), hostPort(),
+		rootUser(), user(), groups(), privileged(), capabilities(), privilegeEscalation(),
+		seccomp(), appArmor(), seLinux(), hostUsers(), hostUTS(), hostCgroup(), hostMount(), hostRoot(),
+		writableRoot(), procUnmasked(), hostPath(), devices(), sysctls(), propagation(), userRanges(),
+		podSecurityLevel(),
+	}
 }
 
 // traits are what the findings of a check have in common.

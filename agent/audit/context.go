@@ -3,44 +3,41 @@
 package audit
 
 import (
+	"slices"
+
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
-)
-
-// The checks of the security context. Each has a file.
-const (
-	RootUser            Check = "RootUser"
-	User                Check = "User"
-	Groups              Check = "Groups"
-	Privileged          Check = "Privileged"
-	Capabilities        Check = "Capabilities"
-	PrivilegeEscalation Check = "PrivilegeEscalation"
-	Seccomp             Check = "Seccomp"
-	AppArmor            Check = "AppArmor"
-	SELinux             Check = "SELinux"
-	HostUsers           Check = "HostUsers"
-	HostUTS             Check = "HostUTS"
-	HostCgroup          Check = "HostCgroup"
-	HostMount           Check = "HostMount"
-	HostRoot            Check = "HostRoot"
-	WritableRoot        Check = "WritableRoot"
-	ProcUnmasked        Check = "ProcUnmasked"
-	HostPath            Check = "HostPath"
-	Devices             Check = "Devices"
-	Sysctls             Check = "Sysctls"
-	Propagation         Check = "Propagation"
-	UserRanges          Check = "UserRanges"
-	PodSecurityLevel    Check = "PodSecurityLevel"
+	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // contextCheck is a check of the security context, which is about one container at a time.
 type contextCheck struct {
 	traits
 
-	// judge returns the verdicts on a container of which the runtime spec and the credentials are
-	// known.
-	judge func(container *snapshot.Container, host *snapshot.HostSecurity) []contextVerdict
+	// reads is what of a container it needs beside the runtime spec.
+	reads source
+	// field is what it needs the kernel to show of credentials, and unread says that the kernel
+	// does not.
+	field  nsinspect.Fields
+	unread string
+	// ofSandbox: what a pause container declares counts too. For most checks it does not: it is
+	// what the kubelet asks for, and not the pod.
+	ofSandbox bool
+	// judge returns the verdicts on a container of which the spec is known.
+	judge func(s *subject) []contextVerdict
 }
+
+// source is what of a container a check needs.
+type source uint8
+
+const (
+	// fromSpec: the runtime spec says all.
+	fromSpec source = iota
+	fromCredentials
+	fromLabels
+	fromMounts
+	fromProcesses
+)
 
 // Declarers implements check. A container of which the declaration is unknown has no spec to
 // compare with, and what gets lost in silence is what a pod asked for.
@@ -62,79 +59,152 @@ type contextVerdict struct {
 	evidence *SecurityEvidence
 }
 
+// undeclared is the verdict on what differs from the declaration.
+func undeclared(evidence *SecurityEvidence) contextVerdict {
+	return contextVerdict{Undeclared, inventory.ByNobody, evidence}
+}
+
 // Judge implements check.
-func (c *contextCheck) Judge(snap *snapshot.Snapshot) ([]Finding, []Unknown) {
-	if snap.HostSecurity == nil {
+func (c *contextCheck) Judge(node *node) ([]Finding, []Unknown) {
+	if node.HostSecurity == nil {
 		return nil, nil
 	}
 	var findings []Finding
-	for i := range snap.Containers {
-		container := &snap.Containers[i]
-		if container.Security == nil || container.Security.Spec == nil || len(container.Credentials) == 0 {
+	for i := range node.Containers {
+		container := &node.Containers[i]
+		s, ok := newSubject(node.Snapshot, container)
+		if !ok {
 			continue
 		}
-		for _, v := range c.judge(container, snap.HostSecurity) {
+		for _, v := range c.judge(s) {
+			if container.Sandbox && !c.ofSandbox && v.by != inventory.ByNobody {
+				continue
+			}
 			findings = append(findings, c.finding(container, v.verdict, v.by, v.evidence))
 		}
 	}
-	return findings, nil
+	return findings, c.hidden(node.Snapshot)
+}
+
+// hidden says once if the kernel does not show what the check needs.
+func (c *contextCheck) hidden(snap *snapshot.Snapshot) []Unknown {
+	for i := range snap.Containers {
+		if !knows(&snap.Containers[i], c.field) {
+			return []Unknown{{nil, snapshot.Gap{Cause: snapshot.CauseRead, Detail: c.unread}}}
+		}
+	}
+	return nil
+}
+
+// knows reports whether the kernel shows a field of all of a container's credentials.
+func knows(container *snapshot.Container, field nsinspect.Fields) bool {
+	return !slices.ContainsFunc(container.Credentials, func(c snapshot.Credentials) bool { return !c.Known.Has(field) })
 }
 
 // Saw implements check.
 func (c *contextCheck) Saw(snap *snapshot.Snapshot, container *snapshot.Container) bool {
-	return snap.HostSecurity != nil && len(container.Unread.Gaps) == 0 && len(container.Unread.Security) == 0
+	if snap.HostSecurity == nil || len(container.Unread.Gaps) > 0 || len(container.Unread.Security) > 0 {
+		return false
+	}
+	if _, ok := newSubject(snap, container); !ok {
+		return false
+	}
+	if len(container.Processes) == 0 {
+		return true // What its processes had is gone with them.
+	}
+	switch c.reads {
+	case fromCredentials:
+		return len(container.Credentials) > 0 && knows(container, c.field)
+	case fromLabels:
+		return len(container.Credentials) > 0 && labelled(snap.HostSecurity, container)
+	case fromMounts:
+		return container.Mounts != nil
+	case fromSpec, fromProcesses:
+	}
+	return true
 }
 
-// SecurityEvidence is the evidence of a check of the security context.
-type SecurityEvidence struct {
-	// Processes are the first of the processes that it is about, and MoreProcesses counts the
-	// rest. There are none where it is about the container as a whole.
-	Processes     []ProcessEvidence
-	MoreProcesses int
-	// Actual is what is there, and Declared what was asked for, each a few words: "uid 0",
-	// "SYS_ADMIN", "/var/run/docker.sock (writable)". More counts those beyond the cap.
-	Actual, Declared         []string
-	MoreActual, MoreDeclared int
+// subject is a container of which the spec is known.
+type subject struct {
+	*snapshot.Container
+
+	host *snapshot.HostSecurity
+	// hostUsers and hostMounts are the host's user and mount namespaces; zero where they were not
+	// read.
+	hostUsers, hostMounts nsinspect.ID
+	spec                  *inventory.SecuritySpec
+	// request is nil outside pods.
+	request *inventory.SecurityRequest
 }
 
-// Key is empty: other processes do not make it another finding.
-func (e *SecurityEvidence) Key() string { return "" }
+func newSubject(snap *snapshot.Snapshot, container *snapshot.Container) (*subject, bool) {
+	if container.Security == nil || container.Security.Spec == nil {
+		return nil, false
+	}
+	users, _ := snap.Host.Namespaces.Get(nsinspect.User)
+	mounts, _ := snap.Host.Namespaces.Get(nsinspect.Mnt)
+	return &subject{
+		Container: container, host: snap.HostSecurity, hostUsers: users, hostMounts: mounts,
+		spec: container.Security.Spec, request: container.Security.Request,
+	}, true
+}
 
-// evidenceOf collects the processes of which threads have credentials that fit.
-func evidenceOf(container *snapshot.Container, fits func(*snapshot.Process, *snapshot.CredentialGroup, *snapshot.Credentials) bool) *SecurityEvidence {
-	evidence := &SecurityEvidence{}
-	for i := range container.Processes {
-		process := &container.Processes[i]
-		found := ProcessEvidence{PID: process.PID, Command: process.Command}
+// allowed is the verdict on what was declared, and is so.
+func (s *subject) allowed(evidence *SecurityEvidence) contextVerdict {
+	return contextVerdict{Allowed, s.Declared.By, evidence}
+}
+
+// inHostUsers reports whether a process is in the host's user namespace.
+func (s *subject) inHostUsers(process *snapshot.Process) bool {
+	in, ok := namespaceOf(process, nsinspect.User)
+	return ok && in == s.hostUsers
+}
+
+// inOwnUsers reports whether a process is known to be in the container's user namespace, or in
+// the host's. In any other one its capabilities mean nothing: everyone may make one.
+func (s *subject) inOwnUsers(process *snapshot.Process) bool {
+	in, ok := namespaceOf(process, nsinspect.User)
+	return ok && (in == s.UserNamespace || in == s.hostUsers)
+}
+
+// namespaceOf returns the namespace of a kind that threads of a process can't differ in.
+func namespaceOf(process *snapshot.Process, kind nsinspect.Kind) (nsinspect.ID, bool) {
+	for i := range process.Groups {
+		if id, ok := process.Groups[i].Namespaces.Get(kind); ok {
+			return id, true
+		}
+	}
+	return nsinspect.ID{}, false
+}
+
+// isWeaker reports whether threads are weaker than the spec in a way that a second look confirmed.
+func (s *subject) isWeaker(way inventory.Weakness, process *snapshot.Process, group *snapshot.CredentialGroup, c *snapshot.Credentials) bool {
+	return !group.Unconfirmed.Has(way) && s.spec.Weaker(&c.Credentials, !s.inOwnUsers(process)).Has(way)
+}
+
+// weaker collects the threads that are weaker than the spec in a way that a second look confirmed.
+func (s *subject) weaker(way inventory.Weakness) *SecurityEvidence {
+	return s.evidence(func(process *snapshot.Process, group *snapshot.CredentialGroup, c *snapshot.Credentials) bool {
+		return s.isWeaker(way, process, group, c)
+	})
+}
+
+// eachWeaker calls a function for the credentials of those threads.
+func (s *subject) eachWeaker(way inventory.Weakness, each func(*snapshot.Process, *snapshot.Credentials)) {
+	for i := range s.Processes {
+		process := &s.Processes[i]
 		for k := range process.Credentials {
 			group := &process.Credentials[k]
-			if fits(process, group, &container.Credentials[group.Set]) {
-				found.Threads += group.Threads
-				found.TIDs = append(found.TIDs, group.TIDs...)
+			if c := &s.Credentials[group.Set]; s.isWeaker(way, process, group, c) {
+				each(process, c)
 			}
 		}
-		if found.Threads > 0 {
-			found.TIDs = found.TIDs[:min(len(found.TIDs), maxEvidence)]
-			evidence.add(found)
-		}
 	}
-	return evidence
 }
 
-func (e *SecurityEvidence) add(process ProcessEvidence) {
-	if len(e.Processes) == maxEvidence {
-		e.MoreProcesses++
-		return
-	}
-	e.Processes = append(e.Processes, process)
-}
-
-// weaker collects the processes of which threads are weaker than the spec in a way that a second
-// look confirmed.
-func weaker(container *snapshot.Container, way inventory.Weakness) *SecurityEvidence {
-	spec := container.Security.Spec
-	return evidenceOf(container, func(process *snapshot.Process, group *snapshot.CredentialGroup, credentials *snapshot.Credentials) bool {
-		found := spec.Weaker(&credentials.Credentials, container.IsNested(process))
-		return found.Has(way) && !group.Unconfirmed.Has(way)
-	})
+// seenWhole reports whether the absence of something means anything: there are processes, and the
+// credentials of each were read.
+func (s *subject) seenWhole() bool {
+	unread := slices.ContainsFunc(s.Processes, func(p snapshot.Process) bool { return len(p.Credentials) == 0 })
+	return len(s.Processes) > 0 && !unread && len(s.Unread.Gaps) == 0 && len(s.Unread.Security) == 0
 }

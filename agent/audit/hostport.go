@@ -31,17 +31,17 @@ func hostPort() *hostPortCheck {
 
 // Judge implements check. Without the host's network there is no verdict, which HostNetwork
 // reports.
-func (h *hostPortCheck) Judge(snap *snapshot.Snapshot) ([]Finding, []Unknown) {
-	host, ok := snap.Host.Namespaces.Get(nsinspect.Net)
+func (h *hostPortCheck) Judge(node *node) ([]Finding, []Unknown) {
+	host, ok := node.Host.Namespaces.Get(nsinspect.Net)
 	if !ok {
 		return nil, nil
 	}
 	judge := portJudge{
-		listening: listening(snap),
+		listening: listening(node.Snapshot),
 		verdicts:  make(map[verdictKey]*portList),
-		unknown:   unseenPorts(snap),
+		unknown:   unseenPorts(node.Snapshot),
 	}
-	for _, pod := range podsOf(snap) {
+	for _, pod := range podsOf(node.Snapshot) {
 		judge.pod(pod)
 	}
 	var findings []Finding

@@ -190,7 +190,7 @@ func TestJudgePorts(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			findings, unknown := hostPort().Judge(lookedAt(test.containers, &test.ports))
+			findings, unknown := hostPort().Judge(&node{Snapshot: lookedAt(test.containers, &test.ports)})
 			if diff := cmp.Diff(test.want, verdictsOf(findings)); diff != "" {
 				t.Errorf("verdicts (-want +got):\n%s", diff)
 			}
@@ -210,7 +210,7 @@ func TestPortsOfAYoungContainer(t *testing.T) {
 	t.Parallel()
 	containers := podOf(true, nil, nil, tcp(8080))
 	containers[1].Age = grace - time.Second
-	findings, unknown := hostPort().Judge(lookedAt(containers, &snapshot.PortCoverage{}))
+	findings, unknown := hostPort().Judge(&node{Snapshot: lookedAt(containers, &snapshot.PortCoverage{})})
 	if len(findings)+len(unknown) > 0 {
 		t.Errorf("a container that just started is judged: %v %v", findings, unknown)
 	}
@@ -224,7 +224,7 @@ func TestSharedSocket(t *testing.T) {
 		{Container: inventory.Container{ID: "a", Declared: inventory.Declaration{By: inventory.BySpec}}, Sockets: []snapshot.Socket{listens(8080, 7)}},
 		{Container: inventory.Container{ID: "b", Declared: inventory.Declaration{By: inventory.BySpec, PortsDetail: "Docker"}}, Sockets: []snapshot.Socket{listens(8080, 8)}},
 	}
-	findings, _ := hostPort().Judge(lookedAt(containers, &snapshot.PortCoverage{}))
+	findings, _ := hostPort().Judge(&node{Snapshot: lookedAt(containers, &snapshot.PortCoverage{})})
 	want := []verdict{
 		{"a", inventory.ByNobody, Undeclared, []string{"8080 socket server"}},
 		{"b", inventory.ByUnknown, Undeclared, []string{"8080 socket server"}},
@@ -247,7 +247,7 @@ func TestManyPorts(t *testing.T) {
 		sockets = append(sockets, listens(port, 7))
 	}
 	containers := podOf(true, nil, sockets)
-	findings, _ := hostPort().Judge(lookedAt(containers, &snapshot.PortCoverage{}))
+	findings, _ := hostPort().Judge(&node{Snapshot: lookedAt(containers, &snapshot.PortCoverage{})})
 	evidence := portsOf(findings[0])
 	if len(evidence.Ports) != maxPortEvidence || evidence.MorePorts != 100-maxPortEvidence || evidence.Ports[0].HostPort != 1000 {
 		t.Errorf("%d ports from %d on, and %d more", len(evidence.Ports), evidence.Ports[0].HostPort, evidence.MorePorts)

@@ -50,7 +50,7 @@ func TestMergedPortsStayUnknown(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			findings, unknown := hostPort().Judge(test.merged)
+			findings, unknown := hostPort().Judge(&node{Snapshot: test.merged})
 			seen := test.unknown == nil
 			if notInEffect := len(findings) == 1 && findings[0].Verdict == NotInEffect; notInEffect != seen {
 				t.Errorf("findings: %+v", findings)

@@ -15,18 +15,24 @@ type namespaceCheck struct {
 	traits
 
 	kind nsinspect.Kind
+	// ofContext: it is of the security context, which is not read by every scan. bySpec: without
+	// the runtime spec, it is not known what was declared.
+	ofContext, bySpec bool
 }
 
 // Judge implements check.
-func (n *namespaceCheck) Judge(snap *snapshot.Snapshot) ([]Finding, []Unknown) {
-	host, ok := snap.Host.Namespaces.Get(n.kind)
+func (n *namespaceCheck) Judge(node *node) ([]Finding, []Unknown) {
+	if n.ofContext && node.HostSecurity == nil {
+		return nil, nil
+	}
+	host, ok := node.Host.Namespaces.Get(n.kind)
 	if !ok {
 		detail := "the host's " + n.kind.String() + " namespace could not be read, so no container can be compared with it"
 		return nil, []Unknown{{nil, snapshot.Gap{Cause: snapshot.CauseHost, Detail: detail}}}
 	}
 	var verdicts []namespaceVerdict
-	for i := range snap.Containers {
-		if verdict, ok := n.judge(&snap.Containers[i], host); ok {
+	for i := range node.Containers {
+		if verdict, ok := n.judge(&node.Containers[i], host); ok {
 			verdicts = append(verdicts, verdict)
 		}
 	}
@@ -40,7 +46,26 @@ func (n *namespaceCheck) Judge(snap *snapshot.Snapshot) ([]Finding, []Unknown) {
 // Saw implements check.
 func (n *namespaceCheck) Saw(snap *snapshot.Snapshot, container *snapshot.Container) bool {
 	_, host := snap.Host.Namespaces.Get(n.kind)
+	if n.ofContext && (snap.HostSecurity == nil || len(container.Unread.Security) > 0 || !n.canJudge(container)) {
+		return false
+	}
 	return host && len(container.Unread.Gaps) == 0
+}
+
+// canJudge reports whether enough is known of what was declared: of most kinds of the security
+// context the runtime spec alone says.
+func (n *namespaceCheck) canJudge(container *snapshot.Container) bool {
+	return !n.bySpec || container.Security != nil && container.Security.Spec != nil
+}
+
+// declared reports whether the host's namespace was asked for. A user namespace that the spec lists
+// is one that the container should have, whatever its pod asks for.
+func (n *namespaceCheck) declared(container *snapshot.Container) bool {
+	asked := container.Asks(n.kind)
+	if n.kind == nsinspect.User {
+		return asked && slices.Contains(container.Security.Spec.Host, nsinspect.User)
+	}
+	return asked
 }
 
 // namespaceVerdict is the verdict on one container.
@@ -53,17 +78,29 @@ type namespaceVerdict struct {
 
 // judge judges one container; false if there is nothing to report.
 func (n *namespaceCheck) judge(container *snapshot.Container, host nsinspect.ID) (namespaceVerdict, bool) {
-	declared := container.Declared.Asks(n.kind)
+	if !n.canJudge(container) {
+		return namespaceVerdict{}, false
+	}
+	declared := n.declared(container)
 	evidence := n.evidence(container, host)
 	switch shared := len(evidence.Processes) > 0; {
 	case shared && declared:
 		return namespaceVerdict{container, Shared, container.Declared.By, evidence}, true
 	case shared:
-		return namespaceVerdict{container, Undeclared, undeclaredBy(container), evidence}, true
-	case declared && fullySeen(container):
+		return namespaceVerdict{container, Undeclared, n.undeclaredBy(container), evidence}, true
+	case declared && slices.Contains(n.verdicts, NotInEffect) && fullySeen(container):
 		return namespaceVerdict{container, NotInEffect, container.Declared.By, n.elsewhere(container)}, true
 	}
 	return namespaceVerdict{}, false
+}
+
+// undeclaredBy returns nobody, or unknown where what would declare it could not be read.
+func (n *namespaceCheck) undeclaredBy(container *snapshot.Container) inventory.Declarer {
+	noSpec := n.ofContext && (container.Security == nil || container.Security.Spec == nil)
+	if noSpec {
+		return inventory.ByUnknown
+	}
+	return undeclaredBy(container)
 }
 
 // withoutRepeats leaves out the verdicts on pause containers that containers of the same pod

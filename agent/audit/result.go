@@ -52,12 +52,13 @@ func Judge(snap *snapshot.Snapshot) *Result { return DefaultSelection().Judge(sn
 
 // Judge judges a snapshot, which may not be changed any more.
 func (s *Selection) Judge(snap *snapshot.Snapshot) *Result {
-	result := &Result{Snapshot: snap, Unknown: gaps(snap), Levels: level.Of(snap)}
+	result := &Result{Snapshot: snap, Unknown: s.gaps(snap), Levels: level.Of(snap)}
+	node := &node{snap, result.Levels}
 	for _, check := range checks() {
 		if !s.wants(check) {
 			continue
 		}
-		findings, unknown := check.Judge(snap)
+		findings, unknown := check.Judge(node)
 		for i := range findings {
 			if finding := &findings[i]; s.selected(finding.Reason()) {
 				result.take(finding, check.Posture(finding.Verdict))
@@ -106,8 +107,10 @@ func (r *Result) Ranked() []*Finding {
 	return ranked
 }
 
-// gaps collects what the scan itself could not see.
-func gaps(snap *snapshot.Snapshot) []Unknown {
+// gaps collects what the scan itself could not see, and what of the security context can't be judged
+// whatever it has seen.
+func (s *Selection) gaps(snap *snapshot.Snapshot) []Unknown {
+	security := snap.HostSecurity != nil && s.NeedsSecurity()
 	var unknown []Unknown
 	for _, gap := range snap.Coverage.Gaps {
 		unknown = append(unknown, Unknown{nil, gap})
@@ -119,8 +122,40 @@ func gaps(snap *snapshot.Snapshot) []Unknown {
 		for _, gap := range slices.Concat(container.Unread.Gaps, container.Unread.Security) {
 			unknown = append(unknown, Unknown{container, gap})
 		}
+		if gap, ok := unjudged(container); security && ok && !hasGap(container, gap.Cause) {
+			unknown = append(unknown, Unknown{container, gap})
+		}
 	}
 	return unknown
+}
+
+// unjudged says why the security context of a container can't be judged, or not all of it. Each
+// check would say the same, so it is said once.
+func unjudged(container *snapshot.Container) (snapshot.Gap, bool) {
+	const what = "its security context can't be judged: "
+	security := container.Security
+	unread := func(detail string) (snapshot.Gap, bool) {
+		return snapshot.Gap{Cause: snapshot.CauseRead, Detail: what + detail}, len(container.Unread.Gaps)+len(container.Unread.Security) == 0
+	}
+	switch {
+	case security != nil && security.Detail != "":
+		return snapshot.Gap{Cause: snapshot.CauseRuntime, Detail: what + security.Detail}, true
+	case security == nil || security.Spec == nil:
+		detail := cmp.Or(container.Declared.Detail, "its runtime spec is not known")
+		return snapshot.Gap{Cause: snapshot.CauseRuntime, Detail: what + detail}, true
+	case len(container.Processes) == 0:
+		return snapshot.Gap{}, false
+	case len(container.Credentials) == 0:
+		return unread("the credentials of its processes were not read")
+	case container.Mounts == nil:
+		return unread("its mounts were not read")
+	}
+	return snapshot.Gap{}, false
+}
+
+// hasGap reports whether something of a container is known not to have been seen for a cause.
+func hasGap(container *snapshot.Container, cause snapshot.Cause) bool {
+	return slices.ContainsFunc(slices.Concat(container.Unread.Gaps, container.Unread.Security), func(gap snapshot.Gap) bool { return gap.Cause == cause })
 }
 
 func sortedContainers(snap *snapshot.Snapshot) []*snapshot.Container {

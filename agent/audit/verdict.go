@@ -32,7 +32,7 @@ const (
 
 // Verdicts returns all verdicts.
 func Verdicts() []Verdict {
-	return []Verdict{Shared, Bound, Unlisted, Undeclared, NotInEffect, Shadows}
+	return []Verdict{Shared, Bound, Unlisted, Undeclared, NotInEffect, Shadows, Allowed, Gained, Overlaps}
 }
 
 // Reason names a verdict of the check, such as HostNetworkShared: the reason of its Events.

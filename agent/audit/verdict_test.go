@@ -34,6 +34,28 @@ func TestReasonsAndSeverities(t *testing.T) {
 		"HostPortNotInEffect pod medium WARNS", "HostPortNotInEffect spec medium WARNS", "HostPortNotInEffect unknown low",
 		"HostPortShadowsListener pod high WARNS", "HostPortShadowsListener spec high WARNS",
 		"HostPortShadowsListener nobody high WARNS", "HostPortShadowsListener unknown medium WARNS",
+		"RunsAsRoot pod info", "RunsAsRoot spec info", "RunsAsRoot unknown info", "UndeclaredRootUser nobody high WARNS", "UndeclaredUser nobody low",
+		"ImplicitGroups pod info", "ImplicitGroups spec info", "ImplicitGroups unknown info", "UndeclaredGroups nobody low", "GroupsNotInEffect pod low",
+		"PrivilegedContainer pod info", "PrivilegedContainer spec info", "PrivilegedContainer unknown info", "UndeclaredPrivileged nobody critical WARNS",
+		"CapabilitiesAdded pod info", "CapabilitiesAdded spec info", "CapabilitiesAdded unknown info", "UndeclaredCapabilities nobody high WARNS",
+		"CapabilitiesNotInEffect pod low", "PrivilegeEscalationAllowed pod info", "PrivilegeEscalationAllowed spec info",
+		"PrivilegeEscalationAllowed unknown info", "UndeclaredPrivilegeEscalation nobody medium WARNS", "PrivilegesGained nobody low",
+		"SeccompUnconfined pod info", "SeccompUnconfined spec info", "SeccompUnconfined unknown info", "UndeclaredSeccompUnconfined nobody high WARNS",
+		"SeccompNotInEffect pod low", "AppArmorUnconfined pod info", "AppArmorUnconfined spec info", "AppArmorUnconfined unknown info",
+		"UndeclaredAppArmorUnconfined nobody high WARNS", "AppArmorNotInEffect pod low", "SELinuxUnconfined pod info", "SELinuxUnconfined spec info",
+		"SELinuxUnconfined unknown info", "UndeclaredSELinuxUnconfined nobody high WARNS", "SELinuxNotInEffect pod low", "HostUsersShared pod info",
+		"HostUsersShared spec info", "HostUsersShared unknown medium WARNS", "UndeclaredHostUsers nobody high WARNS",
+		"UndeclaredHostUsers unknown medium WARNS", "HostUTSShared pod info", "HostUTSShared spec info", "HostUTSShared unknown low",
+		"UndeclaredHostUTS nobody medium WARNS", "UndeclaredHostUTS unknown low", "HostCgroupShared pod info", "HostCgroupShared spec info",
+		"HostCgroupShared unknown info", "UndeclaredHostCgroup nobody low", "UndeclaredHostCgroup unknown info", "HostMountShared pod info",
+		"HostMountShared spec info", "HostMountShared unknown high WARNS", "UndeclaredHostMount nobody critical WARNS",
+		"UndeclaredHostMount unknown high WARNS", "HostRootEntered pod info", "HostRootEntered spec info", "HostRootEntered unknown info",
+		"UndeclaredHostRoot nobody critical WARNS", "RootFilesystemWritable pod info", "RootFilesystemWritable spec info",
+		"RootFilesystemWritable unknown info", "UndeclaredWritableRoot nobody medium WARNS", "ProcUnmasked pod info", "ProcUnmasked spec info",
+		"ProcUnmasked unknown info", "UndeclaredProcUnmasked nobody medium WARNS", "HostPathMounted pod info", "HostPathMounted spec info",
+		"HostPathMounted unknown info", "UndeclaredHostPath nobody high WARNS", "HostDevices pod info", "HostDevices spec info", "HostDevices unknown info",
+		"UnsafeSysctls pod info", "UnsafeSysctls spec info", "UnsafeSysctls unknown info", "SharedPropagation pod info", "SharedPropagation spec info",
+		"SharedPropagation unknown info", "UserRangeShared nobody low", "PodSecurityLevelLowered nobody medium WARNS",
 	}
 	var got []string
 	seen := make(map[Verdict]bool)
@@ -137,7 +159,7 @@ func TestEvidenceOfPortsIsCountedWhole(t *testing.T) {
 	}
 	containers[0].Forwards = []snapshot.Forward{leads(80, shadows...)}
 	containers[0].Forwards[0].MoreShadows = 5
-	findings, _ := hostPort().Judge(lookedAt(containers, &snapshot.PortCoverage{}))
+	findings, _ := hostPort().Judge(&node{Snapshot: lookedAt(containers, &snapshot.PortCoverage{})})
 	bound, forwarded := portsOf(findings[1]).Ports[1], portsOf(findings[0]).Ports[0]
 	got := []int{
 		len(bound.Processes), bound.MoreProcesses, len(bound.OtherContainers), bound.MoreOtherContainers,

@@ -3,14 +3,17 @@
 package inventory
 
 import (
+	"slices"
+
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // Weakness is a set of ways in which a thread is weaker than the runtime was told to make it.
 type Weakness uint8
 
-// The ways. All but GainsPrivileges and OtherUser can't come about by what the container's own
-// processes do within what the spec gives them: what restricts a thread can only get tighter.
+// The ways. MoreCapabilities, NewPrivileges and NoFilter can't come about by what the container's
+// own processes do: there, a thread and its children can only get tighter. The others can, by
+// files that give whoever executes them another user or capabilities (setuid, capabilities(7)).
 const (
 	// IsRoot: one of its user ids is root, of the container or of the host, and the spec's is not.
 	IsRoot Weakness = 1 << iota
@@ -18,7 +21,8 @@ const (
 	OtherUser
 	// MoreCapabilities: it has, or may get, capabilities that the spec does not list.
 	MoreCapabilities
-	// GainsPrivileges: the spec's user is not root, nor is the thread's, which holds capabilities.
+	// GainsPrivileges: the spec's user is not root, nor is the thread's, which holds capabilities
+	// that the spec lists but that such a user is not given.
 	GainsPrivileges
 	// NewPrivileges: executing a program may give it more than it has.
 	NewPrivileges
@@ -33,10 +37,11 @@ const AnyWeakness = IsRoot | OtherUser | MoreCapabilities | GainsPrivileges | Ne
 func (w Weakness) Has(ways Weakness) bool { return w&ways == ways }
 
 // Weaker compares the credentials of a thread with the spec. Nested says that the thread is in a
-// user namespace below the container's, where capabilities mean nothing outside. What the kernel
+// user namespace below the container's, or may be: capabilities mean nothing outside of it, and
+// its users may be any of those that the container's user was lent (subuid(5)). What the kernel
 // did not show is not compared.
 func (s *SecuritySpec) Weaker(credentials *nsinspect.Credentials, nested bool) Weakness {
-	found := s.otherUser(credentials)
+	found := s.otherUser(credentials, nested)
 	if !nested {
 		found |= s.capabilities(credentials)
 	}
@@ -51,26 +56,45 @@ func (s *SecuritySpec) Weaker(credentials *nsinspect.Credentials, nested bool) W
 }
 
 // otherUser compares the user ids.
-func (s *SecuritySpec) otherUser(credentials *nsinspect.Credentials) Weakness {
-	switch root := s.isRoot(credentials); {
-	case root && s.UID != 0, credentials.UIDs.Has(0) && s.hostRoot() != 0:
-		return IsRoot
-	case s.UID != 0 && !root && !credentials.UIDs.Has(s.outside(s.UID)):
-		return OtherUser
+func (s *SecuritySpec) otherUser(credentials *nsinspect.Credentials, nested bool) Weakness {
+	uids := credentials.UIDs
+	root, rooted := s.Outside(0)
+	isRoot := uids.Has(0) || rooted && uids.Has(root)
+	if isRoot {
+		if s.UID != 0 || rooted && root != 0 && uids.Has(0) {
+			return IsRoot
+		}
+		return 0
 	}
-	return 0
+	user, ok := s.Outside(s.UID)
+	// The overflow id may stand for any that the reader's user namespace does not have.
+	if s.UID == 0 || !ok || nested || uids.Has(user) || uids.Has(nsinspect.OverflowID) {
+		return 0
+	}
+	return OtherUser
 }
 
 // capabilities compares the capabilities.
 func (s *SecuritySpec) capabilities(credentials *nsinspect.Credentials) Weakness {
 	var found Weakness
-	if credentials.Holds().Without(s.Holds()) != 0 {
+	if s.More(credentials) != 0 {
 		found |= MoreCapabilities
 	}
-	if s.UID != 0 && !s.isRoot(credentials) && s.Permitted == 0 && credentials.Permitted != 0 {
+	// The kernel gives a user other than root the ambient capabilities only, whatever else the
+	// spec lists: the rest of it is what a program may add.
+	gained := (credentials.Permitted & s.Holds()).Without(s.Ambient)
+	root, rooted := s.Outside(0)
+	isRoot := credentials.UIDs.Has(0) || !rooted || credentials.UIDs.Has(root)
+	if s.UID != 0 && !isRoot && gained != 0 {
 		found |= GainsPrivileges
 	}
 	return found
+}
+
+// More returns the capabilities that a thread has, or may get, and that the spec does not list.
+// Those that this program does not know by name are left out, as they are of the spec.
+func (s *SecuritySpec) More(credentials *nsinspect.Credentials) nsinspect.Capabilities {
+	return credentials.Holds().Without(s.Holds()) & nsinspect.KnownCapabilities()
 }
 
 // Holds returns the capabilities that are in any of the spec's sets.
@@ -78,22 +102,11 @@ func (s *SecuritySpec) Holds() nsinspect.Capabilities {
 	return s.Bounding | s.Effective | s.Permitted | s.Inheritable | s.Ambient
 }
 
-// isRoot reports whether a thread has the container's root, or the host's, among its user ids.
-func (s *SecuritySpec) isRoot(credentials *nsinspect.Credentials) bool {
-	return credentials.UIDs.Has(0) || credentials.UIDs.Has(s.hostRoot())
-}
-
-// hostRoot returns what the container's root is on the host.
-func (s *SecuritySpec) hostRoot() uint32 { return s.outside(0) }
-
-// outside returns what an id of the container is on the host.
-func (s *SecuritySpec) outside(id uint32) uint32 {
-	if len(s.Users.UIDs) == 0 {
-		return id
+// Outside returns what a user of the container is on the host: false where that is not known, as
+// in a user namespace that the spec joins without its maps, and of an id that is not mapped.
+func (s *SecuritySpec) Outside(id uint32) (uint32, bool) {
+	if len(s.Users.UIDs) > 0 {
+		return s.Users.UIDs.Outside(id)
 	}
-	outside, ok := s.Users.UIDs.Outside(id)
-	if !ok {
-		return nsinspect.OverflowID
-	}
-	return outside
+	return id, slices.Contains(s.Host, nsinspect.User)
 }

@@ -10,6 +10,8 @@ import (
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/nsaudit/nsaudit/agent/audit"
 )
 
 // problemsOf are the problems of a text.
@@ -44,8 +46,8 @@ func TestParseRefusesRules(t *testing.T) {
 		"a key twice":              {"name: a, reason: r, pods: [a], pods: [b]", `rule "a": "pods" is there twice, the first time in line 4: leave one out`},
 		"a merge key":              {"name: a, reason: r, <<: {pods: [a]}", `rule "a": unknown key "<<": the keys are name, reason, checks, verdicts, declaredBy, namespaces, pods, podSelector, containers, images, ports, nodes, expires, severity`},
 		"an anchor":                {"name: a, reason: r, pods: &x [a]", `rule "a": anchors and aliases of YAML are not supported: write it out`},
-		"an unknown check":         {"name: a, reason: r, checks: [hostNetwork]", `rule "a": checks: "hostNetwork" is none of HostNetwork, HostPID, HostIPC, HostPort`},
-		"an unknown verdict":       {"name: a, reason: r, verdicts: [HostPortBound]", `rule "a": verdicts: "HostPortBound" is none of Shared, Bound, Unlisted, Undeclared, NotInEffect, Shadows`},
+		"an unknown check":         {"name: a, reason: r, checks: [hostNetwork]", `rule "a": checks: "hostNetwork" is none of ` + checkNames()},
+		"an unknown verdict":       {"name: a, reason: r, verdicts: [HostPortBound]", `rule "a": verdicts: "HostPortBound" is none of Shared, Bound, Unlisted, Undeclared, NotInEffect, Shadows, Allowed, Gained, Overlaps`},
 		"declared by unknown":      {"name: a, reason: r, pods: [a], declaredBy: [unknown]", `rule "a": declaredBy: unknown: what could not be read is never expected`},
 		"an unknown declarer":      {"name: a, reason: r, pods: [a], declaredBy: [me]", `rule "a": declaredBy: "me" is none of pod, spec, nobody`},
 		"an empty list":            {"name: a, reason: r, checks: [HostNetwork], namespaces: []", `rule "a": namespaces is empty: give it a value, or leave it out`},
@@ -77,7 +79,7 @@ func TestParseRefusesRules(t *testing.T) {
 		"everything":               {"name: a, reason: r", `rule "a": it covers everything: say whose findings it is about, with namespaces, pods, podSelector, containers or images`},
 		"stars":                    {`name: a, reason: r, namespaces: [a, "*"], pods: ["**"], images: ["*"]`, `rule "a": it covers everything: say whose findings it is about, with namespaces, pods, podSelector, containers or images`},
 		"a node and all its pods":  {"name: a, reason: r, nodes: [worker-1], declaredBy: [pod]", `rule "a": it covers everything: say whose findings it is about, with namespaces, pods, podSelector, containers or images`},
-		"all checks":               {"name: a, reason: r, checks: [HostNetwork, HostPID, HostIPC, HostPort]", `rule "a": it covers everything: say whose findings it is about, with namespaces, pods, podSelector, containers or images`},
+		"all checks":               {"name: a, reason: r, checks: [" + checkNames() + "], declaredBy: [pod, spec, nobody]", `rule "a": it covers everything: say whose findings it is about, with namespaces, pods, podSelector, containers or images`},
 		"all but some labels":      {"name: a, reason: r, podSelector: {matchExpressions: [{key: a, operator: NotIn, values: [b]}]}", `rule "a": it covers everything: say whose findings it is about, with namespaces, pods, podSelector, containers or images`},
 		"what nobody declared":     {"name: a, reason: r, checks: [HostNetwork], declaredBy: [nobody]", `rule "a": it covers what nobody declared, whose it may be: say whose findings it is about, with namespaces, pods, podSelector, containers or images`},
 		"lowers what nobody did":   {"name: a, reason: r, verdicts: [Undeclared], declaredBy: [nobody], severity: low", `rule "a": it covers what nobody declared, whose it may be: say whose findings it is about, with namespaces, pods, podSelector, containers or images`},
@@ -209,4 +211,13 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q is not printable", shown)
 		}
 	})
+}
+
+// checkNames lists all checks.
+func checkNames() string {
+	var names []string
+	for _, check := range audit.Checks() {
+		names = append(names, string(check))
+	}
+	return strings.Join(names, ", ")
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/report/reporttest"
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
@@ -186,19 +187,36 @@ func wantClean(t *testing.T, texts ...string) {
 // TestEvidenceOfEachFamily checks that no family of checks lacks a conversion.
 func TestEvidenceOfEachFamily(t *testing.T) {
 	t.Parallel()
-	seen := make(map[audit.Check]bool)
-	result := audit.Judge(reporttest.Snapshot())
-	for i := range result.Findings {
-		finding := &result.Findings[i]
-		seen[finding.Check] = true
-		if cmp.Equal(v1alpha1.Evidence{}, evidence(finding.Evidence, report.Clean)) {
-			t.Errorf("%s: no evidence", finding.Reason())
-		}
+	processes := []audit.ProcessEvidence{{PID: 7, Command: "a\n", Threads: 2, TIDs: []int{8}}}
+	tests := map[string]struct {
+		evidence audit.Evidence
+		want     v1alpha1.Evidence
+	}{
+		"a namespace": {
+			&audit.NamespaceEvidence{Kind: nsinspect.UTS, Namespace: nsinspect.ID{Dev: 4, Ino: 9}, JoinedPath: "/x"},
+			v1alpha1.Evidence{Kind: "uts", Namespace: v1alpha1.NamespaceID{Dev: 4, Ino: 9}, JoinedPath: "/x"},
+		},
+		"ports": {
+			&audit.HostPortEvidence{Ports: []audit.PortEvidence{{Protocol: socket.TCP, HostPort: 80}}, MorePorts: 2},
+			v1alpha1.Evidence{Kind: "net", Ports: []v1alpha1.Port{{Protocol: "TCP", HostPort: 80}}, MorePorts: 2},
+		},
+		"the security context": {
+			&audit.SecurityEvidence{
+				Processes: processes, MoreProcesses: 1, Actual: []string{"uid 0", "a\x1b"}, Declared: []string{"uid 405"}, MoreActual: 3, MoreDeclared: 4,
+			},
+			v1alpha1.Evidence{
+				Processes: []v1alpha1.Process{{PID: 7, Command: `a\n`, Threads: 2, TIDs: []int{8}}}, MoreProcesses: 1,
+				Actual: []string{"uid 0", `a\x1b`}, Declared: []string{"uid 405"}, MoreActual: 3, MoreDeclared: 4,
+			},
+		},
 	}
-	for _, check := range audit.Checks() {
-		if !seen[check] {
-			t.Errorf("the snapshot of the tests has no finding of %s", check)
-		}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(test.want, evidence(test.evidence, report.Clean)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
 	}
 }
 

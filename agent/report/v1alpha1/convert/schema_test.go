@@ -103,7 +103,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"no findings":         {func(d map[string]any) { delete(d, "findings") }, "findings"},
 		"null for a list":     {func(d map[string]any) { d["findings"] = nil }, "/findings"},
 		"a time of its own":   {func(d map[string]any) { d["time"] = "yesterday" }, "/time"},
-		"an unknown check":    {func(d map[string]any) { finding(d)["check"] = "HostUsers" }, "/findings/0/check"},
+		"an unknown check":    {func(d map[string]any) { finding(d)["check"] = "HostTime" }, "/findings/0/check"},
 		"a port too large":    {func(d map[string]any) { firstPort(finding(d))["hostPort"] = json.Number("65536") }, "hostPort"},
 		"a negative pid":      {func(d map[string]any) { d["host"].(map[string]any)["pid"] = json.Number("-1") }, "/host/pid"},
 		"an unknown kind":     {func(d map[string]any) { finding(d)["evidence"].(map[string]any)["kind"] = "net2" }, "kind"},

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package audit
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// AppArmor asks whether a profile of AppArmor confines a container, on hosts that have it.
+const AppArmor Check = "AppArmor"
+
+func appArmor() *contextCheck {
+	return &contextCheck{
+		traits: traits{
+			name:     AppArmor,
+			verdicts: []Verdict{Allowed, Undeclared, NotInEffect},
+			posture:  []Verdict{Allowed},
+			controls: []string{"PSS baseline: AppArmor", "CIS Docker 5.2"},
+		},
+		reads: fromLabels,
+		judge: judgeAppArmor,
+	}
+}
+
+func judgeAppArmor(s *subject) []contextVerdict {
+	if s.host.Module != nsinspect.AppArmor {
+		return nil
+	}
+	var asked *inventory.Profile
+	if s.request != nil {
+		asked = confining(s.request.AppArmor)
+	}
+	told := s.spec.AppArmor
+	if told == nsinspect.Unconfined {
+		told = ""
+	}
+	unconfined := s.labels(func(l *nsinspect.Label) bool { return !confines(l, told) })
+	switch {
+	case told != "":
+		unconfined.declared(told)
+		return s.unconfined(unconfined, undeclared)
+	case asked != nil && s.request.Privileged:
+		// The runtime leaves the profile of a privileged container out, and tells nobody.
+		return []contextVerdict{{NotInEffect, inventory.ByPod, &SecurityEvidence{Declared: []string{profileText(asked, "")}}}}
+	case asked != nil:
+		unconfined.declared(profileText(asked, ""))
+		return s.unconfined(unconfined, undeclared)
+	default:
+		return s.unconfined(unconfined, s.allowed)
+	}
+}
+
+// confines reports whether a label is that of a profile that is enforced: of this one, of a stack
+// that it is part of, or of a profile below it, if it is named.
+func confines(label *nsinspect.Label, profile string) bool {
+	switch label.Mode {
+	case "", "complain", "unconfined":
+		return false
+	}
+	if profile == "" {
+		return true
+	}
+	return slices.ContainsFunc(strings.Split(label.Name, "//&"), func(part string) bool {
+		return part == profile || strings.HasPrefix(part, profile+"//")
+	})
+}
+
+// labels collects the threads of which the label fits. A label that was not read does not.
+func (s *subject) labels(fits func(*nsinspect.Label) bool) *SecurityEvidence {
+	var names []string
+	evidence := s.evidence(func(_ *snapshot.Process, _ *snapshot.CredentialGroup, c *snapshot.Credentials) bool {
+		if c.Label == nil || c.Label.Module != s.host.Module || !fits(c.Label) {
+			return false
+		}
+		names = append(names, labelText(c.Label))
+		return true
+	})
+	evidence.actual(distinct(names)...)
+	return evidence
+}
+
+// unconfined returns the verdict on threads that are not confined, if there are any.
+func (s *subject) unconfined(evidence *SecurityEvidence, verdict func(*SecurityEvidence) contextVerdict) []contextVerdict {
+	if !evidence.found() {
+		return nil
+	}
+	return []contextVerdict{verdict(evidence)}
+}
+
+func labelText(label *nsinspect.Label) string {
+	if label.Mode == "" {
+		return label.Name
+	}
+	return label.Name + " (" + label.Mode + ")"
+}
+
+// labelled reports whether the labels of a container were read, or there are none to read.
+func labelled(host *snapshot.HostSecurity, container *snapshot.Container) bool {
+	return host.Module == "" ||
+		!slices.ContainsFunc(container.Credentials, func(c snapshot.Credentials) bool { return c.Label == nil })
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// HostPath asks which files and directories of the host a container has mounted.
+const HostPath Check = "HostPath"
+
+// hostPathCheck is the check HostPath. It is a contextCheck that also has a cap to tell of.
+type hostPathCheck struct{ contextCheck }
+
+func hostPath() *hostPathCheck {
+	return &hostPathCheck{contextCheck{
+		traits: traits{
+			name:     HostPath,
+			verdicts: []Verdict{Allowed, Undeclared},
+			posture:  []Verdict{Allowed},
+			controls: []string{"PSS baseline: HostPath Volumes", "CIS Kubernetes 5.2.11", "CIS Docker 5.6", "CIS Docker 5.32"},
+			drift:    []string{"ATT&CK T1611"},
+		},
+		reads: fromMounts,
+		judge: judgeHostPath,
+	}}
+}
+
+// Judge implements check.
+func (h *hostPathCheck) Judge(node *node) ([]Finding, []Unknown) {
+	findings, unknown := h.contextCheck.Judge(node)
+	for i := range node.Containers {
+		container := &node.Containers[i]
+		if mounts := container.Mounts; node.HostSecurity != nil && mounts != nil && mounts.MoreHost > 0 && !hasGap(container, snapshot.CauseLimit) {
+			detail := fmt.Sprintf("it has %d mounts of the host's file systems beyond those that are looked at", mounts.MoreHost)
+			unknown = append(unknown, Unknown{container, snapshot.Gap{Cause: snapshot.CauseLimit, Detail: detail}})
+		}
+	}
+	return findings, unknown
+}
+
+// Saw implements check.
+func (h *hostPathCheck) Saw(snap *snapshot.Snapshot, container *snapshot.Container) bool {
+	return h.contextCheck.Saw(snap, container) && (container.Mounts == nil || container.Mounts.MoreHost == 0)
+}
+
+func judgeHostPath(s *subject) []contextVerdict {
+	var verdicts []contextVerdict
+	if paths := s.hostPaths(); len(paths) > 0 {
+		evidence := new(SecurityEvidence)
+		evidence.actual(paths...)
+		verdicts = append(verdicts, s.allowed(evidence))
+	}
+	if mounts := s.undeclaredMounts(); len(mounts) > 0 {
+		evidence := new(SecurityEvidence)
+		evidence.actual(mounts...)
+		verdicts = append(verdicts, undeclared(evidence))
+	}
+	return verdicts
+}
+
+// hostPaths names the host's files and directories that were declared, the sensitive ones first.
+func (s *subject) hostPaths() []string {
+	var sensitive, others []string
+	for _, mount := range s.declaredMounts() {
+		source := cleanPath(mount.Source)
+		if source == "" || s.isOwnPath(source) || isRuntimeMount(source, mount.Point) {
+			continue
+		}
+		if isSensitive(source) {
+			sensitive = append(sensitive, source+marks("sensitive", mount.ReadOnly))
+		} else {
+			others = append(others, source+marks("", mount.ReadOnly))
+		}
+	}
+	return append(distinct(sensitive), distinct(others)...)
+}
+
+// isOwnPath reports whether a path was made for this container or its pod: by the kubelet, in a
+// directory "pods/UID" wherever its root directory is, or by the runtime, in one that is called
+// like the container or its sandbox.
+func (s *subject) isOwnPath(source string) bool {
+	if s.Pod != nil && s.Pod.UID != "" && strings.Contains(source, "/pods/"+s.Pod.UID+"/") {
+		return true
+	}
+	return slices.ContainsFunc(strings.Split(source, "/"), func(part string) bool {
+		return part != "" && (part == s.ID || part == s.SandboxID)
+	})
+}
+
+// isRuntimeMount reports whether the runtime makes this mount for whoever is in the host's IPC
+// namespace, which is a finding of its own.
+func isRuntimeMount(source, point string) bool {
+	return source == "/dev/shm" && cleanPath(point) == "/dev/shm"
+}
+
+// marks says what is to be known of a path, in parentheses.
+func marks(first string, readOnly bool) string {
+	switch {
+	case first == "" && readOnly:
+		return ""
+	case first == "":
+		return " (writable)"
+	case readOnly:
+		return " (" + first + ")"
+	default:
+		return " (" + first + ", writable)"
+	}
+}
+
+// undeclaredMounts names the mounts of the host's file systems that nothing explains.
+func (s *subject) undeclaredMounts() []string {
+	if s.Mounts == nil || len(s.Mounts.Host) == 0 {
+		return nil
+	}
+	declared := newMountRules(s)
+	var texts []string
+	for i := range s.Mounts.Host {
+		if mount := &s.Mounts.Host[i]; !declared.explain(mount) {
+			texts = append(texts, fmt.Sprintf("%s of %s %d:%d at %s%s", mount.Root, mount.FSType, mount.Major, mount.Minor, mount.Point, marks("", mount.ReadOnly)))
+		}
+	}
+	return distinct(texts)
+}
+
+// mountRules tell which mounts of a container follow from what was declared.
+type mountRules struct {
+	// points are where mounts were declared, and roots those of them below which more mounts may
+	// appear: what is mounted below the source, now or later.
+	points map[string]bool
+	roots  []string
+	// sources are the directories that were mounted at these points.
+	sources []*nsinspect.Mount
+	// devices are the nodes of devices that were declared.
+	devices []string
+}
+
+func newMountRules(s *subject) *mountRules {
+	rules := &mountRules{points: make(map[string]bool), devices: s.spec.Devices}
+	for _, mount := range s.declaredMounts() {
+		point := cleanPath(mount.Point)
+		rules.points[point] = true
+		if mount.Source != "" && (mount.Recursive || mount.Receives || mount.Shares) {
+			rules.roots = append(rules.roots, point)
+		}
+	}
+	for i := range s.Mounts.Host {
+		if mount := &s.Mounts.Host[i]; rules.points[mount.Point] {
+			rules.sources = append(rules.sources, mount)
+		}
+	}
+	return rules
+}
+
+// explain reports whether a mount is declared, appears below one that is, shows nothing but what
+// one that is declared shows, or is the node of a device.
+func (r *mountRules) explain(mount *nsinspect.Mount) bool {
+	isNode := mount.FSType == "devtmpfs" && mount.Root != "/"
+	if r.points[mount.Point] || isNode || slices.Contains(r.devices, mount.Point) {
+		return true
+	}
+	below := func(root string) bool { return within(mount.Point, root) }
+	bind := func(source *nsinspect.Mount) bool {
+		same := source.Major == mount.Major && source.Minor == mount.Minor && within(mount.Root, source.Root)
+		return same && (mount.ReadOnly || !source.ReadOnly)
+	}
+	return slices.ContainsFunc(r.roots, below) || slices.ContainsFunc(r.sources, bind)
+}
+
+func declaresRoot(mounts []inventory.Mount) (point string, ok bool) {
+	for _, mount := range mounts {
+		if cleanPath(mount.Source) == "/" {
+			return mount.Point, true
+		}
+	}
+	return "", false
+}
