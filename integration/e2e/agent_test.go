@@ -81,6 +81,7 @@ func TestAgent(t *testing.T) {
 	kindtest.DeployAgent(t, kindtest.AllEvents)
 	for _, test := range []clusterTest{
 		{"the chapter's pods", testChapter},
+		{"security contexts", testSecurity},
 		{"a container beside Kubernetes", testBesideKubernetes},
 		{"static pods", testStatic},
 		{"how long an event takes", testLatency},

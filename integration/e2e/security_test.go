@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package e2e_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
+	"github.com/nsaudit/nsaudit/integration/internal/eventually"
+	"github.com/nsaudit/nsaudit/integration/internal/kindtest"
+)
+
+// testSecurity starts the pods for what the chapter goes on to: the agent's scan says of each as who it runs, and with what.
+func testSecurity(t *testing.T, c kindtest.Cluster) {
+	ns := kindtest.Namespace(t)
+	kindtest.Do(t, "apply", "-n", ns, "-k", "testdata/security")
+	kindtest.Ready(t, ns)
+	scan := scanOf(t, c, ns)
+	if diff := contexts(scan); !slices.Equal(diff, []string{
+		"adds-sys-time/main 0:0 level privileged",
+		"adds-sys-time/not-root 405:0 level privileged",
+		"drops-chown/main 0:0 level baseline",
+		"groups-of-a-volume/first 1111:0 level baseline",
+		"groups-of-a-volume/second 2222:0 level baseline",
+		"privileged/main 0:0 level privileged all capabilities",
+		"read-only-root/main 0:0 level baseline read-only root",
+		"runs-as-non-root/main 999:0 level restricted no new privileges seccomp",
+		"runs-as-user-405/main 405:0 level baseline",
+	}) {
+		t.Errorf("security contexts:\n%s", strings.Join(diff, "\n"))
+	}
+	if got := reasons(scan.Findings); !slices.Equal(got, []string{
+		"adds-sys-time/not-root CapabilitiesNotInEffect low",
+		"privileged/main PrivilegedContainer info",
+		"privileged/main SeccompNotInEffect low",
+	}) {
+		t.Errorf("findings:\n%s", strings.Join(got, "\n"))
+	}
+	wantPosture(t, scan)
+	eventually.Equal(t, soon, "events", []string{
+		"Normal CapabilitiesNotInEffect Pod/adds-sys-time spec.containers{not-root}",
+		"Normal PrivilegedContainer Pod/privileged spec.containers{main}",
+		"Normal SeccompNotInEffect Pod/privileged spec.containers{main}",
+	}, func() []string { return events(t, ns) })
+	testExec(t, c, ns)
+}
+
+// wantPosture checks some of the posture: what is told of a pod that asks for nothing, and that
+// nothing is told of one that is as strict as can be.
+func wantPosture(t *testing.T, scan *v1alpha1.Scan) {
+	t.Helper()
+	posture := reasons(scan.Posture)
+	for _, want := range []string{
+		"drops-chown/main RunsAsRoot info",
+		"drops-chown/main PrivilegeEscalationAllowed info",
+		"drops-chown/main SeccompUnconfined info",
+		"adds-sys-time/main CapabilitiesAdded info",
+	} {
+		if !slices.Contains(posture, want) {
+			t.Errorf("no %s in the posture:\n%s", want, strings.Join(posture, "\n"))
+		}
+	}
+	for _, line := range posture {
+		if strings.HasPrefix(line, "runs-as-non-root/") && !strings.Contains(line, "ImplicitGroups") {
+			t.Errorf("%s, of a restricted pod", line)
+		}
+	}
+}
+
+// testExec starts a process as a kubelet does, with what the container has, and one as only who has the runtime can: as root.
+func testExec(t *testing.T, c kindtest.Cluster, ns string) {
+	t.Helper()
+	kindtest.Do(t, "exec", "-n", ns, "runs-as-user-405", "--", "/bin/sh", "-c", "sleep 9999 >/dev/null 2>&1 &")
+	if got := reasons(scanOf(t, c, ns).Findings); slices.ContainsFunc(got, func(line string) bool { return strings.HasPrefix(line, "runs-as-user-405/") }) {
+		t.Errorf("after kubectl exec:\n%s", strings.Join(got, "\n"))
+	}
+	to := place{c.Worker(), ns, "runs-as-user-405"}
+	c.In(t, c.Worker(), "ctr", "-n", "k8s.io", "tasks", "exec", "--detach", "--exec-id", "root", "--user", "0", to.id(t), "/bin/sleep", "9999")
+	eventually.Equal(t, nextScan, "events after an exec as root", []string{"Warning UndeclaredRootUser Pod/runs-as-user-405 spec.containers{main}"},
+		func() []string { return eventsOn(t, ns, "runs-as-user-405") })
+}
+
+// scanOf has the agent's own image scan the worker for a namespace's pods.
+func scanOf(t *testing.T, c kindtest.Cluster, ns string) *v1alpha1.Scan {
+	t.Helper()
+	agent := agentOn(t, c.Worker()).Name
+	scan := new(v1alpha1.Scan)
+	decode(t, kindtest.Do(t, "exec", "-n", "nsaudit", agent, "--", "/nsaudit", "scan", "--procfs", "/host/proc", "-n", ns, "-o", "json"), scan)
+	return scan
+}
+
+// contexts returns a line for each container, without pause containers.
+func contexts(scan *v1alpha1.Scan) []string {
+	var lines []string
+	for i := range scan.Containers {
+		container := &scan.Containers[i]
+		if security := container.Security; security != nil && !container.Sandbox {
+			lines = append(lines, container.Pod.Name+"/"+container.Name+" "+contextText(security))
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+func contextText(security *v1alpha1.Security) string {
+	text := strings.Join(security.Users, ",") + " level " + security.Level
+	for _, part := range []struct {
+		word string
+		is   *bool
+	}{
+		{"all capabilities", &security.AllCapabilities},
+		{"no new privileges", security.NoNewPrivileges},
+		{"seccomp", security.Seccomp},
+		{"read-only root", security.ReadOnlyRoot},
+	} {
+		if part.is != nil && *part.is {
+			text += " " + part.word
+		}
+	}
+	return text
+}
+
+// reasons returns a line for each finding.
+func reasons(findings []v1alpha1.Finding) []string {
+	var lines []string
+	for i := range findings {
+		finding := &findings[i]
+		lines = append(lines, fmt.Sprintf("%s/%s %s %s", finding.Pod.Name, finding.Container.Name, finding.Reason, finding.Severity))
+	}
+	slices.Sort(lines)
+	return lines
+}
