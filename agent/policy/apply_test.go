@@ -313,3 +313,39 @@ func TestApplyLeavesTheResult(t *testing.T) {
 		t.Errorf("the result that was given (-before +after):\n%s", diff)
 	}
 }
+
+// TestPosture has a rule that expects a finding about the posture, and one that has it announced.
+func TestPosture(t *testing.T) {
+	t.Parallel()
+	posture := func(pod string, check audit.Check) audit.Finding {
+		c := container("shop", pod, "main", nil)
+		return audit.Finding{
+			Check: check, Verdict: audit.Allowed, Severity: audit.Info, DeclaredBy: inventory.ByPod,
+			Container: &c, Evidence: &audit.SecurityEvidence{},
+		}
+	}
+	result := judged(kubeProxy())
+	result.Posture = []audit.Finding{posture("a", audit.RootUser), posture("b", audit.RootUser), posture("b", audit.Seccomp)}
+	ruled := parse(t, `
+- {name: may, reason: r, checks: [RootUser], pods: [a]}
+- {name: must-not, reason: r, checks: [RootUser], namespaces: [shop], severity: medium}
+`).Apply(result)
+	want := []string{
+		"kube-system/kube-proxy-x7 kube-proxy HostNetworkShared",
+		"shop/b main RunsAsRoot medium by must-not",
+	}
+	if diff := cmp.Diff(want, lines(ruled)); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+	left := *ruled
+	left.Findings = ruled.Posture
+	if diff := cmp.Diff([]string{"shop/a main RunsAsRoot expected by may", "shop/b main SeccompUnconfined"}, lines(&left)); diff != "" {
+		t.Errorf("posture (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]audit.RuleUse{{Rule: "may", Findings: 1}}, ruled.Rules); diff != "" {
+		t.Errorf("rules (-want +got):\n%s", diff)
+	}
+	if len(result.Findings) != 1 || result.Posture[0].Ruling != nil {
+		t.Error("the result that was given has changed")
+	}
+}

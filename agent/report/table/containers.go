@@ -6,21 +6,26 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/report"
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 )
 
-// writeContainers lists the containers with their security contexts, as the kernel enforces them.
+// writeContainers lists the containers by pod with their security contexts, as the kernel enforces
+// them.
 func writeContainers(b *bytes.Buffer, containers []v1alpha1.Container, options Options) {
 	var rows []string
 	if !options.NoHeaders {
 		rows = append(rows, "POD\tCONTAINER\tUSER\tCAPABILITIES\tNO NEW PRIVILEGES\tSECCOMP\tROOT\tLABEL\tLEVEL")
 	}
+	var cells []string
 	for i := range containers {
-		rows = append(rows, strings.Join(containerCells(&containers[i]), "\t"))
+		cells = append(cells, strings.Join(containerCells(&containers[i]), "\t"))
 	}
+	slices.Sort(cells)
+	rows = append(rows, cells...)
 	if len(containers) > 0 {
 		b.WriteString(strings.Join(align(rows), "\n") + "\n\n")
 	}
