@@ -97,3 +97,17 @@ func TestOpen(t *testing.T) {
 		t.Errorf("Command() = %q, %v, want %q", command, err, "seven")
 	}
 }
+
+func TestHas(t *testing.T) {
+	t.Parallel()
+	fake := fakeproc.New(t)
+	fake.Add(fakeproc.Process{PID: 5})
+	fake.Write("proc/sys/kernel/x", "")
+	fake.Link("nowhere", "proc/mounts")
+	fs := openFake(t, fake)
+	for name, want := range map[string]bool{"sys": true, "sys/kernel/x": true, "mounts": true, "keys": false, "sys/kernel/x/y": false} {
+		if got := fs.Has(name); got != want {
+			t.Errorf("Has(%q) = %t, want %t", name, got, want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ package nsinspect
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -47,7 +48,7 @@ const maxMountBytes = 1 << 20
 // that has called chroot(2) sees fewer than others. The error is [ErrTooLarge] where there are
 // more than a megabyte of lines.
 func (p *Process) Mounts() ([]Mount, error) {
-	text, err := p.MountInfo(nil, maxMountBytes)
+	text, err := p.mountInfoAt("", nil, maxMountBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -59,14 +60,33 @@ func (p *Process) Mounts() ([]Mount, error) {
 }
 
 // MountInfo returns the text that [Process.Mounts] decodes, for who only wants to know whether it
-// has changed. It is read into the memory of a text that is not needed any more, which may be nil.
-// The error is [ErrTooLarge] where it has limit bytes or more.
-func (p *Process) MountInfo(old []byte, limit int) ([]byte, error) {
-	text, err := procfd.ReadLines(p.fd, "mountinfo", old, limit)
+// has changed. Where the leader has ended while others run on, it is that of another thread. It is
+// read into the memory of a text that is not needed any more, which may be nil. The error is
+// [ErrTooLarge] where it has limit bytes or more.
+func (p *Process) MountInfo(ctx context.Context, old []byte, limit int) ([]byte, error) {
+	text, err := p.mountInfoAt("", old, limit)
+	if !errors.Is(err, ErrVanished) {
+		return text, err
+	}
+	_, otherErr := p.InPlaceOfLeader(ctx, func(dir string) error {
+		text, err = p.mountInfoAt(dir, old, limit)
+		return err
+	})
+	if otherErr != nil {
+		return nil, otherErr
+	}
+	return text, err
+}
+
+func (p *Process) mountInfoAt(dir string, old []byte, limit int) ([]byte, error) {
+	text, err := procfd.ReadLines(p.fd, dir+"mountinfo", old, limit)
 	if errors.Is(err, unix.EINVAL) {
 		err = unix.ESRCH // The answer of a zombie (fs/proc_namespace.c, mounts_open_common).
 	}
-	return text, procfd.Classify(fmt.Sprintf("read the mounts of process %d", p.pid), err)
+	if err != nil {
+		return nil, procfd.Classify(fmt.Sprintf("read the mounts of process %d", p.pid), err)
+	}
+	return text, nil
 }
 
 // ParseMounts decodes the text of [Process.MountInfo].
@@ -97,12 +117,17 @@ type FileID struct{ Dev, Ino uint64 }
 // of the host's if the process sees the host's files, in whatever mount namespace it is. It needs
 // the same right as [Process.Namespace]. A file system that does not answer, as one of FUSE or
 // NFS may, is not waited for.
-func (p *Process) RootDir() (FileID, error) {
+func (p *Process) RootDir() (FileID, error) { return p.rootDirAt("") }
+
+// ThreadRootDir returns that of one thread. Where the leader has ended it has none.
+func (p *Process) ThreadRootDir(tid int) (FileID, error) { return p.rootDirAt(threadDir(tid)) }
+
+func (p *Process) rootDirAt(dir string) (FileID, error) {
 	var stat unix.Statx_t
 	_, err := procfd.Retry(func() (int, error) {
-		return 0, unix.Statx(p.fd, "root", unix.AT_STATX_DONT_SYNC, unix.STATX_INO, &stat)
+		return 0, unix.Statx(p.fd, dir+"root", unix.AT_STATX_DONT_SYNC, unix.STATX_INO, &stat)
 	})
-	if procfd.IsDenial(err) && p.Ended() {
+	if procfd.IsDenial(err) && p.ended(dir) {
 		err = unix.ESRCH // The kernel also answers EACCES if the process dies meanwhile.
 	}
 	if err != nil {

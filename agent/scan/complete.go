@@ -19,13 +19,13 @@ const (
 	maxMountReaders = 8
 )
 
-// readMounts reads the mounts of a container from one of its processes. It reports whether there is
-// no use in trying another: they are known, or there are too many.
-func (i *inspector) readMounts(process *nsinspect.Process, of *containerContext) bool {
+// readMounts reads the mounts of a container from one of its processes. It reports whether the
+// process had any: one that has ended has none.
+func (i *inspector) readMounts(ctx context.Context, process *nsinspect.Process, of *containerContext) bool {
 	if of.mounts != nil {
 		return true
 	}
-	text, err := process.MountInfo(i.text, maxMountInfo)
+	text, err := process.MountInfo(ctx, i.text, maxMountInfo)
 	if err == nil {
 		i.text = text
 		var mounts []nsinspect.Mount
@@ -35,18 +35,18 @@ func (i *inspector) readMounts(process *nsinspect.Process, of *containerContext)
 		}
 	}
 	if errors.Is(err, nsinspect.ErrTooLarge) {
-		of.mounts = []nsinspect.Mount{}
+		of.mounts = []nsinspect.Mount{} // Those of another are no fewer.
 	}
 	if err != nil && !errors.Is(err, nsinspect.ErrVanished) {
 		of.unread(causeOf(err), oneLine(err))
 	}
-	return of.mounts != nil
+	return !errors.Is(err, nsinspect.ErrVanished)
 }
 
 // visitInit reads what is read of a container's init process only.
-func (i *inspector) visitInit(process *nsinspect.Process, container *snapshot.Container) {
+func (i *inspector) visitInit(ctx context.Context, process *nsinspect.Process, container *snapshot.Container) {
 	if of := i.context(container); of != nil && i.wantsMounts(container) {
-		i.readMounts(process, of)
+		i.readMounts(ctx, process, of)
 	}
 }
 
@@ -103,7 +103,7 @@ func (i *inspector) completeMounts(ctx context.Context, of *containerContext) er
 func (i *inspector) mountsOfOthers(ctx context.Context, of *containerContext) (int, error) {
 	tried := 0
 	for k := range of.container.Processes {
-		if tried == maxMountReaders {
+		if tried == maxMountReaders || of.mounts != nil {
 			break
 		}
 		record := &of.container.Processes[k]
@@ -116,15 +116,10 @@ func (i *inspector) mountsOfOthers(ctx context.Context, of *containerContext) (i
 		}
 		// Its pid may be another's by now.
 		container, err := owned(ctx, i.node, i.builder, process)
-		known := false
-		if err == nil && container == of.container {
+		if err == nil && container == of.container && i.readMounts(ctx, process, of) {
 			tried++
-			known = i.readMounts(process, of)
 		}
 		process.Close()
-		if known {
-			break
-		}
 	}
 	return tried, ctx.Err()
 }

@@ -20,7 +20,7 @@ const (
 	// kernel 20 ms. One that is larger than is read counts as hugeStatus.
 	usualStatus = 4 << 10
 	maxExcess   = 4 << 20
-	hugeStatus  = 1 << 20
+	hugeStatus  = usualStatus + 1<<20
 	// maxSets caps the sets of credentials, and maxGroupIDs the supplementary groups in them.
 	maxSets     = 4096
 	maxGroupIDs = 65_536

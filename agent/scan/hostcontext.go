@@ -3,6 +3,7 @@
 package scan
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -33,7 +34,7 @@ func (h *hostContext) module() nsinspect.SecurityModule {
 }
 
 // readHost reads the host's. Without a host reference there is nothing to compare with.
-func (i *inspector) readHost() {
+func (i *inspector) readHost(ctx context.Context) {
 	if i.node.ref.Reference == nsinspect.ByNone {
 		return
 	}
@@ -52,7 +53,7 @@ func (i *inspector) readHost() {
 	if i.host.root, err = process.RootDir(); err != nil {
 		i.builder.gap(causeOf(err), "the host's root directory: "+oneLine(err))
 	}
-	if i.host.devices, err = i.readDevices(process); err != nil {
+	if i.host.devices, err = i.readDevices(ctx, process); err != nil {
 		i.builder.gap(causeOf(err), "the host's mounts: "+oneLine(err))
 	}
 }
@@ -73,8 +74,8 @@ func (i *inspector) readModule(host *nsinspect.Process) nsinspect.SecurityModule
 	return label.Module
 }
 
-func (i *inspector) readDevices(host *nsinspect.Process) (map[device]bool, error) {
-	text, err := host.MountInfo(i.text, maxHostMounts)
+func (i *inspector) readDevices(ctx context.Context, host *nsinspect.Process) (map[device]bool, error) {
+	text, err := host.MountInfo(ctx, i.text, maxHostMounts)
 	if err != nil {
 		return nil, err
 	}

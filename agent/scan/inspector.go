@@ -28,13 +28,13 @@ type inspector struct {
 	text []byte
 }
 
-func newInspector(n *node, b *builder, config *Config) *inspector {
+func newInspector(ctx context.Context, n *node, b *builder, config *Config) *inspector {
 	i := &inspector{
 		node: n, builder: b, depth: config.Depth, kinds: newKinds(config.Depth, &n.ref.Namespaces), memory: config.Contexts.begin(),
 		contexts: make(map[*snapshot.Container]*containerContext),
 	}
 	if i.depth != Namespaces {
-		i.readHost()
+		i.readHost(ctx)
 	}
 	return i
 }
@@ -151,7 +151,7 @@ func (i *inspector) record(process *nsinspect.Process, container *snapshot.Conta
 	record := &snapshot.Process{PID: process.PID(), Groups: groups}
 	if v != nil {
 		record.Credentials = v.credentials()
-		record.HostRoot = i.hasHostRoot(process, container)
+		record.HostRoot = i.hasHostRoot(process, container, v)
 	}
 	if len(groups) == 0 && len(record.Credentials) == 0 {
 		return nil
@@ -163,7 +163,7 @@ func (i *inspector) record(process *nsinspect.Process, container *snapshot.Conta
 }
 
 // hasHostRoot reports whether the root directory of a process is the host's.
-func (i *inspector) hasHostRoot(process *nsinspect.Process, container *snapshot.Container) bool {
+func (i *inspector) hasHostRoot(process *nsinspect.Process, container *snapshot.Container, v *visit) bool {
 	if i.host.root == (nsinspect.FileID{}) {
 		return false
 	}
@@ -171,6 +171,9 @@ func (i *inspector) hasHostRoot(process *nsinspect.Process, container *snapshot.
 		return false
 	}
 	root, err := process.RootDir()
+	if v.leader < 0 && len(v.groups) > 0 && errors.Is(err, nsinspect.ErrVanished) {
+		root, err = process.ThreadRootDir(v.groups[0].TIDs[0]) // The leader has ended, others run on.
+	}
 	return err == nil && root == i.host.root // Who may not see it may not see the namespaces either.
 }
 

@@ -24,11 +24,11 @@ type look struct {
 	reconciler *reconciler
 }
 
-func newLook(config *Config, host *nsinspect.Host, snap *snapshot.Snapshot, containers []inventory.Container, scope scope) *look {
+func newLook(ctx context.Context, config *Config, host *nsinspect.Host, snap *snapshot.Snapshot, containers []inventory.Container, scope scope) *look {
 	n := newNode(config, host, containers, scope)
 	b := newBuilder(snap, containers)
 	inits := n.placeInits(b, containers)
-	inspector := newInspector(n, b, config)
+	inspector := newInspector(ctx, n, b, config)
 	inspector.placeUsers(inits.users)
 	settler := newSettler(inspector, config.Settle)
 	sockets := newSocketFinder(n, b, config.Holders, config.Settle)

@@ -96,7 +96,7 @@ func (s *Scanner) take(ctx context.Context, start time.Time, inv inventory.Inven
 		Node: s.config.Node, Time: start.UTC().Truncate(time.Millisecond),
 		Host: host.Ref(), Inventory: inv,
 	}
-	l := newLook(&s.config, host, snap, containers, scope)
+	l := newLook(ctx, &s.config, host, snap, containers, scope)
 	defer l.close()
 	if hostErr != nil {
 		l.builder.gap(snapshot.CauseHost, "no host reference: "+oneLine(hostErr))

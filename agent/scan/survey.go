@@ -61,7 +61,7 @@ func (s *surveyor) visit(ctx context.Context, process *nsinspect.Process) error 
 	}
 	if process.PID() == container.PID {
 		container.Age, _ = process.Age() // 0 stands for a container that may still be starting.
-		s.inspector.visitInit(process, container)
+		s.inspector.visitInit(ctx, process, container)
 	}
 	keep = s.settler.keep(process, container, found)
 	return nil

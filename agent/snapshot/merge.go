@@ -104,9 +104,10 @@ func identified(now *Snapshot, id string) bool {
 	return slices.ContainsFunc(now.Containers, func(c Container) bool { return c.ID == id })
 }
 
-// notSeen reports whether a scan saw nothing of a container because something went wrong.
+// notSeen reports whether a scan saw of no process of a container where it is, because something
+// went wrong.
 func notSeen(container *Container) bool {
-	return len(container.Processes) == 0 && slices.ContainsFunc(container.Unread.Gaps, func(gap Gap) bool {
+	return !isSeen(container) && slices.ContainsFunc(container.Unread.Gaps, func(gap Gap) bool {
 		switch gap.Cause {
 		case CauseDenied, CauseRead, CauseLimit, CauseUnfinished:
 			return true
@@ -114,6 +115,12 @@ func notSeen(container *Container) bool {
 			return false
 		}
 	})
+}
+
+// isSeen reports whether the namespaces of a process of a container are known. Where they may not be
+// read, its credentials may.
+func isSeen(container *Container) bool {
+	return slices.ContainsFunc(container.Processes, func(p Process) bool { return len(p.Groups) > 0 })
 }
 
 func unfinished(gaps []Gap) bool {
@@ -140,6 +147,9 @@ func keepProcesses(container *Container, before *Snapshot) {
 		return
 	}
 	known := &before.Containers[i]
+	if len(container.Processes) > 0 && !isSeen(known) {
+		return // What is known now is newer.
+	}
 	container.Processes, container.Credentials = known.Processes, known.Credentials
 	container.UserNamespace, container.UserNamespaces = known.UserNamespace, known.UserNamespaces
 	container.Mounts = known.Mounts

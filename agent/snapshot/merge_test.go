@@ -184,3 +184,41 @@ func TestMergeTargetedRepeatsNoGap(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+// TestMergeKeepsCredentials has a container of which another scan may not see where its processes
+// are, but may read their credentials.
+func TestMergeKeepsCredentials(t *testing.T) {
+	t.Parallel()
+	of := func(uid uint32, groups ...nsinspect.ThreadGroup) Container {
+		container := seen("a", nil)
+		container.Credentials = []Credentials{{}, {}}
+		container.Credentials[1].UIDs.Real = uid
+		container.Mounts = &Mounts{ReadOnlyRoot: uid == 1}
+		container.Processes = []Process{{PID: int(uid), Groups: groups, Credentials: []CredentialGroup{{Set: 1, Threads: 1}}}}
+		return container
+	}
+	denied := func(container Container) Container {
+		container.Unread.Gaps = []Gap{{Cause: CauseDenied, Detail: "because"}}
+		return container
+	}
+	known := nstest.Sharing()
+	tests := map[string]struct {
+		before, now Container
+		want        uint32
+	}{
+		"both are known":              {of(1, known), of(2, known), 2},
+		"where it is was known":       {of(1, known), denied(of(2)), 1},
+		"where it is was never known": {denied(of(1)), denied(of(2)), 2},
+		"nothing is known now":        {of(1, known), denied(seen("a", nil)), 1},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := MergeFull(nodeWith(nsinspect.ByPID1, test.before), nodeWith(nsinspect.ByPID1, test.now)).Containers[0]
+			process := got.Processes[0]
+			if process.PID != int(test.want) || got.Credentials[process.Credentials[0].Set].UIDs.Real != test.want || got.Mounts.ReadOnlyRoot != (test.want == 1) {
+				t.Errorf("container %+v, want that of %d", got, test.want)
+			}
+		})
+	}
+}

@@ -129,6 +129,10 @@ func parts() map[string]func(role) error {
 		"other user":        otherUser,
 		"many groups":       manyGroups,
 		"change root":       changeRoot,
+		"root behind":       rootBehind,
+		"restrict thread":   restrictThread,
+		"many mounts":       manyMounts,
+		"switch user":       switchUser,
 	}
 }
 

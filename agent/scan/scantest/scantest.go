@@ -22,7 +22,8 @@ import (
 func HexID(c string) string { return strings.Repeat(c, 64) }
 
 // Procfs makes a procfs of the host's pid 1 and of processes with the given cgroups. All
-// have the host's network namespace and otherwise their own.
+// have the host's network namespace and otherwise their own, and are root with every capability.
+// The mounts are those of HostMounts and OwnMounts, and each has a root directory of its own.
 func Procfs(t *testing.T, cgroups map[int]string) *nsinspect.FS {
 	t.Helper()
 	root := t.TempDir()
@@ -43,11 +44,101 @@ func Procfs(t *testing.T, cgroups map[int]string) *nsinspect.FS {
 		}
 		Must(t, os.WriteFile(dir+"/cgroup", []byte("0::"+cgroup+"\n"), 0o600))
 		Must(t, os.WriteFile(dir+"/comm", []byte("web\n"), 0o600))
+		root := filepath.Join(namespaces, fmt.Sprintf("root-%d", pid))
+		Must(t, os.Mkdir(root, 0o755))
+		Must(t, os.Symlink(root, dir+"/root"))
+		mounts := OwnMounts
+		if pid == 1 {
+			mounts = HostMounts
+		}
+		Must(t, os.WriteFile(dir+"/mountinfo", []byte(mounts), 0o600))
+		Must(t, os.WriteFile(dir+"/status", []byte(Status(Root(), 1)), 0o600))
+	}
+	for pid := range cgroups {
+		Must(t, os.WriteFile(filepath.Join(root, fmt.Sprint(pid), "task", fmt.Sprint(pid), "status"), []byte(Status(Root(), 1)), 0o600))
 	}
 	fs, err := nsinspect.NewFS(root)
 	Must(t, err)
 	t.Cleanup(func() { Must(t, fs.Close()) })
 	return fs
+}
+
+// The text of mountinfo: of the host, and of a container on the layers of which the host has a mount.
+const (
+	HostMounts = `20 1 254:1 / / rw shared:1 - ext4 /dev/vda rw
+21 20 0:21 / /proc rw - proc proc rw
+22 20 0:77 / /run/rootfs rw - overlay overlay rw
+`
+	OwnMounts = `612 540 0:77 / / ro,relatime - overlay overlay rw
+613 612 0:80 / /proc rw - proc proc rw
+640 613 0:81 /null /proc/keys rw - tmpfs tmpfs rw
+641 613 0:80 /sys /proc/sys ro - proc proc rw
+650 612 254:1 /data /data rw - ext4 /dev/vda rw
+`
+)
+
+// allCapabilities are those of Linux 6.1.
+const allCapabilities nsinspect.Capabilities = 1<<41 - 1
+
+// Root are the credentials of a process of the host's.
+func Root() nsinspect.Credentials {
+	return nsinspect.Credentials{Permitted: allCapabilities, Effective: allCapabilities, Bounding: allCapabilities}
+}
+
+// User are the credentials of a process that a container with defaults gives a user.
+func User(uid uint32) nsinspect.Credentials {
+	return nsinspect.Credentials{
+		UIDs:     nsinspect.IDs{Real: uid, Effective: uid, Saved: uid, Filesystem: uid},
+		Bounding: 0xa80425fb, NoNewPrivileges: true, Seccomp: nsinspect.SeccompFilter, Filters: 1,
+	}
+}
+
+// Confined is a runtime spec that gives credentials as those of User.
+func Confined(uid uint32) *inventory.Security {
+	return &inventory.Security{Spec: &inventory.SecuritySpec{
+		UID: uid, Bounding: 0xa80425fb, NoNewPrivileges: true, Seccomp: true,
+		Host:   []nsinspect.Kind{nsinspect.User, nsinspect.Cgroup},
+		Masked: []string{"/proc/keys"}, ReadOnlyPaths: []string{"/proc/sys"}, ReadOnlyRoot: true,
+	}}
+}
+
+// Status renders the status of a thread of a process with so many of them.
+func Status(c nsinspect.Credentials, threads int) string {
+	ids := func(i nsinspect.IDs) string {
+		return fmt.Sprintf("\t%d\t%d\t%d\t%d", i.Real, i.Effective, i.Saved, i.Filesystem)
+	}
+	var groups strings.Builder
+	for _, group := range c.Groups {
+		fmt.Fprintf(&groups, "%d ", group)
+	}
+	noNewPrivileges := 0
+	if c.NoNewPrivileges {
+		noNewPrivileges = 1
+	}
+	return fmt.Sprintf("Name:\tweb\nState:\tS (sleeping)\nUid:%s\nGid:%s\nGroups:\t%s\nThreads:\t%d\n", ids(c.UIDs), ids(c.GIDs), &groups, threads) +
+		fmt.Sprintf("CapInh:\t%016x\nCapPrm:\t%016x\nCapEff:\t%016x\nCapBnd:\t%016x\nCapAmb:\t%016x\n",
+			uint64(c.Inheritable), uint64(c.Permitted), uint64(c.Effective), uint64(c.Bounding), uint64(c.Ambient)) +
+		fmt.Sprintf("NoNewPrivs:\t%d\nSeccomp:\t%d\nSeccomp_filters:\t%d\n", noNewPrivileges, c.Seccomp, c.Filters)
+}
+
+// Become gives the threads of a process these credentials, the first of them the leader, whose id is
+// the process's and those of the others the ones that follow it.
+func Become(t *testing.T, fs *nsinspect.FS, pid int, threads ...nsinspect.Credentials) {
+	t.Helper()
+	dir := filepath.Join(fs.Root(), fmt.Sprint(pid))
+	for i, credentials := range threads {
+		text := []byte(Status(credentials, len(threads)))
+		task := filepath.Join(dir, "task", fmt.Sprint(pid+i))
+		if i > 0 {
+			Must(t, os.MkdirAll(task, 0o755))
+			if _, err := os.Lstat(task + "/ns"); err != nil {
+				Must(t, os.Symlink("../../ns", task+"/ns"))
+			}
+		} else {
+			Must(t, os.WriteFile(dir+"/status", text, 0o600))
+		}
+		Must(t, os.WriteFile(task+"/status", text, 0o600))
+	}
 }
 
 // Must ends the test where there is an error.

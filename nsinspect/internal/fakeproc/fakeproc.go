@@ -27,7 +27,9 @@ type Process struct {
 	PID  int
 	Comm string
 	// Stat is the text behind the command; "" for that of a running process.
-	Stat   string
+	Stat string
+	// Status is the text of the status; there is no such file where it is "".
+	Status string
 	Cgroup string
 	// NS names the namespaces of the leader by kind. A name below "forbidden/" can't be read by a
 	// test that runs WithoutRights.
@@ -40,6 +42,7 @@ type Process struct {
 type Thread struct {
 	TID    int
 	Stat   string
+	Status string
 	Cgroup string
 	NS     map[string]string
 }
@@ -68,7 +71,7 @@ func New(t testing.TB) *Proc {
 func (f *Proc) Add(process Process) {
 	f.t.Helper()
 	dir := filepath.Join("proc", strconv.Itoa(process.PID))
-	leader := Thread{process.PID, process.Stat, process.Cgroup, process.NS}
+	leader := Thread{process.PID, process.Stat, process.Status, process.Cgroup, process.NS}
 	f.files(dir, process.Comm, leader)
 	for _, thread := range append([]Thread{leader}, process.Others...) {
 		f.files(filepath.Join(dir, "task", strconv.Itoa(thread.TID)), process.Comm, thread)
@@ -82,6 +85,9 @@ func (f *Proc) files(dir, comm string, thread Thread) {
 	}
 	f.Write(dir+"/comm", comm+"\n")
 	f.Write(dir+"/stat", fmt.Sprintf("%d (%s) %s\n", thread.TID, comm, thread.Stat))
+	if thread.Status != "" {
+		f.Write(dir+"/status", thread.Status)
+	}
 	f.Write(dir+"/cgroup", thread.Cgroup)
 	f.Mkdir(dir + "/ns")
 	for kind, name := range thread.NS {
