@@ -134,6 +134,8 @@ func (n *node) pod(members []*snapshot.Container) Pod {
 // podKey tells pods apart. Without an inventory only their UID is known.
 type podKey struct{ namespace, name, uid string }
 
+func keyOf(pod *inventory.Pod) podKey { return podKey{pod.Namespace, pod.Name, pod.UID} }
+
 func (k podKey) compare(other podKey) int {
 	return cmp.Or(
 		strings.Compare(k.namespace, other.namespace),
@@ -148,7 +150,7 @@ func groupByPod(snap *snapshot.Snapshot) [][]*snapshot.Container {
 	members := make(map[podKey][]*snapshot.Container)
 	for i := range snap.Containers {
 		if container := &snap.Containers[i]; container.Pod != nil {
-			key := podKey{container.Pod.Namespace, container.Pod.Name, container.Pod.UID}
+			key := keyOf(container.Pod)
 			members[key] = append(members[key], container)
 		}
 	}
@@ -158,6 +160,7 @@ func groupByPod(snap *snapshot.Snapshot) [][]*snapshot.Container {
 			keys = append(keys, key)
 		}
 	}
+	addEnded(members, snap)
 	slices.SortFunc(keys, podKey.compare)
 	pods := make([][]*snapshot.Container, len(keys))
 	for i, key := range keys {
@@ -167,4 +170,21 @@ func groupByPod(snap *snapshot.Snapshot) [][]*snapshot.Container {
 		})
 	}
 	return pods
+}
+
+// addEnded adds the containers that have ended to their pods. One that was started again has ended
+// too, and is there under the same name.
+func addEnded(members map[podKey][]*snapshot.Container, snap *snapshot.Snapshot) {
+	for i := range snap.Ended {
+		ended := &snap.Ended[i]
+		if ended.Pod == nil {
+			continue
+		}
+		key := keyOf(ended.Pod)
+		pod, lives := members[key]
+		again := slices.ContainsFunc(pod, func(c *snapshot.Container) bool { return !c.Sandbox && c.Name == ended.Name })
+		if lives && !again {
+			members[key] = append(pod, &snapshot.Container{Container: *ended})
+		}
+	}
 }

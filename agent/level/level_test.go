@@ -456,6 +456,11 @@ func TestPods(t *testing.T) {
 	early.Namespace = "a"
 	snap := new(fakeNode).run(pod, early)
 	snap.Containers = append(snap.Containers, snapshot.Container{Container: inventory.Container{ID: "no-pod"}})
+	again := snap.Containers[1].Container // One that has crashed, and was started again.
+	again.ID, again.Status, again.Security = "again", inventory.Stopped, nil
+	gone := again // One of a pod of which nothing runs.
+	gone.Pod = &inventory.Pod{Namespace: "default", Name: "job", UID: "job"}
+	snap.Ended = append(snap.Ended, again, gone, inventory.Container{ID: "no-pod-either"})
 
 	var got []string
 	for _, pod := range level.Of(snap) {

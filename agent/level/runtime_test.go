@@ -81,7 +81,13 @@ func (n *fakeNode) run(pods ...*corev1.Pod) *snapshot.Snapshot {
 	other := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c"}}}}
 	other.Namespace, other.Name = "zz-other", "other"
 	for i, pod := range append(pods, other) {
-		snap.Containers = append(snap.Containers, n.pod(pod, i+1)...)
+		for _, container := range n.pod(pod, i+1) {
+			if container.Status == inventory.Stopped {
+				snap.Ended = append(snap.Ended, container.Container)
+			} else {
+				snap.Containers = append(snap.Containers, container)
+			}
+		}
 	}
 	return snap
 }

@@ -19,11 +19,15 @@ func (b *builder) interrupt(err error) {
 }
 
 // finish puts the containers into the snapshot: those with processes, and those of which
-// something is unknown. The others were not running.
+// something is unknown. The others were not running: those of them that have ended are a part of
+// what their pod is.
 func (b *builder) finish() {
-	b.snap.Containers = nil
+	b.snap.Containers, b.snap.Ended = nil, nil
 	for _, container := range b.sorted() {
 		if len(container.Processes) == 0 && len(container.Unread.Gaps) == 0 {
+			if container.Pod != nil && !container.Sandbox && !container.Status.Live() {
+				b.snap.Ended = append(b.snap.Ended, container.Container)
+			}
 			continue
 		}
 		b.markPorts(&container.Unread)

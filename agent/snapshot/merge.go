@@ -64,7 +64,19 @@ func MergeTargeted(before, now *Snapshot, asked []inventory.Key) *Snapshot {
 		keepPorts(&container, before)
 		merged.Containers = append(merged.Containers, container)
 	}
+	merged.Ended = mergeEnded(before, now, asked)
 	return &merged
+}
+
+// mergeEnded replaces those of the containers that have ended that a targeted scan asked about.
+func mergeEnded(before, now *Snapshot, asked []inventory.Key) []inventory.Container {
+	var ended []inventory.Container
+	for i := range before.Ended {
+		if key := before.Ended[i].Key(); !slices.Contains(asked, key) && indexOfContainer(now, key) < 0 {
+			ended = append(ended, before.Ended[i])
+		}
+	}
+	return append(ended, now.Ended...)
 }
 
 // addGaps adds gaps to a container without changing the snapshot that it is from.

@@ -30,6 +30,9 @@ type Snapshot struct {
 	Inventory inventory.Inventory `json:"inventory"`
 	// Containers are those that have processes, or should have.
 	Containers []Container `json:"containers"`
+	// Ended are containers of pods that have none: init containers, mostly. What they were allowed
+	// to do is a part of what their pod is.
+	Ended []inventory.Container `json:"ended,omitempty"`
 	// Coverage is how much was looked at.
 	Coverage Coverage `json:"coverage"`
 	// Ports is how much of the host's ports was looked at; nil if nothing was.

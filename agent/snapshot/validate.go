@@ -39,6 +39,9 @@ func validate(snap *Snapshot) error {
 	for i := range snap.Containers {
 		v.container(&snap.Containers[i])
 	}
+	for i := range snap.Ended {
+		v.container(&Container{Container: snap.Ended[i]})
+	}
 	return errors.Join(v.errs...)
 }
 
