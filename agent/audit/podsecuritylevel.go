@@ -7,6 +7,7 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/level"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
 // PodSecurityLevel asks whether the kernel holds a pod to a lower level of the Pod Security
@@ -33,26 +34,49 @@ func (l *levelCheck) Judge(node *node) ([]Finding, []Unknown) {
 	var findings []Finding
 	for i := range node.levels {
 		pod := &node.levels[i]
-		weakest := weakestOf(pod)
-		if !pod.Lowered || weakest == nil {
+		if !pod.Lowered {
 			continue
 		}
-		evidence := new(SecurityEvidence)
-		evidence.actual(append([]string{string(pod.Enforced)}, violations(pod, weakest.Container.Name)...)...)
-		evidence.declared(intervalText(pod.Declared))
-		findings = append(findings, l.finding(weakest.Container, Undeclared, inventory.ByNobody, evidence))
+		if container := weakestOf(node.Snapshot, pod); container != nil {
+			evidence := new(SecurityEvidence)
+			evidence.actual(append([]string{string(pod.Enforced)}, violations(pod, container.Name)...)...)
+			evidence.declared(intervalText(pod.Declared))
+			findings = append(findings, l.finding(container, Undeclared, inventory.ByNobody, evidence))
+		}
 	}
 	return findings, nil
 }
 
-// weakestOf returns the first container that has the pod's level; nil if none has.
-func weakestOf(pod *level.Pod) *level.Container {
+// Saw implements check. The level is that of the whole pod: with a container that was not read it
+// is not known.
+func (l *levelCheck) Saw(snap *snapshot.Snapshot, container *snapshot.Container) bool {
+	for i := range snap.Containers {
+		if other := &snap.Containers[i]; isOfPod(other, container.Pod) && !l.contextCheck.Saw(snap, other) {
+			return false
+		}
+	}
+	return l.contextCheck.Saw(snap, container)
+}
+
+// weakestOf returns the first container that has the pod's level, or else the pause container, if
+// it is that; nil if none is.
+func weakestOf(snap *snapshot.Snapshot, pod *level.Pod) *snapshot.Container {
 	for i := range pod.Containers {
-		if c := &pod.Containers[i]; c.Container != nil && c.Enforced == pod.Enforced {
-			return c
+		if c := &pod.Containers[i]; c.Enforced == pod.Enforced {
+			return c.Container
+		}
+	}
+	for i := range snap.Containers {
+		if container := &snap.Containers[i]; container.Sandbox && isOfPod(container, pod.Pod) {
+			return container
 		}
 	}
 	return nil
+}
+
+func isOfPod(container *snapshot.Container, pod *inventory.Pod) bool {
+	of := container.Pod
+	return of != nil && pod != nil && of.UID == pod.UID && of.Namespace == pod.Namespace && of.Name == pod.Name
 }
 
 // violations names what keeps the pod from the lowest level that its declaration allows, of the

@@ -10,6 +10,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/level"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // Result is a snapshot with its verdicts. It is shared by all who report it: nothing in it
@@ -147,7 +148,7 @@ func unjudged(container *snapshot.Container) (snapshot.Gap, bool) {
 		return snapshot.Gap{}, false
 	case len(container.Credentials) == 0:
 		return unread("the credentials of its processes were not read")
-	case container.Mounts == nil:
+	case container.Mounts == nil && !container.Asks(nsinspect.Mnt): // Those of the host say nothing of it.
 		return unread("its mounts were not read")
 	}
 	return snapshot.Gap{}, false

@@ -38,16 +38,16 @@ func judgeSeccomp(s *subject) []contextVerdict {
 		drift := s.weaker(inventory.NoFilter)
 		drift.declared(profileText(asked, "a filter"))
 		return s.unfiltered(drift, undeclared)
-	case asked != nil && s.request.Privileged:
+	case asked == nil || s.spec.SeccompAllowsAll:
+		return s.unfiltered(s.evidence(noFilter), s.allowed)
+	case s.request.Privileged:
 		// The runtime leaves the profile of a privileged container out, and tells nobody.
 		lost := &SecurityEvidence{Declared: []string{profileText(asked, "")}}
 		return []contextVerdict{{NotInEffect, inventory.ByPod, lost}}
-	case asked != nil:
+	default:
 		drift := s.evidence(noFilter)
 		drift.declared(profileText(asked, ""))
 		return s.unfiltered(drift, undeclared)
-	default:
-		return s.unfiltered(s.evidence(noFilter), s.allowed)
 	}
 }
 
