@@ -273,7 +273,7 @@ func TestControls(t *testing.T) {
 		},
 		"mounts that were not read": {
 			change: func(_ *snapshot.Snapshot, c *snapshot.Container) { c.Mounts = nil },
-			want:   []string{"restricted, declared baseline..restricted", "unverified: Host Probes / Lifecycle Hooks, /proc Mount Type"},
+			want:   []string{"restricted, declared baseline..restricted", "unverified: HostPath Volumes, Host Probes / Lifecycle Hooks, /proc Mount Type"},
 		},
 		"no seccomp profile": {
 			pod: func(p *corev1.Pod) { p.Spec.Containers[0].SecurityContext.SeccompProfile = nil },
@@ -422,6 +422,10 @@ func TestUnread(t *testing.T) {
 		"the declaration": {
 			func(_ *snapshot.Snapshot, c *snapshot.Container) { c.Declared = inventory.NoDeclaration("x") },
 			[]string{"restricted, declared unknown..unknown", onlyProbes},
+		},
+		"more mounts than are kept": {
+			func(_ *snapshot.Snapshot, c *snapshot.Container) { c.Mounts.MoreHost = 1 },
+			[]string{"unknown, declared baseline..restricted", "unverified: HostPath Volumes, Host Probes / Lifecycle Hooks"},
 		},
 		"a namespace of the host": {
 			func(snap *snapshot.Snapshot, _ *snapshot.Container) {

@@ -119,6 +119,14 @@ func (j *containerJudge) volumes() {
 		case ownVolume:
 		}
 	}
+	switch seen := j.container.Mounts; {
+	case j.ended:
+	case seen == nil:
+		j.unverify(hostPathVolumes)
+	case seen.MoreHost > 0:
+		j.unread = true
+		j.unverify(hostPathVolumes)
+	}
 	switch found := j.undeclaredFiles(); {
 	case found != "":
 		j.violate(Baseline, hostPathVolumes, "%s", found)
