@@ -108,7 +108,7 @@ func TestEscapes(t *testing.T) {
 	escapee := c.JoinHost(t, normal.Container(t, "main").PID, "net")
 	hostNet := filepath.Join("/host/proc", strconv.Itoa(c.PID()), "ns/net")
 	thread := c.RunPod(t, runtimetest.PodSpec{Name: "setns", Containers: []runtimetest.ContainerSpec{{
-		Name: "main", Command: []string{"/bin/setns-thread", hostNet}, Privileged: true,
+		Name: "main", Command: []string{"/bin/setns-thread", hostNet}, Security: runtimetest.Privileged(),
 		Mounts: []*runtime.Mount{{HostPath: "/proc", ContainerPath: "/host/proc"}},
 	}}})
 	quiet := c.RunPod(t, runtimetest.PodSpec{Name: "quiet", Containers: []runtimetest.ContainerSpec{{Name: "main"}}})

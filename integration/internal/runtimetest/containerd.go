@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,7 +31,8 @@ const CRINamespace = "k8s.io"
 // a pod takes ten seconds.
 const callTimeout = 2 * time.Minute
 
-// Containerd is a running containerd. Its methods are for the goroutine of the test that owns it.
+// Containerd is a running containerd. Its methods are for the goroutine of the test that owns it; parallel tests may run
+// pods.
 type Containerd struct {
 	binaries string // directory of DirEnv
 	name     string // of the temporary directory and of the cgroup
@@ -39,6 +41,7 @@ type Containerd struct {
 
 	daemon *daemon        // nil while stopped
 	client *client.Client // the harness's own, nil while stopped; tests get theirs from Client
+	ranges atomic.Uint32  // ranges of user ids that pods have
 }
 
 // Start starts a containerd that serves CRI and holds the images of Images. The end of the test stops

@@ -32,8 +32,8 @@ func (c *Containerd) MoveIntoCgroup(t testing.TB, pid, containerInitPID int) {
 }
 
 // JoinHost starts a process in the cgroups and the namespaces of a container, except for the given kinds of
-// namespaces, which are the host's: "net", "pid", "ipc", "uts", "mnt" or "cgroup". It sleeps until the end of the
-// test. Its user namespace is the host's, so the container's has to be too: a Go process can't join one.
+// namespaces, which are the host's: "net", "pid", "ipc", "uts", "mnt" or "cgroup". It is restricted like the container's
+// own, and sleeps until the end of the test. Its user namespace is the host's, so the container's has to be too: a Go process can't join one.
 func (c *Containerd) JoinHost(t testing.TB, initPID int, kinds ...string) (pid int) {
 	t.Helper()
 	return c.join(t, initPID, nil, kinds...)

@@ -5,9 +5,11 @@
 package runtimetest
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"path/filepath"
+	"testing"
 
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
@@ -22,12 +24,15 @@ func (c *Containerd) sandboxConfig(spec PodSpec) *runtime.PodSandboxConfig {
 		// Without it, CRI copies the machine's resolv.conf, which a minimal machine may not have.
 		DnsConfig: &runtime.DNSConfig{Servers: []string{"192.0.2.53"}},
 		Linux: &runtime.LinuxPodSandboxConfig{
-			CgroupParent: c.podCgroup(spec.UID),
-			SecurityContext: &runtime.LinuxSandboxSecurityContext{
-				NamespaceOptions: namespaceOptions(spec),
-				Privileged:       anyPrivileged(spec),
-			},
+			CgroupParent:    c.podCgroup(spec.UID),
+			SecurityContext: sandboxSecurity(spec),
 		},
+	}
+	if spec.Security != nil && len(spec.Security.Sysctls) > 0 {
+		config.Linux.Sysctls = make(map[string]string)
+		for _, sysctl := range spec.Security.Sysctls {
+			config.Linux.Sysctls[sysctl.Name] = sysctl.Value
+		}
 	}
 	if !spec.HostNetwork {
 		config.Hostname = spec.Name
@@ -46,28 +51,27 @@ func (c *Containerd) sandboxConfig(spec PodSpec) *runtime.PodSandboxConfig {
 }
 
 // containerConfig is what the kubelet makes of a container for CreateContainer.
-func containerConfig(pod PodSpec, spec ContainerSpec, targetID string) *runtime.ContainerConfig {
+func (c *Containerd) containerConfig(
+	ctx context.Context, t testing.TB, pod PodSpec, spec ContainerSpec, targetID string,
+) *runtime.ContainerConfig {
+	t.Helper()
 	if spec.Image == "" {
 		spec.Image = AlpineImage
 	}
-	options := namespaceOptions(pod)
+	security := containerSecurity(pod, spec)
+	c.setUser(ctx, t, security, spec.Image)
 	if targetID != "" {
-		options.Pid, options.TargetId = runtime.NamespaceMode_TARGET, targetID
+		security.NamespaceOptions.Pid, security.NamespaceOptions.TargetId = runtime.NamespaceMode_TARGET, targetID
 	}
 	config := &runtime.ContainerConfig{
 		Metadata:    &runtime.ContainerMetadata{Name: spec.Name},
 		Image:       &runtime.ImageSpec{Image: spec.Image, UserSpecifiedImage: spec.Image},
 		Command:     spec.Command,
-		Mounts:      spec.Mounts,
+		Mounts:      append(c.kubeletMounts(t, pod, spec.Name), spec.Mounts...),
 		Labels:      podLabels(pod, spec.Labels),
 		Annotations: map[string]string{"io.kubernetes.container.restartCount": "0"},
 		LogPath:     pod.Name + "_" + spec.Name,
-		Linux: &runtime.LinuxContainerConfig{
-			SecurityContext: &runtime.LinuxContainerSecurityContext{
-				NamespaceOptions: options,
-				Privileged:       spec.Privileged,
-			},
-		},
+		Linux:       &runtime.LinuxContainerConfig{SecurityContext: security},
 	}
 	config.Labels["io.kubernetes.container.name"] = spec.Name
 	if len(spec.Ports) > 0 {
@@ -105,19 +109,10 @@ func namespaceOptions(spec PodSpec) *runtime.NamespaceOption {
 		options.Pid = runtime.NamespaceMode_POD
 	}
 	if spec.UserNamespace {
-		ids := []*runtime.IDMapping{{HostId: 200000, Length: 65536}}
+		ids := idMappings(spec)
 		options.UsernsOptions = &runtime.UserNamespace{Mode: runtime.NamespaceMode_POD, Uids: ids, Gids: ids}
 	}
 	return options
-}
-
-func anyPrivileged(spec PodSpec) bool {
-	for _, container := range spec.Containers {
-		if container.Privileged {
-			return true
-		}
-	}
-	return false
 }
 
 func protocol(port Port) string {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	corev1 "k8s.io/api/core/v1"
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
@@ -24,6 +25,11 @@ type PodSpec struct {
 	HostIPC               bool
 	ShareProcessNamespace bool
 	UserNamespace         bool // hostUsers: false
+	// FirstID is the first of the 65,536 ids of the host that the user namespace has. If it is 0, no other pod has
+	// the same.
+	FirstID uint32
+
+	Security *corev1.PodSecurityContext
 
 	Containers []ContainerSpec // none is allowed: then there is only the sandbox
 }
@@ -34,8 +40,8 @@ type ContainerSpec struct {
 	Image       string   // alpine unless set
 	Command     []string // the image's unless set
 	Ports       []Port
-	Privileged  bool
-	Mounts      []*runtime.Mount
+	Security    *corev1.SecurityContext
+	Mounts      []*runtime.Mount  // beyond the kubelet's
 	Labels      map[string]string // beyond the kubelet's
 	Annotations map[string]string // beyond the kubelet's
 
@@ -84,6 +90,9 @@ func (c *Containerd) RunPod(t testing.TB, spec PodSpec) *Pod {
 	if spec.UID == "" {
 		spec.UID = uuid.NewString()
 	}
+	if spec.UserNamespace && spec.FirstID == 0 {
+		spec.FirstID = c.ranges.Add(1) * idRange
+	}
 	ctx, cancel := within(t, CRINamespace)
 	defer cancel()
 	pod := &Pod{Spec: spec, config: c.sandboxConfig(spec)}
@@ -110,7 +119,7 @@ func (c *Containerd) AddContainer(t testing.TB, pod *Pod, spec ContainerSpec) Co
 	created, err := c.Runtime().CreateContainer(ctx, &runtime.CreateContainerRequest{
 		PodSandboxId:  pod.Sandbox.ID,
 		SandboxConfig: pod.config,
-		Config:        containerConfig(pod.Spec, spec, targetID),
+		Config:        c.containerConfig(ctx, t, pod.Spec, spec, targetID),
 	})
 	if err != nil {
 		t.Fatalf("create container %s of pod %s: %v", spec.Name, pod.Spec.Name, err)

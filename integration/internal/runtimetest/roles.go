@@ -32,6 +32,7 @@ const (
 //	/app [ADDRESS]              listen on TCP, :8080 unless told, and block
 //	/bin/threads N              hold N OS threads and block
 //	/bin/setns-thread FILE...   one OS thread joins the namespaces, the others stay; block
+//	/bin/act STEP...            take steps one after the other, and block: see steps
 func PlayRole() {
 	nothing := func([]string) error { return nil }
 	reexec.Play(reexec.Roles{
@@ -39,6 +40,7 @@ func PlayRole() {
 		"pause":         thenBlock(nothing),
 		"app":           thenBlock(listen),
 		"threads":       thenBlock(holdThreads),
+		"act":           thenBlock(act),
 		"setns-thread":  thenBlock(func(args []string) error { return onThread(func() error { return enter(args) }) }),
 		roleEnterCgroup: execInCgroup,
 		roleJoin:        thenBlock(func(args []string) error { return onThread(func() error { return join(args) }) }),
@@ -156,16 +158,13 @@ func execInCgroup(args []string) error {
 	return unix.Exec(args[1], args[1:], reexec.Environ(""))
 }
 
-// join enters the namespaces of process args[0], except the kinds that follow, starts a child there and
+// join enters the namespaces of process args[0], except the kinds that follow, takes its credentials, starts a child and
 // prints its process ID. The child outlives no one: this process ends with it.
 func join(args []string) error {
 	if len(args) < 1 {
 		return fmt.Errorf("want a process and the kinds to stay in, got %q", args)
 	}
-	program, err := os.Executable()
-	if err != nil {
-		return err
-	}
+	program := reexec.Binary // Its path may not be accessible to the user that this becomes.
 	var files []string
 	// The PID namespace decides where children are born; the mount namespace comes last, as elsewhere.
 	for _, kind := range []string{"ipc", "uts", "net", "cgroup", "pid", "mnt"} {
@@ -177,7 +176,14 @@ func join(args []string) error {
 			program = sleepPath
 		}
 	}
+	become, err := likeThread(args[0])
+	if err != nil {
+		return err
+	}
 	if err := enter(files); err != nil {
+		return err
+	}
+	if err := become(); err != nil {
 		return err
 	}
 	child, err := os.StartProcess(program, []string{sleepPath}, &os.ProcAttr{

@@ -146,10 +146,10 @@ func (c smoke) testEscapees(t *testing.T) {
 
 	hostNet := filepath.Join("/host/proc", strconv.Itoa(c.PID()), "ns/net")
 	spec := PodSpec{Name: "setns", Containers: []ContainerSpec{{
-		Name:       "main",
-		Command:    []string{"/bin/setns-thread", hostNet},
-		Privileged: true,
-		Mounts:     []*runtime.Mount{{HostPath: "/proc", ContainerPath: "/host/proc"}},
+		Name:     "main",
+		Command:  []string{"/bin/setns-thread", hostNet},
+		Security: Privileged(),
+		Mounts:   []*runtime.Mount{{HostPath: "/proc", ContainerPath: "/host/proc"}},
 	}}}
 	pid := c.RunPod(t, spec).Container(t, "main").PID
 	eventually.True(t, "one thread is in the host's network namespace", func() bool { return threadsInHostNet(t, c.Containerd, pid) == 1 })
