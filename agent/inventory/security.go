@@ -57,7 +57,9 @@ type SecurityRequest struct {
 	// UserNamespace: hostUsers was false.
 	UserNamespace bool    `json:"userNamespace,omitempty"`
 	Mounts        []Mount `json:"mounts,omitempty"`
-	// Sysctls are those of the pod, by name.
+	// Sysctls are those of the pod, by name. If it has any, containerd 2.0 and later record those
+	// that they set themselves among them, which are no danger: ip_unprivileged_port_start and
+	// ping_group_range.
 	Sysctls map[string]string `json:"sysctls,omitempty"`
 }
 

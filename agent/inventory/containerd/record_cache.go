@@ -18,6 +18,7 @@ const maxDecoded = 4096
 type recordCache struct {
 	mu      sync.Mutex
 	records map[recordID]decodedRecord
+	lists   *sharedLists
 }
 
 type recordID struct{ namespace, id string }
@@ -32,7 +33,7 @@ type decodedRecord struct {
 }
 
 func newRecordCache() *recordCache {
-	return &recordCache{records: make(map[recordID]decodedRecord)}
+	return &recordCache{records: make(map[recordID]decodedRecord), lists: newSharedLists()}
 }
 
 // decode decodes a record, unless this version of it was decoded before. What it returns is
@@ -44,6 +45,7 @@ func (c *recordCache) decode(namespace string, record *containersapi.Container) 
 	}
 	container := decodeRecord(namespace, record)
 	if version.updated != 0 {
+		c.lists.share(container.Security)
 		c.keep(id, decodedRecord{version, container})
 	}
 	return container

@@ -127,6 +127,7 @@ func TestUndecodableRequests(t *testing.T) {
 func FuzzDecodeRequest(f *testing.F) {
 	f.Add([]byte(inContext(`"run_as_user":{},"seccomp":{"profile_type":2,"localhost_ref":"x"},"apparmor_profile":"localhost/x"`)))
 	f.Add([]byte(criRecord(`"mounts":[{},null],"linux":{"security_context":{"supplemental_groups":[1],"selinux_options":{"type":"t"}},"sysctls":{"a":"b"}}`)))
+	addRecords(f, func(record *storedRecord) []byte { return record.Extensions[extensionCtr] })
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := decodeRequest(data)
 		if (got == nil) != (err != nil) {

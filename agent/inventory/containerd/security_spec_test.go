@@ -243,6 +243,7 @@ func TestManyDevicesOfPrivileged(t *testing.T) {
 func FuzzDecodeSecuritySpec(f *testing.F) {
 	f.Add([]byte(`{"process":{"user":{"uid":1},"capabilities":{"bounding":["CAP_KILL"]}},"linux":{` + allNamespaces + `}}`))
 	f.Add([]byte(`{"process":{},"mounts":[{"options":["rbind"]}],"linux":{"seccomp":{"syscalls":[{}]},"devices":[null],"namespaces":null}}`))
+	addRecords(f, func(record *storedRecord) []byte { return record.Spec })
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := decodeSecuritySpec(data)
 		if (got == nil) != (err != nil) {
