@@ -4,6 +4,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,7 +52,8 @@ func (p *Policy) Lint(at time.Time, results ...*audit.Result) []Problem {
 func (p *Policy) used(results []*audit.Result) map[string]bool {
 	used := make(map[string]bool)
 	for _, result := range results {
-		for _, finding := range p.Apply(result).Findings {
+		ruled := p.Apply(result)
+		for _, finding := range slices.Concat(ruled.Findings, ruled.Posture) {
 			if finding.Ruling != nil {
 				used[finding.Ruling.Rule] = true
 			}

@@ -75,6 +75,24 @@ func TestLint(t *testing.T) {
 	}
 }
 
+// TestLintOfThePosture has rules that rule nothing but what is declared and common.
+func TestLintOfThePosture(t *testing.T) {
+	t.Parallel()
+	root := judged(kubeProxy(10249))
+	of := root.Findings[0]
+	of.Check, of.Verdict, of.Severity, of.Evidence = audit.RootUser, audit.Allowed, audit.Info, new(audit.SecurityEvidence)
+	root.Posture = []audit.Finding{of}
+	for rule, want := range map[string]int{
+		"- {name: a, reason: r, namespaces: [kube-system], checks: [RootUser]}\n":                     0,
+		"- {name: a, reason: r, namespaces: [kube-system], checks: [RootUser], severity: medium}\n":   0,
+		"- {name: a, reason: r, namespaces: [kube-system], checks: [Seccomp], verdicts: [Allowed]}\n": 1,
+	} {
+		if problems := parse(t, rule).Lint(noon(), root); len(problems) != want {
+			t.Errorf("%s: %v, want %d problems", rule, problems, want)
+		}
+	}
+}
+
 // TestShadowsAreTrue holds what Lint says against what the rules do: a rule that is shadowed
 // rules nothing.
 func TestShadowsAreTrue(t *testing.T) {
