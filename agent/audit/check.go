@@ -33,6 +33,8 @@ type check interface {
 	Posture(verdict Verdict) bool
 	// Optional reports whether a verdict is left out unless it is asked for.
 	Optional(verdict Verdict) bool
+	// Controls returns the controls of public catalogues that a verdict stands for.
+	Controls(verdict Verdict) []string
 	// Judge returns the findings, and what could not be judged.
 	Judge(node *node) ([]Finding, []Unknown)
 	// Saw reports whether nothing of a container was left unread that the check needs, so
@@ -94,15 +96,19 @@ func (t *traits) Posture(verdict Verdict) bool { return slices.Contains(t.postur
 // Optional implements check.
 func (t *traits) Optional(verdict Verdict) bool { return slices.Contains(t.optional, verdict) }
 
+// Controls implements check.
+func (t *traits) Controls(verdict Verdict) []string {
+	if verdict == Undeclared && len(t.drift) > 0 {
+		return slices.Concat(t.controls, t.drift)
+	}
+	return t.controls
+}
+
 // finding returns a verdict with what follows from it.
 func (t *traits) finding(container *snapshot.Container, verdict Verdict, by inventory.Declarer, evidence Evidence) Finding {
-	controls := t.controls
-	if verdict == Undeclared && len(t.drift) > 0 {
-		controls = slices.Concat(t.controls, t.drift)
-	}
 	return Finding{
 		Check: t.name, Verdict: verdict, Severity: severityOf(t.name, verdict, by), DeclaredBy: by,
-		Container: container, Evidence: evidence, Controls: controls,
+		Container: container, Evidence: evidence, Controls: t.Controls(verdict),
 		Deferred: container.Sandbox && by.Declared(),
 	}
 }

@@ -110,11 +110,9 @@ func AnnouncedKinds() []Kind {
 // PostureReasons returns the reasons of the findings about the posture.
 func PostureReasons() []string {
 	var reasons []string
-	for _, check := range checks() {
-		for _, verdict := range check.Verdicts() {
-			if check.Posture(verdict) {
-				reasons = append(reasons, check.Name().Reason(verdict))
-			}
+	for _, outcome := range Outcomes() {
+		if outcome.Posture {
+			reasons = append(reasons, outcome.Check.Reason(outcome.Verdict))
 		}
 	}
 	return reasons

@@ -55,38 +55,101 @@ func tables(t *testing.T, path, heading string) [][]string {
 	return rows
 }
 
-// TestSeveritiesAreDocumented holds the table of docs/scan.md against the severities.
-func TestSeveritiesAreDocumented(t *testing.T) {
-	t.Parallel()
-	var reasons []string
-	severities := make(map[string]map[inventory.Declarer]string)
+// severities returns the severities of each reason, by who declared it: that of pod and spec, of
+// nobody, and of unknown.
+func severities(t *testing.T) map[string][]string {
+	t.Helper()
+	found := make(map[string]map[inventory.Declarer]string)
 	for _, kind := range audit.Kinds() {
-		reason := (&audit.Finding{Check: kind.Check, Verdict: kind.Verdict}).Reason()
-		if severities[reason] == nil {
-			reasons = append(reasons, reason)
-			severities[reason] = make(map[inventory.Declarer]string)
+		reason := kind.Check.Reason(kind.Verdict)
+		if found[reason] == nil {
+			found[reason] = make(map[inventory.Declarer]string)
 		}
-		severities[reason][kind.DeclaredBy] = string(kind.Severity)
+		found[reason][kind.DeclaredBy] = string(kind.Severity)
 	}
-	var want [][]string
-	for _, reason := range reasons {
-		by := severities[reason]
+	columns := make(map[string][]string)
+	for reason, by := range found {
 		if spec := by[inventory.BySpec]; spec != "" && spec != by[inventory.ByPod] {
 			t.Errorf("%s: pod and spec need columns of their own", reason)
 		}
-		row := []string{"`" + reason + "`"}
 		for _, declarer := range []inventory.Declarer{inventory.ByPod, inventory.ByNobody, inventory.ByUnknown} {
-			severity := by[declarer]
-			if severity == "" {
-				severity = "-"
-			}
-			row = append(row, severity)
+			columns[reason] = append(columns[reason], orDash(by[declarer]))
 		}
-		want = append(want, row)
+	}
+	return columns
+}
+
+// orDash is what a table has in a cell for this text.
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// TestSeveritiesAreDocumented holds the table of docs/scan.md against the severities.
+func TestSeveritiesAreDocumented(t *testing.T) {
+	t.Parallel()
+	var want [][]string
+	columns := severities(t)
+	for _, outcome := range audit.Outcomes() {
+		reason := outcome.Check.Reason(outcome.Verdict)
+		want = append(want, append([]string{"`" + reason + "`"}, columns[reason]...))
 	}
 	if diff := cmp.Diff(want, tables(t, "../../docs/scan.md", "## Severity")); diff != "" {
 		t.Errorf("docs/scan.md (-want +got):\n%s", diff)
 	}
+}
+
+// TestChecksAreDocumented holds docs/checks.md against the checks: each has a heading, and each of
+// its reasons a row, in the order of the code.
+func TestChecksAreDocumented(t *testing.T) {
+	t.Parallel()
+	const path = "../../docs/checks.md"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var headings []audit.Check
+	var rows [][]string
+	for _, match := range regexp.MustCompile(`(?m)^## (.*)$|^### (\w+)$`).FindAllStringSubmatch(string(text), -1) {
+		if match[2] != "" {
+			headings = append(headings, audit.Check(match[2]))
+			continue
+		}
+		for _, row := range tables(t, path, match[0]) {
+			if len(row) == 6 { // Other tables have fewer columns.
+				rows = append(rows, row)
+			}
+		}
+	}
+	if diff := cmp.Diff(audit.Checks(), headings); diff != "" {
+		t.Errorf("the headings of %s (-want +got):\n%s", path, diff)
+	}
+	if diff := cmp.Diff(reasonRows(t), rows); diff != "" {
+		t.Errorf("the tables of %s (-want +got):\n%s", path, diff)
+	}
+}
+
+// reasonRows are the rows of the tables of docs/checks.md.
+func reasonRows(t *testing.T) [][]string {
+	t.Helper()
+	var rows [][]string
+	columns := severities(t)
+	for _, outcome := range audit.Outcomes() {
+		reason, what := outcome.Check.Reason(outcome.Verdict), "finding"
+		switch {
+		case outcome.Optional && outcome.Posture:
+			what = "posture, off"
+		case outcome.Optional:
+			what = "finding, off"
+		case outcome.Posture:
+			what = "posture"
+		}
+		controls := orDash(strings.Join(outcome.Controls, ", "))
+		rows = append(rows, slices.Concat([]string{"`" + reason + "`", what}, columns[reason], []string{controls}))
+	}
+	return rows
 }
 
 // everyMetric returns a registry with all that an agent registers: in a cluster, with a policy.
