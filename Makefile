@@ -132,7 +132,7 @@ fuzz: ## Each fuzz target for FUZZTIME
 
 .PHONY: bench
 bench: need-root ## What a scan of 100, 1,000 and 10,000 processes costs, and of host ports, in 5 minutes (root)
-	@$(setup)/packages strace:strace lsns:util-linux ss:iproute2 nft:nftables iptables:iptables
+	@$(setup)/packages strace:strace lsns:util-linux setpriv:util-linux ps:procps ss:iproute2 nft:nftables iptables:iptables
 	go test -tags integration -timeout 30m -run '^$$' -bench . $(ARGS) ./integration/bench
 
 .PHONY: bench-agent

@@ -87,7 +87,9 @@ func hasUsers(container *inventory.Container) bool {
 func mayHaveHostRoot(container *inventory.Container) bool {
 	spec := specOf(container)
 	switch {
-	case spec == nil, container.Security.Request != nil && container.Security.Request.Privileged:
+	case spec == nil:
+		return false // There is nothing to judge it by.
+	case container.Security.Request != nil && container.Security.Request.Privileged:
 		return true
 	case spec.Holds()&capSysAdmin != 0:
 		return true

@@ -24,7 +24,7 @@ func BenchmarkScan(b *testing.B) {
 	for _, count := range []int{100, 1_000, 10_000} {
 		b.Run(strconv.Itoa(count), func(b *testing.B) {
 			n := newNode(b)
-			n.fill(b, count)
+			n.fill(b, count, asIs)
 			t := table{unit: "process", results: measure(b, ways(), count)}
 			t.title = fmt.Sprintf("%d processes in %d containers, %s; median of %d rounds", count, n.containers, n.cgroups, b.N*minRounds)
 			if count <= maxTraced {
@@ -36,6 +36,17 @@ func BenchmarkScan(b *testing.B) {
 			tables = append(tables, t)
 		})
 	}
+}
+
+// BenchmarkContexts looks at every process of a node and at what it may do.
+func BenchmarkContexts(b *testing.B) {
+	const count = 1_000
+	n := newNode(b)
+	n.fill(b, count, confined)
+	t := table{unit: "process", results: measure(b, contextWays(b, n), count)}
+	t.title = fmt.Sprintf("The security context of %d processes in %d containers, %s; median of %d rounds", count, n.containers, n.cgroups, b.N*minRounds)
+	report(b, t.results, t.unit)
+	tables = append(tables, t)
 }
 
 // BenchmarkListeners looks for the sockets of a network that take in what others send: alone, and among thousands that are

@@ -30,7 +30,7 @@ type result struct {
 	way           way
 	nanoseconds   float64
 	allocs, bytes float64
-	// ratio is the time in relation to the bare loop's of the same round.
+	// ratio is the time in relation to that of the same round that isBase has chosen.
 	ratio float64
 	// syscalls is -1 if they were not counted.
 	syscalls float64
@@ -54,7 +54,7 @@ func measure(b *testing.B, all []way, count int) []result {
 			rounds++
 		}
 	}
-	base := slices.IndexFunc(all, func(w way) bool { return w.name == bareWay })
+	base := slices.IndexFunc(all, isBase)
 	results := make([]result, len(all))
 	for i := range all {
 		ratios := make([]float64, rounds)
@@ -72,6 +72,9 @@ func measure(b *testing.B, all []way, count int) []result {
 	}
 	return results
 }
+
+// isBase reports whether others are compared with a way to look.
+func isBase(w way) bool { return w.name == bareWay || w.name == namespacesWay }
 
 // look looks once, and fails if not everything was seen.
 func look(b *testing.B, w way, count int) sample {
@@ -112,8 +115,8 @@ func report(b *testing.B, results []result, unit string) {
 	for _, r := range results {
 		name := strings.NewReplacer("prometheus/", "", " with ", "+", " loop", "", " ", "").Replace(r.way.name)
 		b.ReportMetric(r.nanoseconds, fmt.Sprintf("%s-ns/%s", name, unit))
-		if r.way.name != bareWay {
-			b.ReportMetric(r.ratio, name+"-x-bare")
+		if !isBase(r.way) {
+			b.ReportMetric(r.ratio, name+"-x-base")
 		}
 	}
 }

@@ -60,16 +60,17 @@ func newNode(b *testing.B) *node {
 	return n
 }
 
-// fill starts containers with so many processes altogether.
-func (n *node) fill(b *testing.B, processes int) {
+// fill starts containers with so many processes altogether, by a command that prepares another.
+func (n *node) fill(b *testing.B, processes int, prepare func(command ...string) []string) {
 	b.Helper()
 	sleep, err := exec.LookPath("sleep")
 	if err != nil {
 		b.Fatal(err)
 	}
+	command := prepare(sleep, "infinity")
 	err = n.away(func() error {
 		for len(n.pids) < processes {
-			if err := n.container(min(perContainer, processes-len(n.pids)), sleep, "infinity"); err != nil {
+			if err := n.container(min(perContainer, processes-len(n.pids)), command...); err != nil {
 				return err
 			}
 		}
@@ -79,6 +80,9 @@ func (n *node) fill(b *testing.B, processes int) {
 		b.Fatalf("start process %d of %d: %v", len(n.pids)+1, processes, err)
 	}
 }
+
+// asIs prepares nothing.
+func asIs(command ...string) []string { return command }
 
 // threads starts a container with one process of at least so many threads, and returns its pid.
 func (n *node) threads(b *testing.B, count int) int {
@@ -174,8 +178,13 @@ func (n *node) container(processes int, command ...string) error {
 // cgroup names the next container's cgroup, as Docker does with the cgroupfs driver.
 func (n *node) cgroup() string {
 	n.containers++
-	id := sha256.Sum256([]byte(strconv.Itoa(n.containers)))
-	return filepath.Join(n.cgroups.dir, n.name, "docker", hex.EncodeToString(id[:]))
+	return filepath.Join(n.cgroups.dir, n.name, "docker", containerID(n.containers))
+}
+
+// containerID is the id of a container by its number.
+func containerID(number int) string {
+	id := sha256.Sum256([]byte(strconv.Itoa(number)))
+	return hex.EncodeToString(id[:])
 }
 
 // start starts a process in a cgroup, with its output to stdout. It does without os/exec, which would keep a pidfd open

@@ -35,17 +35,19 @@ type way struct {
 const (
 	nsauditWay = "nsaudit"
 	// firstWay is a scan that lists the open files of all processes, as the first scan does.
-	firstWay   = "nsaudit, first scan"
-	bareWay    = "bare loop"
-	procfsWay  = "prometheus/procfs"
-	cgroupsWay = "prometheus/procfs with cgroups"
-	lsnsWay    = "lsns"
+	firstWay = "nsaudit, first scan"
+	bareWay  = "bare loop"
+	// namespacesWay is a scan that reads nothing of the security context.
+	namespacesWay = "namespaces only"
+	procfsWay     = "prometheus/procfs"
+	cgroupsWay    = "prometheus/procfs with cgroups"
+	lsnsWay       = "lsns"
 )
 
 func ways() []way {
 	return []way{
-		{name: nsauditWay, look: scanner(new(scan.HolderCache)), first: true},
-		{name: firstWay, look: scanner(nil)},
+		{name: nsauditWay, look: scanner(agentConfig()), first: true},
+		{name: firstWay, look: scanner(&scan.Config{Depth: scan.Lean})},
 		{name: bareWay, look: bare},
 		{name: procfsWay, look: library},
 		{name: cgroupsWay, look: libraryWithCgroups},
@@ -81,20 +83,23 @@ func runOnce(name string) error {
 	return err
 }
 
-// scanner makes whole scans, without containerd. With a cache they are those of the agent, of which one in ten lists the open
-// files of all processes.
-func scanner(cache *scan.HolderCache) func(context.Context) (int, error) {
+// agentConfig is that of the agent's scans, without containerd. One in ten lists the open files of all processes.
+func agentConfig() *scan.Config {
+	return &scan.Config{Holders: new(scan.HolderCache), Depth: scan.Lean, Contexts: new(scan.ContextCache)}
+}
+
+// scanner makes whole scans.
+func scanner(config *scan.Config) func(context.Context) (int, error) {
 	return func(ctx context.Context) (int, error) {
 		fs, err := nsinspect.NewFS(nsinspect.DefaultRoot)
 		if err != nil {
 			return 0, err
 		}
 		defer fs.Close()
-		snap, err := scan.New(scan.Config{
-			Procfs:  fs,
-			Hosts:   []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}},
-			Holders: cache,
-		}).Scan(ctx)
+		config := *config
+		config.Procfs = fs
+		config.Hosts = []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}
+		snap, err := scan.New(config).Scan(ctx)
 		if err != nil {
 			return 0, err
 		}
