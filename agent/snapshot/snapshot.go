@@ -84,8 +84,8 @@ type Unread struct {
 // Process is one process of a container: those that the kernel counts into its cgroup.
 type Process struct {
 	PID int `json:"pid"`
-	// Command is read of the processes that share with the host only. The process chooses
-	// it: escape it before it is shown.
+	// Command is read of the processes that share with the host or are weaker than they were to be;
+	// by a full scan, of all. The process chooses it: escape it before it is shown.
 	Command string `json:"command,omitempty"`
 	// Groups are its threads by the namespaces that they are in.
 	Groups []nsinspect.ThreadGroup `json:"groups"`
@@ -106,7 +106,8 @@ type Coverage struct {
 	// Denied counts processes and threads of containers that could not be read.
 	Denied int `json:"denied"`
 	// Transient counts processes that were in a container's cgroup and in the host's
-	// namespaces for a moment only, as a runtime's own are while they start a container.
+	// namespaces, or weaker than the container was to be, for a moment only: as a runtime's own
+	// are while they start a container, and sudo.
 	Transient int `json:"transient"`
 	// Gaps are the parts of the node that were not seen.
 	Gaps []Gap `json:"gaps,omitempty"`
