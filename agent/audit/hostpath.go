@@ -9,7 +9,6 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
-	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // HostPath asks which files and directories of the host a container has mounted.
@@ -112,65 +111,6 @@ func marks(first string, readOnly bool) string {
 	default:
 		return " (" + first + ", writable)"
 	}
-}
-
-// undeclaredMounts names the mounts of the host's file systems that nothing explains.
-func (s *subject) undeclaredMounts() []string {
-	if s.Mounts == nil || len(s.Mounts.Host) == 0 {
-		return nil
-	}
-	declared := newMountRules(s)
-	var texts []string
-	for i := range s.Mounts.Host {
-		if mount := &s.Mounts.Host[i]; !declared.explain(mount) {
-			texts = append(texts, fmt.Sprintf("%s of %s %d:%d at %s%s", mount.Root, mount.FSType, mount.Major, mount.Minor, mount.Point, marks("", mount.ReadOnly)))
-		}
-	}
-	return distinct(texts)
-}
-
-// mountRules tell which mounts of a container follow from what was declared.
-type mountRules struct {
-	// points are where mounts were declared, and roots those of them below which more mounts may
-	// appear: what is mounted below the source, now or later.
-	points map[string]bool
-	roots  []string
-	// sources are the directories that were mounted at these points.
-	sources []*nsinspect.Mount
-	// devices are the nodes of devices that were declared.
-	devices []string
-}
-
-func newMountRules(s *subject) *mountRules {
-	rules := &mountRules{points: make(map[string]bool), devices: s.spec.Devices}
-	for _, mount := range s.declaredMounts() {
-		point := cleanPath(mount.Point)
-		rules.points[point] = true
-		if mount.Source != "" && (mount.Recursive || mount.Receives || mount.Shares) {
-			rules.roots = append(rules.roots, point)
-		}
-	}
-	for i := range s.Mounts.Host {
-		if mount := &s.Mounts.Host[i]; rules.points[mount.Point] {
-			rules.sources = append(rules.sources, mount)
-		}
-	}
-	return rules
-}
-
-// explain reports whether a mount is declared, appears below one that is, shows nothing but what
-// one that is declared shows, or is the node of a device.
-func (r *mountRules) explain(mount *nsinspect.Mount) bool {
-	isNode := mount.FSType == "devtmpfs" && mount.Root != "/"
-	if r.points[mount.Point] || isNode || slices.Contains(r.devices, mount.Point) {
-		return true
-	}
-	below := func(root string) bool { return within(mount.Point, root) }
-	bind := func(source *nsinspect.Mount) bool {
-		same := source.Major == mount.Major && source.Minor == mount.Minor && within(mount.Root, source.Root)
-		return same && (mount.ReadOnly || !source.ReadOnly)
-	}
-	return slices.ContainsFunc(r.roots, below) || slices.ContainsFunc(r.sources, bind)
 }
 
 func declaresRoot(mounts []inventory.Mount) (point string, ok bool) {
