@@ -56,7 +56,7 @@ func TestListeners(t *testing.T) {
 	})
 	wantAllSeen(t, scan)
 	for id, pid := range holders {
-		evidence := finding(t, scan, id).Evidence.Ports
+		evidence := finding(t, scan, id, "HostPort").Evidence.Ports
 		if len(evidence) != 1 || int(evidence[0].HostPort) != passed || evidence[0].Way != "socket" {
 			t.Fatalf("evidence %+v, want a socket on port %d", evidence, passed)
 		}

@@ -74,9 +74,9 @@ func looked(t *testing.T, got output) *v1alpha1.Scan {
 // wantNoForwards checks that forwards of ports, and nothing else, are unknown, and why.
 func wantNoForwards(t *testing.T, scan *v1alpha1.Scan, reason string) {
 	t.Helper()
-	unknown := scan.Coverage.Unknown
-	if len(unknown) != 1 || unknown[0].Cause != "denied" || !strings.Contains(unknown[0].Reason, reason) || !strings.Contains(unknown[0].Reason, "hostNetwork") {
-		t.Errorf("unknown %+v, want %q and the remedy", unknown, reason)
+	unseen := unknown(scan)
+	if len(unseen) != 1 || unseen[0].Cause != "denied" || !strings.Contains(unseen[0].Reason, reason) || !strings.Contains(unseen[0].Reason, "hostNetwork") {
+		t.Errorf("unknown %+v, want %q and the remedy", unseen, reason)
 	}
 }
 

@@ -117,6 +117,7 @@ func TestEscapes(t *testing.T) {
 	want := []string{
 		"default/normal main HostNetwork nobody",
 		"default/setns main HostNetwork nobody",
+		"default/setns main Privileged pod",
 		"default/quiet  HostIPC nobody",
 	}
 	eventually.True(t, "the thread has joined", func() bool { return len(findings(command.scan(t))) == len(want) })
@@ -124,18 +125,18 @@ func TestEscapes(t *testing.T) {
 	wantFindings(t, scan, want...)
 	wantAllSeen(t, scan)
 
-	moved := finding(t, scan, normal.Container(t, "main").ID).Evidence
+	moved := finding(t, scan, normal.Container(t, "main").ID, "HostNetwork").Evidence
 	if len(moved.Processes) != 1 || moved.Processes[0].PID != escapee || len(moved.Processes[0].TIDs) != 0 {
 		t.Errorf("evidence %+v, want the whole of process %d", moved, escapee)
 	}
-	stray := finding(t, scan, thread.Container(t, "main").ID).Evidence
+	stray := finding(t, scan, thread.Container(t, "main").ID, "HostNetwork").Evidence
 	if len(stray.Processes) != 1 || stray.Processes[0].Threads != 1 || len(stray.Processes[0].TIDs) != 1 {
 		t.Errorf("evidence %+v, want one thread", stray)
 	}
 	if host := scan.Host.Namespaces[stray.Kind]; stray.Namespace != host || host.Dev == 0 {
 		t.Errorf("evidence names namespace %v, the host's is %v", stray.Namespace, host)
 	}
-	if pause := finding(t, scan, quiet.Sandbox.ID); !pause.Container.Sandbox || pause.Evidence.Processes[0].PID != intruder {
+	if pause := finding(t, scan, quiet.Sandbox.ID, "HostIPC"); !pause.Container.Sandbox || pause.Evidence.Processes[0].PID != intruder {
 		t.Errorf("finding %+v, want process %d in the pause container", pause, intruder)
 	}
 	if got := command.run(t, nil, "--fail-on", "undeclared"); got.code != 3 {
@@ -174,7 +175,7 @@ func TestContainersWithoutPods(t *testing.T) {
 		"k8s.io/beside HostNetwork spec",
 		"default/huge HostNetwork spec",
 	)
-	if got, want := finding(t, scan, "joined").Evidence.JoinedPath, hostPath+"net"; got != want {
+	if got, want := finding(t, scan, "joined", "HostNetwork").Evidence.JoinedPath, hostPath+"net"; got != want {
 		t.Errorf("joined path %q, want %q", got, want)
 	}
 }
@@ -197,7 +198,7 @@ func TestInitIsGone(t *testing.T) {
 	})
 	scan := command.scan(t)
 	wantFindings(t, scan, "default/gone HostPID nobody")
-	if got := finding(t, scan, gone.ID).Evidence.Processes[0].PID; got != survivor {
+	if got := finding(t, scan, gone.ID, "HostPID").Evidence.Processes[0].PID; got != survivor {
 		t.Errorf("evidence names process %d, want %d", got, survivor)
 	}
 }

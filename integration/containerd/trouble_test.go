@@ -37,8 +37,8 @@ func TestHungShim(t *testing.T) {
 	scan := command.scan(t)
 	// What its processes share is seen all the same, and who asked for it is in the record.
 	wantFindings(t, scan, hostNetworkFinding, "default/hung HostNetwork spec")
-	if unknown := scan.Coverage.Unknown; len(unknown) != 1 || unknown[0].Container != "default/hung" || !strings.Contains(unknown[0].Reason, "shim does not answer") {
-		t.Errorf("unknown: %+v, want the one container", unknown)
+	if unseen := unknown(scan); len(unseen) != 1 || unseen[0].Container != "default/hung" || !strings.Contains(unseen[0].Reason, "shim does not answer") {
+		t.Errorf("unknown: %+v, want the one container", unseen)
 	}
 	for _, u := range command.scan(t, "--pod", "nothing").Coverage.Unknown {
 		if u.Container == "default/hung" {
@@ -47,7 +47,7 @@ func TestHungShim(t *testing.T) {
 	}
 
 	resume()
-	eventually.True(t, "the shim answers again", func() bool { return len(command.scan(t).Coverage.Unknown) == 0 })
+	eventually.True(t, "the shim answers again", func() bool { return len(unknown(command.scan(t))) == 0 })
 }
 
 // TestRestart: containerd goes away and comes back.
@@ -78,7 +78,7 @@ func TestRestart(t *testing.T) {
 	c.Restart(t)
 	eventually.True(t, "the scan is as before", func() bool {
 		got := command.run(t, nil, "-o", "json")
-		return got.code == 0 && len(decode(t, got.out).Coverage.Unknown) == 0
+		return got.code == 0 && len(unknown(decode(t, got.out))) == 0
 	})
 	wantFindings(t, command.scan(t), hostNetworkFinding)
 }
