@@ -163,11 +163,11 @@ func (n *node) undeclared(container *snapshot.Container, record *snapshot.Proces
 	return kinds
 }
 
-// asks reports whether a container declares to share a kind. Of those that a pod has no field for
-// that is only known by the runtime spec: nearly all containers share some.
+// asks reports whether a container declares to share a kind. Nearly all share the host's users, and
+// some its name: without the runtime spec it is not known who does not.
 func (n *node) asks(container *snapshot.Container, kind nsinspect.Kind) bool {
-	if slices.Contains(n.kinds, kind) {
-		return container.Declared.Asks(kind)
+	if kind == nsinspect.User || kind == nsinspect.UTS {
+		return specOf(&container.Container) == nil || container.Asks(kind)
 	}
-	return specOf(&container.Container) == nil || container.Asks(kind)
+	return container.Asks(kind)
 }

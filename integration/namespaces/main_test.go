@@ -114,7 +114,7 @@ func surveyOf(t *testing.T, fs *nsinspect.FS, pid int, kinds ...nsinspect.Kind) 
 const settle = 20 * time.Millisecond
 
 func scanConfig(fs *nsinspect.FS) scan.Config {
-	return scan.Config{Procfs: fs, Hosts: hosts(), Node: "test", Settle: settle, Depth: scan.Full}
+	return scan.Config{Procfs: fs, Hosts: hosts(), Node: "test", Settle: settle}
 }
 
 // takeScan takes a snapshot of the whole machine. Others may run containers on it meanwhile:
