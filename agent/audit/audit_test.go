@@ -5,6 +5,7 @@ package audit
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -268,11 +269,59 @@ func FuzzDecode(f *testing.F) {
 	if err := snapshot.Encode(&b, snapshotOf(container("main", byPod(nsinspect.Net), isolated(11)))); err != nil {
 		f.Fatal(err)
 	}
-	f.Add(b.Bytes())
+	f.Add(bytes.Clone(b.Bytes()))
 	f.Add([]byte(`{"apiVersion":"nsaudit.io/v1alpha1","kind":"Snapshot","containers":[{"declared":{"host":["net"]},"processes":[{"pid":1}]}]}`))
-	f.Fuzz(func(_ *testing.T, text []byte) {
-		if s, err := snapshot.Decode(bytes.NewReader(text)); err == nil {
-			Judge(s)
+	pod := pause(byPod(), isolated(10))
+	pod.Security = &inventory.Security{Spec: told(65535)}
+	drifted := secured(pod, boxed(told(405), of(0), bounded(405, everyCapability)), mappedTo(65536, boxed(told(0), of(65536))))
+	drifted.Containers[1].Mounts.Host = []nsinspect.Mount{{Root: "/", Point: "/mnt"}}
+	drifted.HostSecurity.Module = nsinspect.AppArmor
+	b.Reset()
+	if err := snapshot.Encode(&b, drifted); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(bytes.Clone(b.Bytes()))
+	every, err := ParseSelection([]string{"all"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s, err := snapshot.Decode(bytes.NewReader(text))
+		if err != nil {
+			return
+		}
+		var tracker Tracker
+		result := tracker.Next(every.Judge(s))
+		checkResult(t, result)
+		if again := tracker.Next(every.Judge(s)); len(again.Began)+len(again.Ended) > 0 {
+			t.Errorf("the same snapshot again: %v began, %v ended", reasonsOf(again.Began), reasonsOf(again.Ended))
 		}
 	})
+}
+
+// checkResult checks what holds of each result: findings are of the kinds that there are, evidence
+// is capped, and what is posture is apart from the rest.
+func checkResult(t *testing.T, result *Result) {
+	t.Helper()
+	for posture, findings := range map[bool][]Finding{false: result.Findings, true: result.Posture} {
+		for i := range findings {
+			finding := &findings[i]
+			check := checkNamed(finding.Check)
+			if !slices.Contains(check.Verdicts(), finding.Verdict) || check.Posture(finding.Verdict) != posture {
+				t.Errorf("%s is no finding of %s, posture %t", finding.Reason(), finding.Check, posture)
+			}
+			evidence, ok := finding.Evidence.(*SecurityEvidence)
+			if !ok {
+				continue
+			}
+			if len(evidence.Processes) > maxEvidence || len(evidence.Actual) > maxWords || len(evidence.Declared) > maxWords {
+				t.Errorf("%s: evidence beyond the caps: %+v", finding.Reason(), evidence)
+			}
+			for _, word := range slices.Concat(evidence.Actual, evidence.Declared) {
+				if len(word) > maxWord+len("…") {
+					t.Errorf("%s: a word of %d bytes", finding.Reason(), len(word))
+				}
+			}
+		}
+	}
 }

@@ -167,6 +167,13 @@ func (s *subject) inOwnUsers(process *snapshot.Process) bool {
 	return ok && (in == s.UserNamespace || in == s.hostUsers)
 }
 
+// isNested reports whether a process is known to be in another user namespace than these. Its ids
+// may be any of those that the container's user was lent.
+func (s *subject) isNested(process *snapshot.Process) bool {
+	_, known := namespaceOf(process, nsinspect.User)
+	return known && !s.inOwnUsers(process)
+}
+
 // namespaceOf returns the namespace of a kind that threads of a process can't differ in.
 func namespaceOf(process *snapshot.Process, kind nsinspect.Kind) (nsinspect.ID, bool) {
 	for i := range process.Groups {

@@ -110,7 +110,7 @@ func (s *subject) moreGroups() (*SecurityEvidence, []uint32) {
 	var more []uint32
 	evidence := s.evidence(func(process *snapshot.Process, group *snapshot.CredentialGroup, _ *snapshot.Credentials) bool {
 		found := undeclaredIn[group.Set]
-		if len(found) == 0 || !s.inOwnUsers(process) && len(s.spec.Users.GIDs) > 0 {
+		if len(found) == 0 || s.isNested(process) {
 			return false
 		}
 		more = append(more, found...)
