@@ -193,6 +193,20 @@ func TestControls(t *testing.T) {
 			},
 			want: []string{"privileged, declared baseline..restricted, lowered", "baseline: HostPath Volumes: app: /mnt, which was not asked for", onlyProbes},
 		},
+		"a part of a volume, mounted once more": {
+			change: func(_ *snapshot.Snapshot, c *snapshot.Container) {
+				own := "/var/lib/kubelet/pods/" + c.Pod.UID + "/etc-hosts"
+				c.Mounts.Host = []nsinspect.Mount{{Root: own, Point: "/etc/hosts"}, {Root: own + "/a", Point: "/mnt"}}
+			},
+			want: []string{"restricted, declared baseline..restricted", onlyProbes},
+		},
+		"more than a volume, mounted once more": {
+			change: func(_ *snapshot.Snapshot, c *snapshot.Container) {
+				own := "/var/lib/kubelet/pods/" + c.Pod.UID + "/etc-hosts"
+				c.Mounts.Host = []nsinspect.Mount{{Root: own, Point: "/etc/hosts"}, {Root: "/var/lib/kubelet/pods", Point: "/mnt"}}
+			},
+			want: []string{"privileged, declared baseline..restricted, lowered", "baseline: HostPath Volumes: app: /mnt, which was not asked for", onlyProbes},
+		},
 		"mounts that were asked for": {
 			change: func(_ *snapshot.Snapshot, c *snapshot.Container) {
 				c.Mounts.Host = []nsinspect.Mount{

@@ -4,6 +4,7 @@ package level
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -153,11 +154,21 @@ func (j *containerJudge) undeclaredFiles() string {
 		return ""
 	}
 	for i := range j.container.Mounts.Host {
-		if mount := &j.container.Mounts.Host[i]; !declaredMount(mount, j.spec.Mounts) {
+		if mount := &j.container.Mounts.Host[i]; !declaredMount(mount, j.spec.Mounts) && !j.isPart(mount) {
 			return mount.Point + ", which was not asked for"
 		}
 	}
 	return ""
+}
+
+// isPart reports whether a mount shows nothing but what one that was asked for shows, as where Docker
+// runs in a pod and has a volume for its containers.
+func (j *containerJudge) isPart(mount *nsinspect.Mount) bool {
+	return slices.ContainsFunc(j.container.Mounts.Host, func(whole nsinspect.Mount) bool {
+		same := whole.Major == mount.Major && whole.Minor == mount.Minor && (mount.ReadOnly || !whole.ReadOnly)
+		below := whole.Root != "/" && (mount.Root == whole.Root || strings.HasPrefix(mount.Root, whole.Root+"/"))
+		return same && below && declaredMount(&whole, j.spec.Mounts)
+	})
 }
 
 // declaredMount reports whether a mount may be one that was asked for. The runtime follows symbolic
