@@ -106,17 +106,17 @@ func (c *contextCheck) Saw(snap *snapshot.Snapshot, container *snapshot.Containe
 	if snap.HostSecurity == nil || len(container.Unread.Gaps) > 0 || len(container.Unread.Security) > 0 {
 		return false
 	}
-	if _, ok := newSubject(snap, container); !ok {
-		return false
+	if _, ok := newSubject(snap, container); !ok || container.Security.Detail != "" {
+		return false // What was declared is a part of what is compared.
 	}
 	if len(container.Processes) == 0 {
 		return true // What its processes had is gone with them.
 	}
 	switch c.reads {
 	case fromCredentials:
-		return len(container.Credentials) > 0 && knows(container, c.field)
+		return hasCredentials(container) && knows(container, c.field)
 	case fromLabels:
-		return len(container.Credentials) > 0 && labelled(snap.HostSecurity, container)
+		return hasCredentials(container) && labelled(snap.HostSecurity, container)
 	case fromMounts:
 		return container.Mounts != nil
 	case fromSpec, fromProcesses:
@@ -212,6 +212,10 @@ func (s *subject) eachWeaker(way inventory.Weakness, each func(*snapshot.Process
 // seenWhole reports whether the absence of something means anything: there are processes, and the
 // credentials of each were read.
 func (s *subject) seenWhole() bool {
-	unread := slices.ContainsFunc(s.Processes, func(p snapshot.Process) bool { return len(p.Credentials) == 0 })
-	return len(s.Processes) > 0 && !unread && len(s.Unread.Gaps) == 0 && len(s.Unread.Security) == 0
+	return len(s.Processes) > 0 && hasCredentials(s.Container) && len(s.Unread.Gaps) == 0 && len(s.Unread.Security) == 0
+}
+
+// hasCredentials reports whether the credentials of each of a container's processes were read.
+func hasCredentials(container *snapshot.Container) bool {
+	return !slices.ContainsFunc(container.Processes, func(p snapshot.Process) bool { return len(p.Credentials) == 0 })
 }

@@ -49,6 +49,9 @@ func (n *namespaceCheck) Saw(snap *snapshot.Snapshot, container *snapshot.Contai
 	if n.ofContext && (snap.HostSecurity == nil || len(container.Unread.Security) > 0 || !n.canJudge(container)) {
 		return false
 	}
+	if n.bySpec && container.Security.Detail != "" {
+		return false // What was declared is not known whole.
+	}
 	return host && len(container.Unread.Gaps) == 0
 }
 

@@ -51,11 +51,17 @@ func (l *levelCheck) Judge(node *node) ([]Finding, []Unknown) {
 // is not known.
 func (l *levelCheck) Saw(snap *snapshot.Snapshot, container *snapshot.Container) bool {
 	for i := range snap.Containers {
-		if other := &snap.Containers[i]; isOfPod(other, container.Pod) && !l.contextCheck.Saw(snap, other) {
+		if other := &snap.Containers[i]; isOfPod(other, container.Pod) && !l.sawOne(snap, other) {
 			return false
 		}
 	}
-	return l.contextCheck.Saw(snap, container)
+	return l.sawOne(snap, container)
+}
+
+// sawOne reports whether all was seen that the level of a container rests on.
+func (l *levelCheck) sawOne(snap *snapshot.Snapshot, container *snapshot.Container) bool {
+	_, unread := unjudged(snap.HostSecurity, container)
+	return l.contextCheck.Saw(snap, container) && !unread
 }
 
 // weakestOf returns the first container that has the pod's level, or else the pause container, if

@@ -123,7 +123,7 @@ func (s *Selection) gaps(snap *snapshot.Snapshot) []Unknown {
 		for _, gap := range slices.Concat(container.Unread.Gaps, container.Unread.Security) {
 			unknown = append(unknown, Unknown{container, gap})
 		}
-		if gap, ok := unjudged(container); security && ok && !hasGap(container, gap.Cause) {
+		if gap, ok := unjudged(snap.HostSecurity, container); security && ok && !hasGap(container, gap.Cause) {
 			unknown = append(unknown, Unknown{container, gap})
 		}
 	}
@@ -132,7 +132,7 @@ func (s *Selection) gaps(snap *snapshot.Snapshot) []Unknown {
 
 // unjudged says why the security context of a container can't be judged, or not all of it. Each
 // check would say the same, so it is said once.
-func unjudged(container *snapshot.Container) (snapshot.Gap, bool) {
+func unjudged(host *snapshot.HostSecurity, container *snapshot.Container) (snapshot.Gap, bool) {
 	const what = "its security context can't be judged: "
 	security := container.Security
 	unread := func(detail string) (snapshot.Gap, bool) {
@@ -146,8 +146,10 @@ func unjudged(container *snapshot.Container) (snapshot.Gap, bool) {
 		return snapshot.Gap{Cause: snapshot.CauseRuntime, Detail: what + detail}, true
 	case len(container.Processes) == 0:
 		return snapshot.Gap{}, false
-	case len(container.Credentials) == 0:
+	case !hasCredentials(container):
 		return unread("the credentials of its processes were not read")
+	case host != nil && !labelled(host, container):
+		return unread("how " + string(host.Module) + " confines its processes was not read")
 	case container.Mounts == nil && !container.Asks(nsinspect.Mnt): // Those of the host say nothing of it.
 		return unread("its mounts were not read")
 	}

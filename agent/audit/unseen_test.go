@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package audit
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/nstest"
+)
+
+// labelledNode is a snapshot of a node with AppArmor, and of a container whose spec names a user and
+// a profile. It has two processes, and the second is of this user, with this label.
+func labelledNode(uid uint32, label *nsinspect.Label) *snapshot.Snapshot {
+	const users = 5
+	c := container("main", byPod(), isolated(11), isolated(12))
+	c.RuntimeName, c.UserNamespace, c.Mounts = "containerd", nstest.ID(users), new(snapshot.Mounts)
+	c.Security = &inventory.Security{
+		Spec:    &inventory.SecuritySpec{UID: 405, AppArmor: "default", Masked: []string{"/proc/keys"}, Host: []nsinspect.Kind{nsinspect.User}},
+		Request: &inventory.SecurityRequest{},
+	}
+	for i, user := range []uint32{405, uid} {
+		c.Processes[i].Groups[0].Namespaces.Set(nsinspect.User, nstest.ID(users))
+		c.Processes[i].Credentials = []snapshot.CredentialGroup{{Set: i, Threads: 1}}
+		c.Credentials = append(c.Credentials, snapshot.Credentials{
+			Credentials: nsinspect.Credentials{
+				UIDs:  nsinspect.IDs{Real: user, Effective: user, Saved: user, Filesystem: user},
+				Known: nsinspect.FieldNoNewPrivileges | nsinspect.FieldSeccomp,
+			},
+			Label: &nsinspect.Label{Module: nsinspect.AppArmor, Name: "default", Mode: "enforce"},
+		})
+	}
+	c.Credentials[1].Label = label
+	s := seenBy(inventory.FromContainerd, c)
+	for _, kind := range []nsinspect.Kind{nsinspect.User, nsinspect.Mnt, nsinspect.UTS, nsinspect.Cgroup} {
+		s.Host.Namespaces.Set(kind, nstest.ID(users))
+	}
+	s.HostSecurity = &snapshot.HostSecurity{Bounding: 1<<41 - 1, Module: nsinspect.AppArmor}
+	return s
+}
+
+// TestUnseen has drift that is not there in the next snapshot. Where a part was not read, it has
+// not ended, and the container has one unknown.
+func TestUnseen(t *testing.T) {
+	t.Parallel()
+	const what = "its security context can't be judged: "
+	confined := &nsinspect.Label{Module: nsinspect.AppArmor, Name: "default", Mode: "enforce"}
+	complains := &nsinspect.Label{Module: nsinspect.AppArmor, Name: "default", Mode: "complain"}
+	tests := map[string]struct {
+		change         func(*snapshot.Container)
+		unknown, ended []string
+	}{
+		"all was read": {func(*snapshot.Container) {}, nil, []string{"PodSecurityLevelLowered", "UndeclaredAppArmorUnconfined", "UndeclaredRootUser"}},
+		"a label was not": {
+			func(c *snapshot.Container) { c.Credentials[1].Label = nil },
+			[]string{what + "how AppArmor confines its processes was not read"},
+			[]string{"UndeclaredRootUser"},
+		},
+		"a label was not, and it is known why": {
+			func(c *snapshot.Container) {
+				c.Credentials[1].Label = nil
+				c.Unread.Security = []snapshot.Gap{{Cause: snapshot.CauseDenied, Detail: "no right"}}
+			},
+			[]string{"no right"},
+			nil,
+		},
+		"the credentials of one process were not": {
+			func(c *snapshot.Container) { c.Processes[1].Credentials = nil },
+			[]string{what + "the credentials of its processes were not read"},
+			nil,
+		},
+		"what the pod asked for was not": {
+			func(c *snapshot.Container) {
+				c.Security = &inventory.Security{Spec: c.Security.Spec, Detail: "no JSON"}
+			},
+			[]string{what + "no JSON"},
+			nil,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var tracker Tracker
+			if first := tracker.Next(Judge(labelledNode(0, complains))); len(first.Began) != 3 {
+				t.Fatalf("%v began", reasonsOf(first.Began))
+			}
+			s := labelledNode(405, confined)
+			test.change(&s.Containers[0])
+			next := tracker.Next(Judge(s))
+			var unknown []string
+			for _, u := range next.Unknown {
+				unknown = append(unknown, u.Detail)
+			}
+			if diff := cmp.Diff(test.unknown, unknown); diff != "" {
+				t.Errorf("unknown (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.ended, reasonsOf(next.Ended)); diff != "" {
+				t.Errorf("ended (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
