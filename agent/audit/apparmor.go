@@ -14,6 +14,9 @@ import (
 // AppArmor asks whether a profile of AppArmor confines a container, on hosts that have it.
 const AppArmor Check = "AppArmor"
 
+// stacked is between the profiles of a stack.
+const stacked = "//&"
+
 func appArmor() *contextCheck {
 	return &contextCheck{
 		traits: traits{
@@ -56,7 +59,8 @@ func judgeAppArmor(s *subject) []contextVerdict {
 }
 
 // confines reports whether a label is that of a profile that is enforced: of this one, of a stack
-// that it is part of, or of a profile below it, if it is named.
+// that it is part of, or of a profile below it, if it is named. A stack that is named is found by
+// its parts: the kernel shows them in an order of its own.
 func confines(label *nsinspect.Label, profile string) bool {
 	switch label.Mode {
 	case "", "complain", "unconfined":
@@ -65,9 +69,13 @@ func confines(label *nsinspect.Label, profile string) bool {
 	if profile == "" {
 		return true
 	}
-	return slices.ContainsFunc(strings.Split(label.Name, "//&"), func(part string) bool {
-		return part == profile || strings.HasPrefix(part, profile+"//")
-	})
+	parts := strings.Split(label.Name, stacked)
+	for told := range strings.SplitSeq(profile, stacked) {
+		if !slices.ContainsFunc(parts, func(part string) bool { return part == told || strings.HasPrefix(part, told+"//") }) {
+			return false
+		}
+	}
+	return true
 }
 
 // labels collects the threads of which the label fits. A label that was not read does not.

@@ -364,6 +364,8 @@ func TestLabels(t *testing.T) {
 		"a profile below it":         {nsinspect.AppArmor, armoured(profile, armour(profile+"//sshd", "enforce")), nil},
 		"a stack":                    {nsinspect.AppArmor, armoured(profile, armour("a//&"+profile, "enforce")), nil},
 		"a stack without it":         {nsinspect.AppArmor, armoured(profile, armour("a//&b", "enforce")), []string{"UndeclaredAppArmorUnconfined nobody: a//&b (enforce) | " + profile + " 11/1[]"}},
+		"a stack as it was told":     {nsinspect.AppArmor, armoured(profile+"//&a", armour("a//&"+profile, "enforce")), nil},
+		"a part of what was told":    {nsinspect.AppArmor, armoured("a//&"+profile, armour(profile, "enforce")), []string{"UndeclaredAppArmorUnconfined nobody: " + profile + " (enforce) | a//&" + profile + " 11/1[]"}},
 		"an odd name":                {nsinspect.AppArmor, armoured("x (enforce)", armour("x (enforce)", "enforce")), nil},
 		"no profile":                 {nsinspect.AppArmor, armoured(profile, armour(profile, "enforce"), armour("unconfined", "")), []string{"UndeclaredAppArmorUnconfined nobody: unconfined | " + profile + " 12/1[]"}},
 		"a label that was not read":  {nsinspect.AppArmor, armoured(profile, of(405)), nil},
