@@ -3,6 +3,7 @@
 package audit
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -102,5 +103,22 @@ func TestUnseen(t *testing.T) {
 				t.Errorf("ended (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestDecodeRefusesCredentials has processes that refer to credentials that there are not: the
+// checks take an index as it is.
+func TestDecodeRefusesCredentials(t *testing.T) {
+	t.Parallel()
+	for index, refused := range map[int]bool{-1: true, 0: false, 1: false, 2: true, 1 << 40: true} {
+		s := labelledNode(405, nil)
+		s.Containers[0].Processes[1].Credentials[0].Set = index
+		var file bytes.Buffer
+		if err := snapshot.Encode(&file, s); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := snapshot.Decode(&file); (err != nil) != refused {
+			t.Errorf("index %d: %v", index, err)
+		}
 	}
 }
