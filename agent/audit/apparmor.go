@@ -81,7 +81,10 @@ func confines(label *nsinspect.Label, profile string) bool {
 // labels collects the threads of which the label fits. A label that was not read does not.
 func (s *subject) labels(fits func(*nsinspect.Label) bool) *SecurityEvidence {
 	var names []string
-	evidence := s.evidence(func(_ *snapshot.Process, _ *snapshot.CredentialGroup, c *snapshot.Credentials) bool {
+	evidence := s.evidence(func(_ *snapshot.Process, group *snapshot.CredentialGroup, c *snapshot.Credentials) bool {
+		if group.Unconfirmed == inventory.AnyWeakness {
+			return false // It was still the runtime's.
+		}
 		if c.Label == nil || c.Label.Module != s.host.Module || !fits(c.Label) {
 			return false
 		}

@@ -119,6 +119,11 @@ func (s *Selection) gaps(snap *snapshot.Snapshot) []Unknown {
 	for _, problem := range snap.Inventory.Problems {
 		unknown = append(unknown, Unknown{nil, snapshot.Gap{Cause: snapshot.CauseRuntime, Detail: problem}})
 	}
+	if security && snap.Inventory.Source == inventory.FromCgroups && len(snap.Containers) > 0 {
+		security = false
+		detail := "the security context of no container can be judged: there is no containerd to ask for what was declared"
+		unknown = append(unknown, Unknown{nil, snapshot.Gap{Cause: snapshot.CauseRuntime, Detail: detail}})
+	}
 	for _, container := range sortedContainers(snap) {
 		for _, gap := range slices.Concat(container.Unread.Gaps, container.Unread.Security) {
 			unknown = append(unknown, Unknown{container, gap})
@@ -144,8 +149,8 @@ func unjudged(host *snapshot.HostSecurity, container *snapshot.Container) (snaps
 	case security == nil || security.Spec == nil:
 		detail := cmp.Or(container.Declared.Detail, "its runtime spec is not known")
 		return snapshot.Gap{Cause: snapshot.CauseRuntime, Detail: what + detail}, true
-	case len(container.Processes) == 0:
-		return snapshot.Gap{}, false
+	case len(container.Processes) == 0, container.Status == inventory.NoTask, container.Status == inventory.Created:
+		return snapshot.Gap{}, false // It has not been started, or has ended.
 	case !hasCredentials(container):
 		return unread("the credentials of its processes were not read")
 	case host != nil && !labelled(host, container):

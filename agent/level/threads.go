@@ -36,7 +36,7 @@ type thread struct {
 func (j *containerJudge) first(fits func(*thread) bool) *thread {
 	for i := range j.container.Processes {
 		process := &j.container.Processes[i]
-		nested := j.container.IsNested(process)
+		nested := j.container.IsNested(process, j.host)
 		for k := range process.Credentials {
 			group := &process.Credentials[k]
 			t := thread{process, &j.container.Credentials[group.Set], group.Unconfirmed, nested}
@@ -203,6 +203,9 @@ func (j *containerJudge) label() {
 		c = seLinux
 	}
 	found := j.first(func(t *thread) bool {
+		if t.unconfirmed == inventory.AnyWeakness {
+			return false // It was still the runtime's.
+		}
 		if t.credentials.Label == nil {
 			j.unverify(c)
 			return false

@@ -12,9 +12,9 @@ const runcInit = "runc:[2:INIT]"
 func IsInit(command string) bool { return command == runcInit }
 
 // IsEntering recognises a runtime's own process on its way into a container, by its name:
-// runc's, whose stages are runc:[0:PARENT] to runc:[2:INIT], or crun's.
+// runc's, whose stages are runc:[0:PARENT] to runc:[2:INIT], crun's, or youki's.
 func IsEntering(command string) bool {
-	return strings.HasPrefix(command, "runc") || strings.HasPrefix(command, "crun")
+	return strings.HasPrefix(command, "runc") || strings.HasPrefix(command, "crun") || strings.HasPrefix(command, "youki")
 }
 
 // KeepsPort recognises a process of the host, by its name, that holds a socket only so that

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
@@ -52,6 +53,9 @@ func (i *inspector) visitInit(ctx context.Context, process *nsinspect.Process, c
 
 // wantsMounts reports whether a container has mounts of its own that are of use.
 func (i *inspector) wantsMounts(container *snapshot.Container) bool {
+	if container.Status == inventory.NoTask || container.Status == inventory.Created {
+		return false // The runtime may still be at them.
+	}
 	spec := specOf(&container.Container)
 	return i.depth == Full && spec == nil || spec != nil && !container.Asks(nsinspect.Mnt)
 }
@@ -66,6 +70,9 @@ func (i *inspector) complete(ctx context.Context) error {
 		of.compact()
 		if of.sandboxed || len(container.Processes) == 0 {
 			continue
+		}
+		if i.host.security != nil && i.host.root == (nsinspect.FileID{}) {
+			of.unread(snapshot.CauseHost, "the host's root directory could not be read, so that of its processes can't be compared with it")
 		}
 		if hasUsers(&container.Container) && container.UserNamespace.IsZero() {
 			of.unread(snapshot.CauseRead, "the user namespace that it was given could not be read")

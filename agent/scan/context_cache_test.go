@@ -77,7 +77,7 @@ func TestContextCacheIsBounded(t *testing.T) {
 	cache, key := new(ContextCache), inventory.Key{ID: "a"}
 	m := cache.begin()
 	for tid := range 2 * maxDiffering {
-		m.differs(key, thread{1, tid})
+		m.differs(key, thread{1, tid}, true)
 	}
 	many := strings.Repeat("613 612 0:80 / /proc rw - proc proc rw\n", maxKnownMounts+1)
 	if _, err := m.parse(key, []byte(many)); err != nil {

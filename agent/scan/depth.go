@@ -83,7 +83,8 @@ func hasUsers(container *inventory.Container) bool {
 }
 
 // mayHaveHostRoot reports whether its processes may make the host's root directory theirs: by a
-// mount of it, or by mounting the file system that it is on.
+// mount of it, by mounting the file system that it is on, by way of a process of the host, or by a
+// file handle (open_by_handle_at(2)).
 func mayHaveHostRoot(container *inventory.Container) bool {
 	spec := specOf(container)
 	switch {
@@ -94,11 +95,16 @@ func mayHaveHostRoot(container *inventory.Container) bool {
 	case spec.Holds()&capSysAdmin != 0:
 		return true
 	}
-	return spec.Holds()&capSysChroot != 0 && slices.ContainsFunc(spec.Mounts, func(m inventory.Mount) bool { return m.Source == "/" })
+	if spec.Holds()&capSysChroot == 0 {
+		return false
+	}
+	return spec.Holds()&(capDACReadSearch|capSysPtrace) != 0 || slices.ContainsFunc(spec.Mounts, func(m inventory.Mount) bool { return m.Source == "/" })
 }
 
 // Capabilities by their numbers (linux/capability.h).
 const (
-	capSysChroot nsinspect.Capabilities = 1 << 18
-	capSysAdmin  nsinspect.Capabilities = 1 << 21
+	capDACReadSearch nsinspect.Capabilities = 1 << 2
+	capSysChroot     nsinspect.Capabilities = 1 << 18
+	capSysPtrace     nsinspect.Capabilities = 1 << 19
+	capSysAdmin      nsinspect.Capabilities = 1 << 21
 )

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/runtimes"
@@ -86,22 +87,45 @@ func (i *inspector) inspect(ctx context.Context, process *nsinspect.Process, con
 	}
 	ways := v.compare(false)
 	i.readUsers(process, of, seen.Groups, ways)
-	nested := ways != 0 && container.IsNested(&snapshot.Process{Groups: seen.Groups})
+	nested := ways != 0 && container.IsNested(&snapshot.Process{Groups: seen.Groups}, &i.node.ref)
 	if nested {
 		ways = v.compare(nested)
 	}
 	found := &inspected{record: i.record(process, container, seen.Groups, v, ways), seen: seen}
-	if ways != 0 && found.record != nil && !isCreated(container, process.PID()) {
+	switch {
+	case seen.Ended && seen.Denied == 0:
+		found.record = nil // It ended between the reads: what was read of it is no container's any more.
+	case found.record != nil && isArriving(container, process):
+		disregard(found.record)
+	case found.record != nil && ways != 0:
 		found.weak = v.weak(nested)
 	}
 	return found, nil
 }
 
-// isCreated reports whether a process is a container's init that has not become the program: it
-// waits, for as long as nobody starts it, before its last step, in which a runtime installs the
-// seccomp filter.
-func isCreated(container *snapshot.Container, pid int) bool {
-	return container.Status == inventory.Created && container.PID == pid
+// isArriving reports whether a process of a container that was not started yet is the runtime's. It
+// may stay that for long, while hooks run, with the host's root directory and all capabilities; and
+// a container's init that nobody starts waits before its last step, in which a runtime installs the
+// seccomp filter and the label.
+func isArriving(container *snapshot.Container, process *nsinspect.Process) bool {
+	switch container.Status {
+	case inventory.Created, inventory.NoTask:
+	default:
+		return false
+	}
+	if container.PID == process.PID() {
+		return true
+	}
+	command, err := process.Command()
+	return err == nil && runtimes.IsEntering(command)
+}
+
+// disregard takes back what the security context of a process would be judged by.
+func disregard(record *snapshot.Process) {
+	record.HostRoot = false
+	for i := range record.Credentials {
+		record.Credentials[i].Unconfirmed = inventory.AnyWeakness
+	}
 }
 
 // readUsers completes the user namespace of a process where it matters, and reads the maps of one
@@ -151,7 +175,7 @@ func (i *inspector) record(process *nsinspect.Process, container *snapshot.Conta
 	record := &snapshot.Process{PID: process.PID(), Groups: groups}
 	if v != nil {
 		record.Credentials = v.credentials()
-		record.HostRoot = i.hasHostRoot(process, container, v)
+		record.HostRoot = i.hasHostRoot(process, container, v, ways)
 	}
 	if len(groups) == 0 && len(record.Credentials) == 0 {
 		return nil
@@ -162,12 +186,13 @@ func (i *inspector) record(process *nsinspect.Process, container *snapshot.Conta
 	return record
 }
 
-// hasHostRoot reports whether the root directory of a process is the host's.
-func (i *inspector) hasHostRoot(process *nsinspect.Process, container *snapshot.Container, v *visit) bool {
+// hasHostRoot reports whether the root directory of a process is the host's. It is read of one that
+// is weaker than the spec in some way, too: that may have let it in.
+func (i *inspector) hasHostRoot(process *nsinspect.Process, container *snapshot.Container, v *visit, ways inventory.Weakness) bool {
 	if i.host.root == (nsinspect.FileID{}) {
 		return false
 	}
-	if i.depth != Full && process.PID() != container.PID && !mayHaveHostRoot(&container.Container) {
+	if i.depth != Full && process.PID() != container.PID && ways == 0 && !mayHaveHostRoot(&container.Container) {
 		return false
 	}
 	root, err := process.RootDir()
@@ -215,12 +240,38 @@ func (i *inspector) confirmed(container *snapshot.Container, process *snapshot.P
 	if spec == nil {
 		return 0
 	}
-	return spec.Weaker(&container.Credentials[group.Set].Credentials, container.IsNested(process)) &^ group.Unconfirmed
+	return spec.Weaker(&container.Credentials[group.Set].Credentials, container.IsNested(process, &i.node.ref)) &^ group.Unconfirmed
+}
+
+// sandboxed takes back what was read of the processes of a container that has a kernel of its own.
+func (i *inspector) sandboxed(container *snapshot.Container) {
+	of := i.contexts[container]
+	if of == nil {
+		return
+	}
+	of.sandboxed, of.mounts = true, nil
+	i.context(container) // It notes why.
+	container.Credentials, container.UserNamespaces = nil, nil
+	for k := range container.Processes {
+		process := &container.Processes[k]
+		process.Credentials, process.HostRoot = nil, false
+		for g := range process.Groups {
+			for _, kind := range nsinspect.Kinds() {
+				if !slices.Contains(judged(), kind) {
+					process.Groups[g].Namespaces.Set(kind, nsinspect.ID{})
+				}
+			}
+		}
+	}
 }
 
 // identified takes back what rests on who a container is, which was not known when its processes
 // were read: no second look was taken.
 func (i *inspector) identified(container *snapshot.Container) {
+	if i.depth != Namespaces && runtimes.IsSandboxed(container.Runtime) {
+		i.sandboxed(container)
+		return
+	}
 	for k := range container.Processes {
 		groups := container.Processes[k].Credentials
 		for g := range groups {

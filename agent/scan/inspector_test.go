@@ -109,7 +109,7 @@ func weaker(c *snapshot.Container) []string {
 	for i := range c.Processes {
 		process := &c.Processes[i]
 		for _, group := range process.Credentials {
-			ways := c.Security.Spec.Weaker(&c.Credentials[group.Set].Credentials, c.IsNested(process)) &^ group.Unconfirmed
+			ways := c.Security.Spec.Weaker(&c.Credentials[group.Set].Credentials, c.IsNested(process, &nsinspect.HostReference{})) &^ group.Unconfirmed
 			for way, name := range names {
 				if ways.Has(way) {
 					found = append(found, fmt.Sprintf("%d %v %s", process.PID, group.TIDs, name))
@@ -300,14 +300,14 @@ func TestHandlesOfOneContainer(t *testing.T) {
 	s := &settler{kept: make(map[*snapshot.Container]int)}
 	hostile, quiet := new(snapshot.Container), new(snapshot.Container)
 	s.kept[hostile] = maxSuspectsOfOne
-	if s.hasRoom(hostile, maxSuspectsOfOne) || !s.hasRoom(quiet, maxSuspectsOfOne) {
+	if s.hasRoom(hostile, maxSuspectsOfOne, 0) || !s.hasRoom(quiet, maxSuspectsOfOne, 0) {
 		t.Error("a container with many suspects has room for more, or another has none")
 	}
-	if !s.hasRoom(quiet, maxSuspects) {
+	if !s.hasRoom(quiet, maxSuspects, 0) {
 		t.Error("many containers with suspects take the second look from another")
 	}
 	s.kept[quiet] = fewSuspects
-	if s.hasRoom(quiet, maxSuspects) {
+	if s.hasRoom(quiet, maxSuspects, 0) {
 		t.Error("there is no end to suspects")
 	}
 }

@@ -34,9 +34,17 @@ var kernelFileSystems = [...]string{
 }
 
 // holdsFiles reports whether a mount is of a file system with files. A single device is none:
-// runtimes mount those one by one where a container has a user namespace.
+// runtimes mount those one by one where a container has a user namespace, and to mask files.
 func holdsFiles(m *nsinspect.Mount) bool {
-	return !slices.Contains(kernelFileSystems[:], m.FSType) && (m.FSType != "devtmpfs" || m.Root == "/")
+	return !slices.Contains(kernelFileSystems[:], m.FSType) && (m.FSType != "devtmpfs" || m.Root == "/") && !isDevice(m)
+}
+
+// deviceFiles are those that runtimes give every container (config-linux.md, "Default Devices"). Where
+// the host is a container itself, its /dev is a tmpfs.
+var deviceFiles = [...]string{"/null", "/zero", "/full", "/random", "/urandom", "/tty"}
+
+func isDevice(m *nsinspect.Mount) bool {
+	return m.FSType == "tmpfs" && slices.Contains(deviceFiles[:], m.Root)
 }
 
 // devicesOf returns the devices of the host's file systems.

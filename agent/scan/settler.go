@@ -27,6 +27,9 @@ const (
 	againReadings = 2
 )
 
+// spareSuspects is what suspects that share something of the host may take beyond the caps.
+const spareSuspects = 64
+
 // maxRounds limits how often a container is looked at again after transient processes were
 // seen in its cgroup. A runtime is rarely seen at it; a process that keeps coming and going is
 // seen each time.
@@ -78,14 +81,14 @@ func (s *settler) keep(process *nsinspect.Process, container *snapshot.Container
 	again := suspect{process, container, found.weak}
 	suspected := s.inspector.isSuspect(container, found)
 	switch {
-	case suspected && s.hasRoom(container, len(s.suspects)):
+	case suspected && s.hasRoom(container, len(s.suspects), s.spare(container, found)):
 		s.suspects = append(s.suspects, again)
 	case suspected:
 		for _, ways := range found.weak {
 			s.unlooked[container] |= ways
 		}
 		return false
-	case runtimes.IsInit(found.record.Command) && s.hasRoom(container, len(s.starting)):
+	case runtimes.IsInit(found.record.Command) && s.hasRoom(container, len(s.starting), 0):
 		s.starting = append(s.starting, again)
 	default:
 		return false
@@ -94,10 +97,20 @@ func (s *settler) keep(process *nsinspect.Process, container *snapshot.Container
 	return true
 }
 
-// hasRoom reports whether another handle of a container may be kept, among so many of all.
-func (s *settler) hasRoom(container *snapshot.Container, all int) bool {
+// spare returns the room that is kept for suspects that share something of the host, as a runtime's
+// process does on its way in: those that are weaker in another way can't take it from them.
+func (s *settler) spare(container *snapshot.Container, found *inspected) int {
+	if len(s.node.undeclared(container, found.record)) > 0 {
+		return spareSuspects
+	}
+	return 0
+}
+
+// hasRoom reports whether another handle of a container may be kept, among so many of all, and with
+// so much to spare.
+func (s *settler) hasRoom(container *snapshot.Container, all, spare int) bool {
 	own := s.kept[container]
-	return own < fewSuspects || own < maxSuspectsOfOne && all < maxSuspects
+	return own < fewSuspects || own < maxSuspectsOfOne+spare && all < maxSuspects+spare
 }
 
 // confirm looks at the suspects again, after a while and through the same handles. Those
@@ -252,7 +265,7 @@ func (s *settler) suspectAmong(ctx context.Context, process *nsinspect.Process, 
 	if err != nil || found.record == nil {
 		return false
 	}
-	if len(s.node.undeclared(container, found.record)) == 0 || !s.hasRoom(container, len(s.suspects)) {
+	if len(s.node.undeclared(container, found.record)) == 0 || !s.hasRoom(container, len(s.suspects), spareSuspects) {
 		return false
 	}
 	s.builder.replace(container, found.record)

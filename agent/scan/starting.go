@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/runtimes"
 )
 
@@ -31,8 +32,10 @@ func (s *settler) awaitRuntimes(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// isEntering reports whether a suspect is young, has the name of a runtime's own and still shares
-// what its container did not declare.
+// isEntering reports whether a suspect is young, has the name of a runtime's own, and still has what
+// a runtime enters with: something of the host's, or capabilities that the container was not given.
+// A program of the container has that name by choice; to run as root it takes no more than a setuid
+// file, for which no scan waits.
 func (s *settler) isEntering(ctx context.Context, suspect suspect) bool {
 	command, err := suspect.process.Command()
 	if err != nil || !runtimes.IsEntering(command) {
@@ -42,7 +45,15 @@ func (s *settler) isEntering(ctx context.Context, suspect suspect) bool {
 		return false
 	}
 	found, err := s.inspector.inspect(ctx, suspect.process, suspect.container, nil)
-	return err == nil && found.record != nil && s.inspector.isSuspect(suspect.container, found)
+	if err != nil || found.record == nil {
+		return false
+	}
+	for _, ways := range found.weak {
+		if ways.Has(inventory.MoreCapabilities) {
+			return true
+		}
+	}
+	return isEntering(found.record) || len(s.node.undeclared(suspect.container, found.record)) > 0
 }
 
 // startPause is the time between looks at a name: a program takes over within a few

@@ -77,7 +77,9 @@ func (v *visit) Visit(reading *nsinspect.Reading) {
 	case reading.TID == v.pid:
 		v.leader, v.owner = set, reading.Credentials.UIDs.Effective
 	case set != v.leader && v.leader >= 0:
-		v.memory.differs(v.context.container.Key(), thread{v.pid, reading.TID})
+		spec := specOf(&v.context.container.Container)
+		weaker := spec != nil && spec.Weaker(reading.Credentials, false) != 0
+		v.memory.differs(v.context.container.Key(), thread{v.pid, reading.TID}, weaker)
 	}
 	v.add(set, reading.TID)
 }

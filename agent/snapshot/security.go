@@ -59,12 +59,13 @@ type Mounts struct {
 	MoreHost int               `json:"moreHost,omitempty"`
 }
 
-// IsNested reports whether a process is in a user namespace below the container's. One whose
-// namespace was not read is not.
-func (c *Container) IsNested(process *Process) bool {
+// IsNested reports whether a process is in a user namespace below the container's: neither in that
+// nor in the host's, which is above it. One whose namespace was not read is not.
+func (c *Container) IsNested(process *Process, host *nsinspect.HostReference) bool {
 	for i := range process.Groups {
 		if id, ok := process.Groups[i].Namespaces.Get(nsinspect.User); ok {
-			return !c.UserNamespace.IsZero() && id != c.UserNamespace
+			hosts, _ := host.Namespaces.Get(nsinspect.User)
+			return !c.UserNamespace.IsZero() && id != c.UserNamespace && id != hosts
 		}
 	}
 	return false

@@ -168,7 +168,7 @@ func weakerIn(t *testing.T, snap *snapshot.Snapshot, id string) []inventory.Weak
 	var all []inventory.Weakness
 	for i := range c.Processes {
 		for _, group := range c.Processes[i].Credentials {
-			ways := c.Security.Spec.Weaker(&c.Credentials[group.Set].Credentials, c.IsNested(&c.Processes[i])) &^ group.Unconfirmed
+			ways := c.Security.Spec.Weaker(&c.Credentials[group.Set].Credentials, c.IsNested(&c.Processes[i], &snap.Host)) &^ group.Unconfirmed
 			if ways != 0 {
 				all = append(all, ways)
 			}

@@ -20,11 +20,12 @@ const maxUsers = 8
 // securityOf makes the security contexts of the containers of a result.
 type securityOf struct {
 	host   *snapshot.HostSecurity
+	ref    *nsinspect.HostReference
 	levels map[*snapshot.Container]level.Level
 }
 
 func newSecurityOf(result *audit.Result) securityOf {
-	s := securityOf{host: result.Snapshot.HostSecurity, levels: make(map[*snapshot.Container]level.Level)}
+	s := securityOf{host: result.Snapshot.HostSecurity, ref: &result.Snapshot.Host, levels: make(map[*snapshot.Container]level.Level)}
 	for i := range result.Levels {
 		for _, container := range result.Levels[i].Containers {
 			s.levels[container.Container] = container.Enforced
@@ -38,10 +39,10 @@ func (s *securityOf) of(container *snapshot.Container, clean cleaner) *v1alpha1.
 	if s.host == nil || len(container.Credentials) == 0 {
 		return nil
 	}
-	capabilities := capabilitiesOf(container)
+	capabilities := s.capabilitiesOf(container)
 	security := &v1alpha1.Security{
 		Capabilities:    append([]string{}, capabilities.Names()...),
-		AllCapabilities: capabilities == s.host.Bounding,
+		AllCapabilities: capabilities != 0 && s.host.Bounding.Without(capabilities) == 0,
 		UserNamespace:   len(container.UserNamespaces) > 0 && hasOwn(container),
 		Level:           string(s.levels[container]),
 		NoNewPrivileges: every(container, nsinspect.FieldNoNewPrivileges, func(c *snapshot.Credentials) bool { return c.NoNewPrivileges }),
@@ -59,11 +60,11 @@ func (s *securityOf) of(container *snapshot.Container, clean cleaner) *v1alpha1.
 
 // capabilitiesOf returns what any thread has or may get. In a user namespace below the
 // container's, every thread has all of them, and they mean nothing outside of it.
-func capabilitiesOf(container *snapshot.Container) nsinspect.Capabilities {
+func (s *securityOf) capabilitiesOf(container *snapshot.Container) nsinspect.Capabilities {
 	var all nsinspect.Capabilities
 	for i := range container.Processes {
 		process := &container.Processes[i]
-		if container.IsNested(process) {
+		if container.IsNested(process, s.ref) {
 			continue
 		}
 		for _, group := range process.Credentials {
