@@ -181,11 +181,14 @@ func testIntruder(t *testing.T, c kindtest.Cluster) {
 	moveIn(t, c, place{c.Worker(), ns, "entered"})
 	eventually.Equal(t, nextScan, "events", []string{
 		"Normal HostPIDShared Pod/tool spec.containers{main}",
+		"Normal PrivilegedContainer Pod/tool spec.containers{main}",
 		"Warning UndeclaredHostIPC Pod/entered spec.containers{main}",
+		"Warning UndeclaredHostMount Pod/entered spec.containers{main}",
 		"Warning UndeclaredHostNetwork Pod/entered spec.containers{main}",
 		"Warning UndeclaredHostNetwork Pod/tool spec.containers{main}",
 		"Warning UndeclaredHostPID Pod/entered spec.containers{main}",
 		"Warning UndeclaredHostPort Pod/tool spec.containers{main}",
+		"Warning UndeclaredPrivileged Pod/entered spec.containers{main}",
 	}, func() []string { return events(t, ns) })
 }
 
@@ -215,9 +218,9 @@ func testStatic(t *testing.T, c kindtest.Cluster) {
 			t.Errorf("events of %s: %q", name, got)
 		}
 	}
-	// Of each pod the network, of etcd both ports that it lists and that it does not.
+	// Of each pod the network, of kube-proxy its privileged container too, of etcd both ports that it lists and that it does not.
 	eventually.Equal(t, 0, "expected findings", map[string]float64{
 		"nsaudit": 2, "control-plane": 4, "kube-apiserver-ports": 1, "kube-controller-manager-ports": 1, "kube-scheduler-ports": 1,
-		"etcd-ports": 2, "kube-proxy": 1, "kube-proxy-ports": 1,
+		"etcd-ports": 2, "kube-proxy": 2, "kube-proxy-ports": 1,
 	}, func() map[string]float64 { return scrape.Parse(t, metrics(t, c.ControlPlane())).Expected() })
 }

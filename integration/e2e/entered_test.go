@@ -73,9 +73,14 @@ func testCovered(t *testing.T, c kindtest.Cluster) {
 	endPlains := moveIn(t, c, plain, "--target="+plain.pid(t, c), "--pid", "--ipc", "--net=/proc/"+proxy.pid(t, c)+"/ns/net")
 	proxys := []string{
 		"Warning UndeclaredHostIPC Pod/" + name + " spec.containers{kube-proxy}",
+		"Warning UndeclaredHostMount Pod/" + name + " spec.containers{kube-proxy}",
 		"Warning UndeclaredHostPID Pod/" + name + " spec.containers{kube-proxy}",
 	}
-	plains := []string{"Warning UndeclaredHostNetwork Pod/plain spec.containers{main}"}
+	plains := []string{
+		"Warning UndeclaredHostMount Pod/plain spec.containers{main}",
+		"Warning UndeclaredHostNetwork Pod/plain spec.containers{main}",
+		"Warning UndeclaredPrivileged Pod/plain spec.containers{main}",
+	}
 	eventually.Equal(t, nextScan, "events of kube-proxy", proxys, func() []string { return eventsOn(t, proxy.namespace, proxy.pod) })
 	eventually.Equal(t, nextScan, "events of an ordinary pod", plains, func() []string { return eventsOn(t, ns, "plain") })
 
@@ -107,7 +112,11 @@ func testEnded(t *testing.T, c kindtest.Cluster) {
 	kindtest.Ready(t, ns)
 	target := place{c.ControlPlane(), ns, "ends"}
 	end := moveIn(t, c, target, "--target="+target.pid(t, c), "--pid", "--ipc")
-	begun := []string{"Warning UndeclaredHostNetwork Pod/ends spec.containers{main}"}
+	begun := []string{
+		"Warning UndeclaredHostMount Pod/ends spec.containers{main}",
+		"Warning UndeclaredHostNetwork Pod/ends spec.containers{main}",
+		"Warning UndeclaredPrivileged Pod/ends spec.containers{main}",
+	}
 	eventually.Equal(t, nextScan, "events", begun, func() []string { return events(t, ns) })
 	replaceAgent(t, c.ControlPlane())
 	scanned(t, c.ControlPlane())

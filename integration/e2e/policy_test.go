@@ -43,7 +43,7 @@ func testPolicy(t *testing.T, c kindtest.Cluster) {
 	t.Cleanup(func() { setPolicy(t, string(text)) })
 
 	began := time.Now()
-	setPolicy(t, string(text)+"\n- {name: e2e, reason: A test., namespaces: ["+ns+"]}\n")
+	setPolicy(t, string(text)+"\n- {name: e2e, reason: A test., namespaces: ["+ns+"], checks: [HostNetwork]}\n")
 	expects := func() float64 { return scrape.Parse(t, metrics(t, c.Worker())).Expected()["e2e"] }
 	eventually.Equal(t, kubeletSync, "findings that the new rule expects", 1, expects)
 	t.Logf("%s after the ConfigMap was changed, the new rule is in force", time.Since(began).Round(time.Second))
