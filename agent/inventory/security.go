@@ -120,7 +120,8 @@ type SecuritySpec struct {
 	// Host are the kinds of namespaces that it does not list, which are those of the runtime: the
 	// host's.
 	Host []nsinspect.Kind `json:"host,omitempty"`
-	// Users are the maps of the user namespace; empty without one of its own.
+	// Users are the maps of the user namespace; empty without one of its own, and for one that it
+	// joins and says nothing of.
 	Users nsinspect.IDMaps `json:"users,omitzero"`
 
 	// AllDevices: its device rules allow every device. Devices are those that it adds, where not

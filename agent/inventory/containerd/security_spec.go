@@ -72,10 +72,7 @@ type specSeccomp struct {
 var (
 	errNoProcess = errors.New("decode runtime spec: it has no process")
 	errNoLinux   = errors.New("decode runtime spec: it has no Linux section")
-	// errUnknownIDs: what the ids of the spec are on the host depends on a namespace that somebody
-	// else made.
-	errUnknownIDs = errors.New("it joins a user namespace by path and does not say which ids that maps")
-	errIDRange    = errors.New("it maps ids beyond the last one")
+	errIDRange   = errors.New("it maps ids beyond the last one")
 )
 
 // decodeSecuritySpec decodes a runtime spec apart from [decodeSpec]: a form that is new in the
@@ -133,9 +130,6 @@ func (l *layer) linux(security *inventory.SecuritySpec, linux *specLinux) {
 	security.Host = l.hostKinds(linux.Namespaces)
 	if !slices.Contains(security.Host, nsinspect.User) {
 		security.Users = nsinspect.IDMaps{UIDs: l.idMap(linux.UIDs), GIDs: l.idMap(linux.GIDs)}
-		if len(security.Users.UIDs) == 0 || len(security.Users.GIDs) == 0 {
-			l.fail(errUnknownIDs)
-		}
 	}
 	security.Seccomp, security.SeccompAllowsAll = l.seccomp(linux.Seccomp)
 	security.Masked, security.ReadOnlyPaths = l.texts(linux.Masked), l.texts(linux.ReadOnly)

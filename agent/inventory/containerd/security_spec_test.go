@@ -56,6 +56,7 @@ func TestDecodeSecuritySpec(t *testing.T) {
 				GIDs: nsinspect.IDMap{{Inside: 0, Outside: 300000, Count: 10}, {Inside: 10, Outside: 4294967295, Count: 1}},
 			}},
 		},
+		"user namespace of another": {"", strings.Replace(allNamespaces, "}]", `},{"type":"user","path":"/proc/5/ns/user"}]`, 1), "", inventory.SecuritySpec{}},
 		"mappings without a user namespace": {
 			"", allNamespaces + `,"uidMappings":[{"containerID":0,"hostID":200000,"size":65536}]`, "", inventory.SecuritySpec{Host: hostUsers},
 		},
@@ -215,8 +216,6 @@ func TestUndecodableSpecs(t *testing.T) {
 		"long sysctls":               {linux(`"sysctl":{"a":"` + strings.Repeat("x", maxTexts) + `"}`), errLongTexts},
 		"many mounts":                {`{"process":{},"linux":{},"mounts":` + many(maxEntries+1, "{}") + `}`, errManyEntries},
 		"many options of a mount":    {`{"process":{},"linux":{},"mounts":[{"options":` + many(maxEntries+1, `""`) + `}]}`, errManyEntries},
-		"users by path":              {linux(`"namespaces":[{"type":"user","path":"/proc/1/ns/user"}]`), errUnknownIDs},
-		"users without groups":       {linux(`"namespaces":[{"type":"user"}],"uidMappings":[{"size":1}]`), errUnknownIDs},
 		"ids beyond the last one":    {linux(`"namespaces":[{"type":"user"}],"uidMappings":[{"hostID":4294967295,"size":2}],"gidMappings":[{"size":1}]`), errIDRange},
 		"ids beyond the last inside": {linux(`"namespaces":[{"type":"user"}],"uidMappings":[{"containerID":4294967295,"size":2}],"gidMappings":[{"size":1}]`), errIDRange},
 	}
