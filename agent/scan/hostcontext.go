@@ -33,9 +33,15 @@ func (h *hostContext) module() nsinspect.SecurityModule {
 	return h.security.Module
 }
 
-// readHost reads the host's. Without a host reference there is nothing to compare with.
-func (i *inspector) readHost(ctx context.Context) {
+// readHost reads the host's. Without a host reference there is nothing to compare with, unless a
+// process could stand for the host and only its namespaces may not be read, as under a profile of
+// AppArmor: its credentials are there for everybody.
+func (i *inspector) readHost(ctx context.Context, candidates []nsinspect.HostCandidate) {
 	if i.node.ref.Reference == nsinspect.ByNone {
+		if process := i.deniedHost(candidates); process != nil {
+			defer process.Close()
+			i.readContext(ctx, process)
+		}
 		return
 	}
 	process, err := i.node.host.Process(nsinspect.Mnt)
@@ -43,6 +49,30 @@ func (i *inspector) readHost(ctx context.Context) {
 		i.builder.gap(causeOf(err), "the host's security context: "+oneLine(err))
 		return
 	}
+	i.readContext(ctx, process)
+	if i.host.root, err = process.RootDir(); err != nil {
+		i.builder.gap(causeOf(err), "the host's root directory: "+oneLine(err))
+	}
+}
+
+// deniedHost opens the first process that would stand for the host if its namespaces might be
+// read; nil if there is none.
+func (i *inspector) deniedHost(candidates []nsinspect.HostCandidate) *nsinspect.Process {
+	for _, candidate := range candidates {
+		process, err := i.node.fs.Open(candidate.PID)
+		if err != nil {
+			continue
+		}
+		if _, err := process.Namespaces(); errors.Is(err, nsinspect.ErrDenied) {
+			return process
+		}
+		process.Close()
+	}
+	return nil
+}
+
+// readContext reads what anyone may read of the process that stands for the host.
+func (i *inspector) readContext(ctx context.Context, process *nsinspect.Process) {
 	credentials, err := process.Credentials()
 	if err != nil {
 		i.builder.gap(causeOf(err), "the host's credentials: "+oneLine(err))
@@ -50,9 +80,6 @@ func (i *inspector) readHost(ctx context.Context) {
 	}
 	i.host.security = &snapshot.HostSecurity{Bounding: credentials.Bounding, Module: i.readModule(process)}
 	i.builder.snap.HostSecurity = i.host.security
-	if i.host.root, err = process.RootDir(); err != nil {
-		i.builder.gap(causeOf(err), "the host's root directory: "+oneLine(err))
-	}
 	if i.host.devices, err = i.readDevices(ctx, process); err != nil {
 		i.builder.gap(causeOf(err), "the host's mounts: "+oneLine(err))
 	}

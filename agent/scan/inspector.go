@@ -35,7 +35,7 @@ func newInspector(ctx context.Context, n *node, b *builder, config *Config) *ins
 		contexts: make(map[*snapshot.Container]*containerContext),
 	}
 	if i.depth != Namespaces {
-		i.readHost(ctx)
+		i.readHost(ctx, config.Hosts)
 	}
 	return i
 }
@@ -87,7 +87,7 @@ func (i *inspector) inspect(ctx context.Context, process *nsinspect.Process, con
 	}
 	ways := v.compare(false)
 	i.readUsers(process, of, seen.Groups, ways)
-	nested := ways != 0 && container.IsNested(&snapshot.Process{Groups: seen.Groups}, &i.node.ref)
+	nested := ways != 0 && i.mayBeNested(container, seen.Groups)
 	if nested {
 		ways = v.compare(nested)
 	}
@@ -101,6 +101,19 @@ func (i *inspector) inspect(ctx context.Context, process *nsinspect.Process, con
 		found.weak = v.weak(nested)
 	}
 	return found, nil
+}
+
+// mayBeNested reports whether a process is in a user namespace below the container's, or whether
+// that is not known: under a profile of AppArmor, its namespace or the host's can't be read.
+func (i *inspector) mayBeNested(container *snapshot.Container, groups []nsinspect.ThreadGroup) bool {
+	if len(groups) == 0 {
+		return true
+	}
+	id, known := groups[0].Namespaces.Get(nsinspect.User)
+	if host, ok := i.node.ref.Namespaces.Get(nsinspect.User); ok && id == host {
+		return false
+	}
+	return !known || container.UserNamespace.IsZero() || id != container.UserNamespace
 }
 
 // isArriving reports whether a process of a container that was not started yet is the runtime's. It

@@ -101,7 +101,7 @@ func (v *visit) add(set, tid int) {
 }
 
 // compare compares the credentials with what the runtime was told. What no look before has seen is
-// not confirmed.
+// not confirmed, nor is what counts only if the process is not nested.
 func (v *visit) compare(nested bool) (found inventory.Weakness) {
 	spec := specOf(&v.context.container.Container)
 	if spec == nil {
@@ -109,8 +109,9 @@ func (v *visit) compare(nested bool) (found inventory.Weakness) {
 	}
 	for i := range v.groups {
 		group := &v.groups[i]
-		ways := spec.Weaker(&v.context.container.Credentials[group.Set].Credentials, nested)
-		group.Unconfirmed = ways &^ group.before
+		credentials := &v.context.container.Credentials[group.Set].Credentials
+		ways := spec.Weaker(credentials, nested)
+		group.Unconfirmed = spec.Weaker(credentials, false) &^ (ways & group.before)
 		found |= ways
 	}
 	return found
