@@ -56,9 +56,7 @@ func declaredPods(refusing, allowing string) map[string]declaredPod {
 			d.Request.Seccomp = &inventory.Profile{Type: inventory.Localhost, Name: allowing}
 			d.Spec.SeccompAllowsAll = true
 		}},
-		"outside": {outside: []oci.SpecOpts{oci.WithNewPrivileges}, change: func(d *declared) { d.Spec.NoNewPrivileges = false }},
-		"outside-weak": {
-			keep: true,
+		"outside": {
 			outside: []oci.SpecOpts{
 				oci.WithUIDGID(7, 8), oci.WithAddedCapabilities([]string{"CAP_SYS_ADMIN"}), oci.WithMaskedPaths(nil), oci.WithAllDevicesAllowed,
 				oci.WithHostNamespace(specs.UTSNamespace), oci.WithHostNamespace(specs.NetworkNamespace), oci.WithRootFSReadonly(),

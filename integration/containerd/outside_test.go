@@ -54,12 +54,9 @@ func TestContextsOutsidePods(t *testing.T) {
 	}
 	label(t, c, "plain", map[string]string{"nerdctl/name": "web", "nerdctl/namespace": "default"})
 	scan := command.scan(t)
-	all := []string{"SeccompUnconfined spec no filter"}
+	all := []string{"HostCgroupShared spec", "SeccompUnconfined spec no filter"}
 	if appArmor() {
 		all = append(all, "AppArmorUnconfined spec unconfined")
-	}
-	if !cgroup2() {
-		all = append(all, "HostCgroupShared spec")
 	}
 	for name, test := range outsideContexts() {
 		want := slices.Sorted(slices.Values(slices.Concat(all, test.want)))

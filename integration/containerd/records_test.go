@@ -35,10 +35,10 @@ type storedRecord struct {
 	Extensions map[string]json.RawMessage `json:"extensions,omitempty"`
 }
 
-// keepRecords writes the records of containers, a line each, if they are to be kept and that is asked for.
-func keepRecords(t *testing.T, c *runtimetest.Containerd, keep bool, name string, all ...runtimetest.Container) {
+// keepRecords writes the records of containers, a line each, if that is asked for.
+func keepRecords(t *testing.T, c *runtimetest.Containerd, name string, all ...runtimetest.Container) {
 	t.Helper()
-	if !*update || !keep {
+	if !*update {
 		return
 	}
 	var text bytes.Buffer
