@@ -31,7 +31,7 @@ func (i *inspector) readMounts(ctx context.Context, process *nsinspect.Process, 
 		i.text = text
 		var mounts []nsinspect.Mount
 		mounts, err = i.memory.parse(of.container.Key(), text)
-		if showsWhole(mounts) {
+		if showsWhole(mounts, specOf(&of.container.Container)) && !i.isAtHostRoot(process) {
 			of.mounts = mounts
 		}
 	}
@@ -42,6 +42,13 @@ func (i *inspector) readMounts(ctx context.Context, process *nsinspect.Process, 
 		of.unread(causeOf(err), oneLine(err))
 	}
 	return !errors.Is(err, nsinspect.ErrVanished)
+}
+
+// isAtHostRoot reports whether a process sees the host's mounts below a mount of its root directory:
+// they include the host's procfs, of which nothing is covered.
+func (i *inspector) isAtHostRoot(process *nsinspect.Process) bool {
+	root, err := process.RootDir()
+	return err == nil && root == i.host.root
 }
 
 // visitInit reads what is read of a container's init process only.

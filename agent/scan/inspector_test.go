@@ -487,27 +487,42 @@ func TestUserNamespaces(t *testing.T) {
 	}
 }
 
+// TestMountsAtHostRoot has a container that was given no mount, whose only process is at the host's root directory.
+func TestMountsAtHostRoot(t *testing.T) {
+	t.Parallel()
+	b := newBox(t, 1)
+	b.link(t, initOf(0), "root", 1)
+	c := &b.scan(t, Lean, nil).Containers[0]
+	if gaps := security(c); c.Mounts != nil || len(gaps) != 1 {
+		t.Errorf("mounts %+v, unread %q", c.Mounts, gaps)
+	}
+}
+
 // TestMountsOfAnother has a container whose init process has another root directory.
 func TestMountsOfAnother(t *testing.T) {
 	t.Parallel()
 	const chrooted = "650 612 0:77 /srv / rw - overlay overlay rw\n"
 	crowd := strings.Repeat("613 612 0:80 / /proc rw - proc proc rw\n", maxMountInfo/39+1)
+	// The host's root directory, mounted in the container.
+	const host = "650 612 0:77 / / rw - ext4 /dev/vda rw\n651 650 0:5 / /proc rw - proc proc rw\n"
 	tests := map[string]struct {
 		init, others string
 		want         bool
 		gaps         []string
 	}{
-		"init's":                  {scantest.OwnMounts, chrooted, true, nil},
-		"another's":               {chrooted, scantest.OwnMounts, true, nil},
-		"nobody's":                {chrooted, chrooted, false, []string{"read: the mounts of 8 of its processes are not those of its mount namespace: each has another root directory"}},
-		"more than are read":      {crowd, scantest.OwnMounts, false, []string{"limit: read the mounts of process 10000: mountinfo: larger than its cap of 1048576 bytes"}},
-		"of another form":         {"x\n", scantest.OwnMounts, true, []string{"read: "}},
-		"of a process that ended": {"", scantest.OwnMounts, true, nil},
+		"another's, init is in a mount": {host, scantest.OwnMounts, true, nil},
+		"init's":                        {scantest.OwnMounts, chrooted, true, nil},
+		"another's":                     {chrooted, scantest.OwnMounts, true, nil},
+		"nobody's":                      {chrooted, chrooted, false, []string{"read: the mounts of 8 of its processes are not those of its mount namespace: each has another root directory"}},
+		"more than are read":            {crowd, scantest.OwnMounts, false, []string{"limit: read the mounts of process 10000: mountinfo: larger than its cap of 1048576 bytes"}},
+		"of another form":               {"x\n", scantest.OwnMounts, true, []string{"read: "}},
+		"of a process that ended":       {"", scantest.OwnMounts, true, nil},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBox(t, 20)
+			b.containers[0].Security.Spec.Mounts = []inventory.Mount{{Source: "/srv/data", Point: "/data"}}
 			for k := range 20 {
 				text := test.others
 				if k == 0 {

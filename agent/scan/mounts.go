@@ -59,12 +59,22 @@ func devicesOf(mounts []nsinspect.Mount) map[device]bool {
 }
 
 // showsWhole reports whether mounts are those of a whole mount namespace: a process that has called
-// chroot(2) sees those below its root directory only.
-func showsWhole(mounts []nsinspect.Mount) bool {
-	at := func(point string) bool {
-		return slices.ContainsFunc(mounts, func(m nsinspect.Mount) bool { return m.Point == point })
+// chroot(2) sees those below its root directory only. That can be a mount with a procfs in it, as the
+// host's root directory is, but has none of those that the container was given.
+func showsWhole(mounts []nsinspect.Mount, spec *inventory.SecuritySpec) bool {
+	points := make(map[string]bool, len(mounts))
+	for i := range mounts {
+		points[mounts[i].Point] = true
 	}
-	return at("/") && at("/proc")
+	given, there := false, false
+	if spec != nil {
+		for i := range spec.Mounts {
+			if spec.Mounts[i].Source != "" {
+				given, there = true, there || points[spec.Mounts[i].Point]
+			}
+		}
+	}
+	return points["/"] && points["/proc"] && (there || !given)
 }
 
 // mountsOf returns what the checks need of a container's mounts. Has reports whether the kernel has
