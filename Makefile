@@ -196,7 +196,7 @@ need-root:
 # The scripts know by themselves whether a cached directory is still what the pins ask for.
 .PHONY: $(containerd_2_4) $(containerd_1_6) $(portmap) $(exporters) $(golangci_lint)
 
-$(containerd_2_4): deps-integration
+$(containerd_2_4): deps-integration deps-runc
 	@$(setup)/containerd-2.4 $@
 
 $(containerd_1_6): deps-integration
@@ -222,6 +222,10 @@ deps-race: ## Install what the race detector needs
 deps-integration: ## Install what the integration tests need
 	@$(setup)/packages libseccomp.so.2:libseccomp2 ip:iproute2 iptables:iptables nft:nftables mount:mount
 
+.PHONY: deps-runc
+deps-runc: ## Install what runc is built with
+	@$(setup)/packages gcc:gcc pkg-config:pkgconf :libc6-dev :libseccomp-dev
+
 .PHONY: deps-hostports
 deps-hostports: deps-integration ## Install what the tests of host ports need
 	@$(setup)/packages iptables-legacy:iptables :containernetworking-plugins
@@ -231,8 +235,8 @@ deps-vmtest: deps-integration ## Install what the tests in virtual machines need
 	@$(setup)/packages qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap mkfs.ext4:e2fsprogs depmod:kmod
 
 .PHONY: deps-cluster
-deps-cluster: deps-integration ## Install what the cluster needs, podman too unless docker runs
-	@$(setup)/packages mmdebstrap:mmdebstrap gcc:gcc pkg-config:pkgconf :libc6-dev :libseccomp-dev
+deps-cluster: deps-integration deps-runc ## Install what the cluster needs, podman too unless docker runs
+	@$(setup)/packages mmdebstrap:mmdebstrap
 	@docker info >/dev/null 2>&1 || $(setup)/packages podman:podman runc:runc
 
 .PHONY: help

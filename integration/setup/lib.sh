@@ -68,6 +68,12 @@ build_cni() { # OUTPUT-DIR
 	go_build containerd "$1" "$plugins"/main/{ptp,bridge,loopback} "$plugins/ipam/host-local" "$plugins/meta/portmap"
 }
 
+# Static too, with C code and libseccomp in it.
+build_runc() { # OUTPUT-DIR
+	CGO_ENABLED=1 go build -C "$tools_dir/runc" -mod=readonly -trimpath -buildvcs=false -ldflags '-s -w -extldflags -static' \
+		-tags seccomp,netgo,osusergo -o "$1/" github.com/opencontainers/runc
+}
+
 # Debian's packages are unpacked beside the caller's files, never installed: an installed containerd would be started.
 unpack_deb() { # OUTPUT-DIR PACKAGE[=VERSION]
 	local debs=$1/.debs
@@ -82,7 +88,7 @@ unpack_deb() { # OUTPUT-DIR PACKAGE[=VERSION]
 	rm -f "$debs"/*.deb
 }
 
-# runc is the one binary here that is not static.
+# Debian's runc is the one binary here that is not static.
 check_libraries() { # BINARY...
 	local binary missing
 	for binary in "$@"; do
