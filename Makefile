@@ -17,6 +17,7 @@ setup := integration/setup
 pinned = $(shell awk '$$1 == "$(2)" { print substr($$2, 2); exit }' integration/tools/$(1)/go.mod)
 containerd_2_4 := $(cache)/containerd-$(call pinned,containerd,github.com/containerd/containerd/v2)
 containerd_1_6 := $(cache)/containerd-1.6
+programs := $(cache)/programs-bookworm
 portmap := $(cache)/portmap-$(call pinned,containerd,github.com/containernetworking/plugins)
 exporters := $(cache)/exporters
 golangci_lint := $(cache)/golangci-lint-$(call pinned,lint,github.com/golangci/golangci-lint/v2)
@@ -32,7 +33,8 @@ IMAGE_ARCH ?= $(shell go env GOARCH)
 ARGS ?=
 
 # One package after another: each starts a containerd of its own.
-containerd_test = CGO_ENABLED=0 go test -tags integration -count=1 -p 1 -timeout 15m $(ARGS) ./integration/internal/runtimetest ./integration/containerd
+containerd_test = NSAUDIT_PROGRAMS_DIR=$(programs) CGO_ENABLED=0 go test -tags integration -count=1 -p 1 -timeout 15m $(ARGS) \
+	./integration/internal/runtimetest ./integration/containerd ./integration/security
 
 # Tests in the cluster that make cluster brings up.
 cluster_test = NSAUDIT_KUBECONFIG=$(cache)/kind/cluster-nsaudit/kubeconfig NSAUDIT_KUBECTL=$(cache)/kind/cluster-nsaudit/kubectl \
@@ -105,12 +107,12 @@ integration-hostports: need-root deps-hostports $(portmap) ## Against real rules
 	NSAUDIT_PORTMAP=$(portmap)/portmap go test -tags integration -count=1 $(ARGS) ./integration/hostports
 
 .PHONY: integration-containerd-2.4
-integration-containerd-2.4: need-root deps-integration $(containerd_2_4) ## Against a real containerd 2.4 with CRI pods (root)
+integration-containerd-2.4: need-root deps-integration $(containerd_2_4) $(programs) ## Against a real containerd 2.4 with CRI pods (root)
 	$(call say,integration tests against $(notdir $(containerd_2_4)))
 	NSAUDIT_CONTAINERD_DIR=$(containerd_2_4) $(containerd_test)
 
 .PHONY: integration-containerd-1.6
-integration-containerd-1.6: need-root deps-integration $(containerd_1_6) ## Against Debian 12's containerd 1.6 with CRI pods (root)
+integration-containerd-1.6: need-root deps-integration $(containerd_1_6) $(programs) ## Against Debian 12's containerd 1.6 with CRI pods (root)
 	$(call say,integration tests against $(notdir $(containerd_1_6)))
 	NSAUDIT_CONTAINERD_DIR=$(containerd_1_6) $(containerd_test)
 
@@ -183,7 +185,7 @@ clean: ## Remove what was built in the tree
 # Named one by one: NSAUDIT_CACHE may be a directory that others keep things in.
 clean-cache: ## Remove the cluster and the cached tools, containerds and VMs from NSAUDIT_CACHE
 	@test ! -e $(cache)/kind || go run ./integration/cmd/kind -cache $(cache) purge
-	rm -rf $(cache)/containerd-* $(cache)/portmap-* $(cache)/exporters $(cache)/golangci-lint-* $(cache)/vm
+	rm -rf $(cache)/containerd-* $(cache)/programs-* $(cache)/portmap-* $(cache)/exporters $(cache)/golangci-lint-* $(cache)/vm
 
 ##@ Prepare
 
@@ -194,13 +196,16 @@ need-root:
 		echo '  sudo env "PATH=$$PATH" make $(MAKECMDGOALS)' >&2; exit 1; }
 
 # The scripts know by themselves whether a cached directory is still what the pins ask for.
-.PHONY: $(containerd_2_4) $(containerd_1_6) $(portmap) $(exporters) $(golangci_lint)
+.PHONY: $(containerd_2_4) $(containerd_1_6) $(programs) $(portmap) $(exporters) $(golangci_lint)
 
 $(containerd_2_4): deps-integration deps-runc
 	@$(setup)/containerd-2.4 $@
 
 $(containerd_1_6): deps-integration
 	@$(setup)/containerd-1.6 $@
+
+$(programs): deps-programs
+	@$(setup)/programs $@
 
 $(portmap):
 	@$(setup)/portmap $@
@@ -225,6 +230,10 @@ deps-integration: ## Install what the integration tests need
 .PHONY: deps-runc
 deps-runc: ## Install what runc is built with
 	@$(setup)/packages gcc:gcc pkg-config:pkgconf :libc6-dev :libseccomp-dev
+
+.PHONY: deps-programs
+deps-programs: ## Install what makes the root file system of real programs
+	@$(setup)/packages mmdebstrap:mmdebstrap
 
 .PHONY: deps-hostports
 deps-hostports: deps-integration ## Install what the tests of host ports need

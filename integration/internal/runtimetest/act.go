@@ -8,14 +8,35 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 )
+
+// Acted is the command of a process that has taken its steps.
+const Acted = "acted"
+
+// actAndTell takes the steps on the first thread, and tells by the process's command that it has.
+func actAndTell(args []string) error {
+	if err := act(args); err != nil {
+		return err
+	}
+	return tell()
+}
+
+func tell() error {
+	name, err := unix.BytePtrFromString(Acted)
+	if err != nil {
+		return err
+	}
+	return unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(name)), 0, 0, 0)
+}
 
 // act takes the steps one after the other. Those of credentials are taken by the calling thread alone, which is the
 // first one of the process unless "thread" comes before. Some steps take all arguments that follow.
@@ -50,7 +71,7 @@ func steps() map[string]func(value string) error {
 		"chroot":      changeRoot, // chroot:/host
 		"writable":    func(path string) error { return unix.Mount("", path, "", unix.MS_REMOUNT|unix.MS_BIND, "") },
 		"unmount":     func(path string) error { return unix.Unmount(path, unix.MNT_DETACH) },
-		"mounts":      crowd, // mounts:20000
+		"mounts":      crowd, // mounts:15
 	}
 }
 
@@ -64,6 +85,9 @@ func lastSteps() map[string]func(value string, args []string) error {
 		"nested": func(_ string, args []string) error { return startNested(args) },
 		// The first thread ends, and the others go on.
 		"end-leader": func(string, []string) error {
+			if err := tell(); err != nil {
+				return err
+			}
 			_, _, errno := syscall.Syscall(unix.SYS_EXIT, 0, 0, 0)
 			return errno
 		},
@@ -120,17 +144,24 @@ func changeRoot(dir string) error {
 	return unix.Chdir("/")
 }
 
-// crowd mounts an empty directory over itself again and again.
+// crowd makes 2 to the power of value mounts. Each system call doubles them: the kernel takes a millisecond for one.
 func crowd(value string) error {
 	n, err := strconv.Atoi(value)
 	if err != nil {
 		return err
 	}
-	const dir = "/tmp"
-	for range n {
-		if err := unix.Mount("none", dir, "tmpfs", 0, "size=4k"); err != nil {
+	const dir = "/tmp/crowd"
+	for i := range n {
+		if err := os.MkdirAll(filepath.Join(dir, strconv.Itoa(i)), 0o755); err != nil {
 			return err
 		}
+	}
+	target := dir
+	for i := range n + 1 {
+		if err := unix.Mount(dir, target, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return err
+		}
+		target = filepath.Join(dir, strconv.Itoa(i))
 	}
 	return nil
 }

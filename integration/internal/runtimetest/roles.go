@@ -32,7 +32,8 @@ const (
 //	/app [ADDRESS]              listen on TCP, :8080 unless told, and block
 //	/bin/threads N              hold N OS threads and block
 //	/bin/setns-thread FILE...   one OS thread joins the namespaces, the others stay; block
-//	/bin/act STEP...            take steps one after the other, and block: see steps
+//	/bin/act STEP...            take steps one after the other, and block: see steps; also as /bin/suid-act and
+//	                            /bin/cap-act, for SetuidProgram and CapableProgram. Its command is "acted" afterwards
 func PlayRole() {
 	nothing := func([]string) error { return nil }
 	reexec.Play(reexec.Roles{
@@ -40,7 +41,9 @@ func PlayRole() {
 		"pause":         thenBlock(nothing),
 		"app":           thenBlock(listen),
 		"threads":       thenBlock(holdThreads),
-		"act":           thenBlock(act),
+		"act":           thenBlock(actAndTell),
+		"suid-act":      thenBlock(actAndTell),
+		"cap-act":       thenBlock(actAndTell),
 		"setns-thread":  thenBlock(func(args []string) error { return onThread(func() error { return enter(args) }) }),
 		roleEnterCgroup: execInCgroup,
 		roleJoin:        thenBlock(func(args []string) error { return onThread(func() error { return join(args) }) }),
