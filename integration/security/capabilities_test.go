@@ -41,6 +41,7 @@ func capabilityRows() []row {
 		{
 			name: "row 8: CAP_NET_ADMIN", security: add(0, "CAP_NET_ADMIN"),
 			findings: []string{notInEffect}, posture: plain(),
+			level: v1alpha1.LevelBaseline, declared: only(v1alpha1.LevelPrivileged),
 		},
 		{
 			name: "row 9: SYS_ADMIN", security: add(0, "SYS_ADMIN"), posture: plain(added), level: v1alpha1.LevelPrivileged,
@@ -51,6 +52,12 @@ func capabilityRows() []row {
 		},
 		{
 			name: "row 10: ALL in lower case", security: all("all"), shows: almostAll, posture: plain(added), level: v1alpha1.LevelPrivileged,
+		},
+		{
+			// Containerd knows this spelling, and admission does not.
+			name: "row 10: drop ALL in lower case", image: usersImage, level: v1alpha1.LevelRestricted, declared: only(v1alpha1.LevelBaseline),
+			security: with(restricted(), func(s *corev1.SecurityContext) { s.Capabilities.Drop[0] = "all" }),
+			shows:    every(func(t thread) bool { return t.Holds() == 0 }),
 		},
 		{
 			name: "row 20: runc exec --cap SYS_ADMIN", image: usersImage,
@@ -64,6 +71,10 @@ func capabilityRows() []row {
 			evidence: map[string]evidence{"UndeclaredCapabilities": {actual: []string{"SYS_ADMIN (dangerous)"}}},
 		},
 	}...)
+}
+
+func only(level v1alpha1.Level) v1alpha1.LevelInterval {
+	return v1alpha1.LevelInterval{Lowest: level, Highest: level}
 }
 
 func privilegedRows() []row {

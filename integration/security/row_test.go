@@ -42,6 +42,8 @@ type row struct {
 	// findings and posture are the reasons for the container, and with "pause: " before them for the pause container.
 	findings, posture []string
 	level             v1alpha1.Level // any unless set
+	// declared is the interval of the levels that the declaration may have; any unless set.
+	declared v1alpha1.LevelInterval
 	// unknown is in the one reason why something of the pod is unknown; empty if nothing is.
 	unknown string
 	// evidence is checked for the reason.
@@ -146,6 +148,9 @@ func (r *row) judgeLevel(t *testing.T, scan *v1alpha1.Scan) {
 	i := slices.IndexFunc(scan.Levels, func(l v1alpha1.PodLevel) bool { return l.Pod.Name == r.running.Spec.Name })
 	if i < 0 {
 		t.Fatal("the pod has no level")
+	}
+	if level := scan.Levels[i]; r.declared != (v1alpha1.LevelInterval{}) && level.Declared != r.declared {
+		t.Errorf("declared level %+v, want %+v", level.Declared, r.declared)
 	}
 	if level := scan.Levels[i]; r.level != "" && level.Enforced != r.level {
 		t.Errorf("level %s, want %s: %+v", level.Enforced, r.level, level)
