@@ -15,7 +15,7 @@ import (
 // podVolumes is where the kubelet keeps what it makes for the pod of these tests.
 const podVolumes = "/var/lib/kubelet/pods/u/volumes/kubernetes.io~"
 
-// bindOf is a mount as the runtime is told of it for a volume: with what is below the source.
+// bindOf is the recursive bind mount that the runtime spec has for a volume.
 func bindOf(source, point string, change ...func(*inventory.Mount)) inventory.Mount {
 	mount := inventory.Mount{Source: source, Point: point, Recursive: true}
 	for _, f := range change {

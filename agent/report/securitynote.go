@@ -46,17 +46,21 @@ func words(all []string, more int) string {
 // securityPhrase says in a few words what a finding about the security context is. One that this
 // program does not know is called by its reason.
 func securityPhrase(finding *v1alpha1.Finding) string {
-	phrases := allowedPhrases()
-	switch {
-	case finding.Verdict == v1alpha1.NotInEffect:
-		phrases = lostPhrases()
-	case finding.DeclaredBy == v1alpha1.ByNobody:
-		phrases = driftPhrases()
-	}
-	if phrase, ok := phrases[finding.Check]; ok {
+	if phrase, ok := securityPhrases(finding)[finding.Check]; ok {
 		return phrase
 	}
 	return "has the finding " + finding.Reason
+}
+
+// securityPhrases are those for findings with the same verdict, by check.
+func securityPhrases(finding *v1alpha1.Finding) map[v1alpha1.Check]string {
+	switch {
+	case finding.Verdict == v1alpha1.NotInEffect:
+		return lostPhrases()
+	case finding.DeclaredBy == v1alpha1.ByNobody:
+		return driftPhrases()
+	}
+	return allowedPhrases()
 }
 
 // driftPhrases are for what differs from what was declared, by check.

@@ -22,13 +22,12 @@ const (
 	maxSuspects      = 512
 	maxSuspectsOfOne = 64
 	fewSuspects      = 4
+	// spareSuspects is what suspects that share something of the host may take beyond the caps.
+	spareSuspects = 64
 	// againReadings is how often credentials are read again before the process is looked at for
 	// the last time: the kernel does not show them as they were in one moment.
 	againReadings = 2
 )
-
-// spareSuspects is what suspects that share something of the host may take beyond the caps.
-const spareSuspects = 64
 
 // maxRounds limits how often a container is looked at again after transient processes were
 // seen in its cgroup. A runtime is rarely seen at it; a process that keeps coming and going is
@@ -220,7 +219,7 @@ func (s *settler) readAgain(suspect suspect) {
 	if len(suspect.weak) == 0 {
 		return
 	}
-	of, spec := s.inspector.context(suspect.container), specOf(&suspect.container.Container)
+	of, spec := s.inspector.context(suspect.container), suspect.container.SecuritySpec()
 	for range againReadings {
 		for tid := range suspect.weak {
 			var ways inventory.Weakness

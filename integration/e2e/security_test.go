@@ -50,8 +50,8 @@ func testSecurity(t *testing.T, c kindtest.Cluster) {
 	testExec(t, c, ns)
 }
 
-// wantPosture checks some of the posture: what is told of a pod that asks for nothing, and that
-// nothing is told of one that is as strict as can be.
+// wantPosture checks some of the posture: that of a pod without any setting, and that a restricted
+// pod has none.
 func wantPosture(t *testing.T, scan *v1alpha1.Scan) {
 	t.Helper()
 	posture := reasons(scan.Posture)

@@ -16,19 +16,16 @@ import (
 // writeContainers lists the containers by pod with their security contexts, as the kernel enforces
 // them.
 func writeContainers(b *bytes.Buffer, containers []v1alpha1.Container, options Options) {
-	var rows []string
-	if !options.NoHeaders {
-		rows = append(rows, "POD\tCONTAINER\tUSER\tCAPABILITIES\tNO NEW PRIVILEGES\tSECCOMP\tROOT\tLABEL\tLEVEL")
+	if len(containers) == 0 {
+		return
 	}
-	var cells []string
+	rows := make([]string, len(containers))
 	for i := range containers {
-		cells = append(cells, strings.Join(containerCells(&containers[i]), "\t"))
+		rows[i] = strings.Join(containerCells(&containers[i]), "\t")
 	}
-	slices.Sort(cells)
-	rows = append(rows, cells...)
-	if len(containers) > 0 {
-		b.WriteString(strings.Join(align(rows), "\n") + "\n\n")
-	}
+	slices.Sort(rows)
+	lines := align(rows, "POD\tCONTAINER\tUSER\tCAPABILITIES\tNO NEW PRIVILEGES\tSECCOMP\tROOT\tLABEL\tLEVEL", options)
+	b.WriteString(strings.Join(lines, "\n") + "\n\n")
 }
 
 func containerCells(container *v1alpha1.Container) []string {
@@ -72,7 +69,7 @@ func capabilitiesCell(security *v1alpha1.Security) string {
 	return strings.Join(security.Capabilities, ", ")
 }
 
-// word says whether something is so; what is not known is unknown.
+// word returns one of two words, or "unknown" where it was not read which.
 func word(is *bool, yes, no string) string {
 	switch {
 	case is == nil:

@@ -21,14 +21,11 @@ func writeLevels(b *bytes.Buffer, scan *v1alpha1.Scan, options Options) {
 		b.WriteString("No pod has a level: none runs, or the host's security context could not be read.\n\n")
 		return
 	}
-	rows := make([]string, len(scan.Levels), len(scan.Levels)+1)
+	rows := make([]string, len(scan.Levels))
 	for i := range scan.Levels {
 		rows[i] = strings.Join(levelCells(&scan.Levels[i], options), "\t")
 	}
-	if !options.NoHeaders {
-		rows = append([]string{"POD\tLEVEL\tDECLARED\tUNVERIFIED\tBECAUSE"}, rows...)
-	}
-	lines := align(rows)
+	lines := align(rows, "POD\tLEVEL\tDECLARED\tUNVERIFIED\tBECAUSE", options)
 	for i := range scan.Levels {
 		if line := &lines[len(lines)-len(scan.Levels)+i]; options.Color && scan.Levels[i].Lowered {
 			*line = red + *line + reset

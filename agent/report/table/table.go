@@ -97,14 +97,11 @@ func listed(scan *v1alpha1.Scan, options Options) []*v1alpha1.Finding {
 }
 
 func writeRows(b *bytes.Buffer, findings []*v1alpha1.Finding, options Options) {
-	rows := make([]string, len(findings), len(findings)+1)
+	rows := make([]string, len(findings))
 	for i, finding := range findings {
 		rows[i] = strings.Join(cells(finding, options), "\t")
 	}
-	if !options.NoHeaders {
-		rows = append([]string{strings.Join(headings(options), "\t")}, rows...)
-	}
-	lines := align(rows)
+	lines := align(rows, strings.Join(headings(options), "\t"), options)
 	for i, finding := range findings {
 		if line := &lines[len(lines)-len(findings)+i]; options.Color && finding.Warns() {
 			*line = red + *line + reset
@@ -113,9 +110,12 @@ func writeRows(b *bytes.Buffer, findings []*v1alpha1.Finding, options Options) {
 	b.WriteString(strings.Join(lines, "\n") + "\n\n")
 }
 
-// align turns lines of tab-separated cells into columns. Colours come afterwards: their
-// codes would count as width.
-func align(rows []string) []string {
+// align turns lines of tab-separated cells, and a first line of headings if they are wanted, into
+// columns. Colours come afterwards: their codes would count as width.
+func align(rows []string, headings string, options Options) []string {
+	if !options.NoHeaders {
+		rows = append([]string{headings}, rows...)
+	}
 	var b strings.Builder
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	// A builder takes everything, so neither call can fail.
