@@ -33,6 +33,14 @@ type Label struct {
 	Mode string `json:"mode,omitempty"`
 }
 
+// String returns the label as the kernel shows it: "cri-containerd.apparmor.d (enforce)".
+func (l Label) String() string {
+	if l.Mode == "" {
+		return l.Name
+	}
+	return l.Name + " (" + l.Mode + ")"
+}
+
 // Unconfined is the name of no profile of AppArmor.
 const Unconfined = "unconfined"
 

@@ -46,15 +46,15 @@ func judgeAppArmor(s *subject) []contextVerdict {
 	switch {
 	case told != "":
 		unconfined.declared(told)
-		return s.unconfined(unconfined, undeclared)
+		return ifFound(unconfined, undeclared)
 	case asked != nil && s.request.Privileged:
 		// The runtime leaves the profile of a privileged container out, and tells nobody.
 		return []contextVerdict{{NotInEffect, inventory.ByPod, &SecurityEvidence{Declared: []string{profileText(asked, "")}}}}
 	case asked != nil:
 		unconfined.declared(profileText(asked, ""))
-		return s.unconfined(unconfined, undeclared)
+		return ifFound(unconfined, undeclared)
 	default:
-		return s.unconfined(unconfined, s.allowed)
+		return ifFound(unconfined, s.allowed)
 	}
 }
 
@@ -88,26 +88,11 @@ func (s *subject) labels(fits func(*nsinspect.Label) bool) *SecurityEvidence {
 		if c.Label == nil || c.Label.Module != s.host.Module || !fits(c.Label) {
 			return false
 		}
-		names = append(names, labelText(c.Label))
+		names = append(names, c.Label.String())
 		return true
 	})
 	evidence.actual(distinct(names)...)
 	return evidence
-}
-
-// unconfined returns the verdict on threads that are not confined, if there are any.
-func (s *subject) unconfined(evidence *SecurityEvidence, verdict func(*SecurityEvidence) contextVerdict) []contextVerdict {
-	if !evidence.found() {
-		return nil
-	}
-	return []contextVerdict{verdict(evidence)}
-}
-
-func labelText(label *nsinspect.Label) string {
-	if label.Mode == "" {
-		return label.Name
-	}
-	return label.Name + " (" + label.Mode + ")"
 }
 
 // labelled reports whether the labels of a container were read, or there are none to read.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
@@ -15,15 +16,9 @@ import (
 // runtimes give by default.
 const Capabilities Check = "Capabilities"
 
-const (
-	// defaultCapabilities are the 14 that containerd and Docker give a container: CHOWN,
-	// DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE, NET_RAW,
-	// SYS_CHROOT, MKNOD, AUDIT_WRITE and SETFCAP.
-	defaultCapabilities nsinspect.Capabilities = 0xa80425fb
-	// dangerous are those with which a container reaches out of its walls: DAC_READ_SEARCH,
-	// NET_ADMIN, SYS_MODULE, SYS_RAWIO, SYS_PTRACE, SYS_ADMIN, SYS_BOOT, SYSLOG and BPF.
-	dangerous nsinspect.Capabilities = 1<<2 | 1<<12 | 1<<16 | 1<<17 | 1<<19 | 1<<21 | 1<<22 | 1<<34 | 1<<39
-)
+// dangerous are those with which a container reaches out of its walls: DAC_READ_SEARCH, NET_ADMIN,
+// SYS_MODULE, SYS_RAWIO, SYS_PTRACE, SYS_ADMIN, SYS_BOOT, SYSLOG and BPF.
+const dangerous nsinspect.Capabilities = 1<<2 | 1<<12 | 1<<16 | 1<<17 | 1<<19 | 1<<21 | 1<<22 | 1<<34 | 1<<39
 
 func capabilities() *contextCheck {
 	return &contextCheck{
@@ -41,7 +36,7 @@ func capabilities() *contextCheck {
 
 func judgeCapabilities(s *subject) []contextVerdict {
 	var verdicts []contextVerdict
-	if added := s.spec.Bounding.Without(defaultCapabilities); added != 0 {
+	if added := s.spec.Bounding.Without(runtimes.DefaultCapabilities); added != 0 {
 		evidence := new(SecurityEvidence)
 		evidence.actual(capabilityTexts(added)...)
 		verdicts = append(verdicts, s.allowed(evidence))
@@ -76,8 +71,7 @@ func (s *subject) moreCapabilities(all bool) (*SecurityEvidence, nsinspect.Capab
 // hasAll reports whether a thread may get every capability of the host, in the host's user
 // namespace.
 func (s *subject) hasAll(process *snapshot.Process, c *snapshot.Credentials) bool {
-	everything := s.host.Bounding & nsinspect.KnownCapabilities()
-	return everything != 0 && everything.Without(c.Bounding) == 0 && s.inHostUsers(process)
+	return s.host.HasAll(c.Bounding) && s.inHostUsers(process)
 }
 
 // lostCapabilities returns the capabilities that the pod adds and that no thread can use: the

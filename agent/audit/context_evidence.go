@@ -57,6 +57,14 @@ func distinct(words []string) []string {
 // found reports whether there are processes.
 func (e *SecurityEvidence) found() bool { return len(e.Processes) > 0 }
 
+// ifFound returns the verdict on threads, if there are any.
+func ifFound(evidence *SecurityEvidence, verdict func(*SecurityEvidence) contextVerdict) []contextVerdict {
+	if !evidence.found() {
+		return nil
+	}
+	return []contextVerdict{verdict(evidence)}
+}
+
 // evidence collects the threads that have credentials that fit.
 func (s *subject) evidence(fits func(*snapshot.Process, *snapshot.CredentialGroup, *snapshot.Credentials) bool) *SecurityEvidence {
 	evidence := new(SecurityEvidence)

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
@@ -141,7 +142,7 @@ func TestUsers(t *testing.T) {
 		"a master and its worker":          {boxed(told(0), of(0), of(33)), []string{"RunsAsRoot pod: uid 0 11/1[]"}},
 		"a program that dropped root":      {boxed(told(0), of(33)), nil},
 		"one that can go back":             {boxed(told(0), cred(33, func(c *snapshot.Credentials) { c.UIDs.Saved = 0 })), []string{"RunsAsRoot pod: uid 0 11/1[]"}},
-		"root, though another user's":      {boxed(told(405), of(405), holding(0, defaultCapabilities|sysAdmin)), []string{"UndeclaredRootUser nobody: uid 0, no_new_privs 0, SYS_ADMIN (dangerous) | uid 405 12/1[]"}},
+		"root, though another user's":      {boxed(told(405), of(405), holding(0, runtimes.DefaultCapabilities|sysAdmin)), []string{"UndeclaredRootUser nobody: uid 0, no_new_privs 0, SYS_ADMIN (dangerous) | uid 405 12/1[]"}},
 		"root that can gain no more":       {boxed(told(405), cred(0, func(c *snapshot.Credentials) { c.NoNewPrivileges = true })), []string{"UndeclaredRootUser nobody: uid 0 | uid 405 11/1[]"}},
 		"a thread of root":                 {thread, []string{"UndeclaredRootUser nobody: uid 0, no_new_privs 0 | uid 405 11/1[14]"}},
 		"another user than declared":       {boxed(told(405), of(33), of(34), of(33)), []string{"UndeclaredUser nobody: uid 33, uid 34 | uid 405 11/1[] 12/1[] 13/1[]"}},
@@ -269,7 +270,7 @@ func TestCapabilities(t *testing.T) {
 		"added, and dropped":                     {changed(adds(0, 0, []string{"SYS_TIME"}, of(0)), func(c *snapshot.Container) { c.Security.Request.Drop = []string{"sys_time"} }), nil},
 		"a hostile name":                         {adds(0, 0, []string{strings.Repeat("x", 300)}, of(0)), []string{"CapabilitiesNotInEffect pod:  | " + strings.Repeat("x", 256) + "…"}},
 	}, Privileged, Capabilities, "PrivilegesGained")
-	if all := defaultCapabilities.Names(); len(all) != 14 || !slices.Contains(all, defaults) {
+	if all := runtimes.DefaultCapabilities.Names(); len(all) != 14 || !slices.Contains(all, defaults) {
 		t.Errorf("the default capabilities are %v", all)
 	}
 	if diff := cmp.Diff([]string{"DAC_READ_SEARCH", "NET_ADMIN", "SYS_MODULE", "SYS_RAWIO", "SYS_PTRACE", "SYS_ADMIN", "SYS_BOOT", "SYSLOG", "BPF"}, dangerous.Names()); diff != "" {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
@@ -45,7 +46,7 @@ func secured(containers ...snapshot.Container) *snapshot.Snapshot {
 func told(uid uint32) *inventory.SecuritySpec {
 	return &inventory.SecuritySpec{
 		UID: uid, Groups: []uint32{0},
-		Bounding: defaultCapabilities, Effective: defaultCapabilities, Permitted: defaultCapabilities,
+		Bounding: runtimes.DefaultCapabilities, Effective: runtimes.DefaultCapabilities, Permitted: runtimes.DefaultCapabilities,
 		Masked: []string{"/proc/keys"}, Host: []nsinspect.Kind{nsinspect.User, nsinspect.Time},
 	}
 }
@@ -54,10 +55,10 @@ func told(uid uint32) *inventory.SecuritySpec {
 func of(uid uint32) snapshot.Credentials {
 	c := snapshot.Credentials{Credentials: nsinspect.Credentials{
 		UIDs: nsinspect.IDs{Real: uid, Effective: uid, Saved: uid, Filesystem: uid}, Groups: []uint32{0},
-		Bounding: defaultCapabilities, Known: allFields,
+		Bounding: runtimes.DefaultCapabilities, Known: allFields,
 	}}
 	if uid == 0 {
-		c.Permitted, c.Effective = defaultCapabilities, defaultCapabilities
+		c.Permitted, c.Effective = runtimes.DefaultCapabilities, runtimes.DefaultCapabilities
 	}
 	return c
 }

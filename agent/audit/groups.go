@@ -73,24 +73,19 @@ func (s *subject) implicitGroups() []uint32 {
 // missingGroups returns the groups of the pod that no thread is in, once all were seen. Root needs
 // none, so a container that has a thread of root lacks none.
 func (s *subject) missingGroups() []uint32 {
-	if len(s.request.Groups) == 0 || !s.seenWhole() || slices.ContainsFunc(s.Credentials, s.isRoot) {
+	isRoot := func(c snapshot.Credentials) bool { return s.spec.IsRoot(&c.Credentials) }
+	if len(s.request.Groups) == 0 || !s.seenWhole() || slices.ContainsFunc(s.Credentials, isRoot) {
 		return nil
 	}
 	var missing []uint32
 	for _, gid := range s.request.Groups {
-		outside, ok := s.outsideGroup(gid)
+		outside, ok := s.spec.OutsideGroup(gid)
 		has := func(c snapshot.Credentials) bool { return c.GIDs.Has(outside) || hasGroup(c.Groups, outside) }
 		if ok && !slices.ContainsFunc(s.Credentials, has) {
 			missing = append(missing, gid)
 		}
 	}
 	return sortedIDs(missing)
-}
-
-// isRoot reports whether credentials are those of the container's root, or of the host's.
-func (s *subject) isRoot(c snapshot.Credentials) bool {
-	root, ok := s.spec.Outside(0)
-	return c.UIDs.Has(0) || ok && c.UIDs.Has(root)
 }
 
 // moreGroups collects the threads with groups that the spec does not list. Root may take any, so
@@ -126,19 +121,11 @@ const capSetGID nsinspect.Capabilities = 1 << 6
 func (s *subject) listedGroups() []uint32 {
 	var listed []uint32
 	for _, gid := range append(slices.Clone(s.spec.Groups), s.spec.GID) {
-		if outside, ok := s.outsideGroup(gid); ok {
+		if outside, ok := s.spec.OutsideGroup(gid); ok {
 			listed = append(listed, outside)
 		}
 	}
 	return sortedIDs(listed)
-}
-
-// outsideGroup returns what a group of the container is on the host, if that is known.
-func (s *subject) outsideGroup(gid uint32) (uint32, bool) {
-	if len(s.spec.Users.GIDs) > 0 {
-		return s.spec.Users.GIDs.Outside(gid)
-	}
-	return gid, slices.Contains(s.spec.Host, nsinspect.User)
 }
 
 // notListed returns the first groups of a thread that are not among those, which are sorted.

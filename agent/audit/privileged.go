@@ -2,10 +2,6 @@
 
 package audit
 
-import (
-	"github.com/nsaudit/nsaudit/nsinspect"
-)
-
 // Privileged asks whether a container is privileged: it has every capability and every device,
 // and nothing of the kernel is hidden from it.
 const Privileged Check = "Privileged"
@@ -44,7 +40,5 @@ func (s *subject) asksPrivileged() bool {
 	if s.request != nil {
 		return s.request.Privileged
 	}
-	everything := s.host.Bounding & nsinspect.KnownCapabilities()
-	return everything != 0 && everything.Without(s.spec.Bounding) == 0 &&
-		s.spec.AllDevices && len(s.spec.Masked) == 0 && len(s.spec.ReadOnlyPaths) == 0
+	return s.host.HasAll(s.spec.Bounding) && s.spec.AllDevices && len(s.spec.Masked) == 0 && len(s.spec.ReadOnlyPaths) == 0
 }

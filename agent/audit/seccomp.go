@@ -37,9 +37,9 @@ func judgeSeccomp(s *subject) []contextVerdict {
 	case s.spec.Seccomp:
 		drift := s.weaker(inventory.NoFilter)
 		drift.declared(profileText(asked, "a filter"))
-		return s.unfiltered(drift, undeclared)
+		return unfiltered(drift, undeclared)
 	case asked == nil || s.spec.SeccompAllowsAll:
-		return s.unfiltered(s.evidence(noFilter), s.allowed)
+		return unfiltered(s.evidence(noFilter), s.allowed)
 	case s.request.Privileged:
 		// The runtime leaves the profile of a privileged container out, and tells nobody.
 		lost := &SecurityEvidence{Declared: []string{profileText(asked, "")}}
@@ -47,17 +47,14 @@ func judgeSeccomp(s *subject) []contextVerdict {
 	default:
 		drift := s.evidence(noFilter)
 		drift.declared(profileText(asked, ""))
-		return s.unfiltered(drift, undeclared)
+		return unfiltered(drift, undeclared)
 	}
 }
 
 // unfiltered returns the verdict on threads that have no filter, if there are any.
-func (s *subject) unfiltered(evidence *SecurityEvidence, verdict func(*SecurityEvidence) contextVerdict) []contextVerdict {
-	if !evidence.found() {
-		return nil
-	}
+func unfiltered(evidence *SecurityEvidence, verdict func(*SecurityEvidence) contextVerdict) []contextVerdict {
 	evidence.actual("no filter")
-	return []contextVerdict{verdict(evidence)}
+	return ifFound(evidence, verdict)
 }
 
 func noFilter(_ *snapshot.Process, _ *snapshot.CredentialGroup, c *snapshot.Credentials) bool {

@@ -35,7 +35,7 @@ func judgeSELinux(s *subject) []contextVerdict {
 	case told != "":
 		drift := s.labels(func(l *nsinspect.Label) bool { return l.Type() != told })
 		drift.declared(s.spec.SELinux)
-		if verdicts := s.unconfined(drift, undeclared); verdicts != nil {
+		if verdicts := ifFound(drift, undeclared); verdicts != nil {
 			return verdicts
 		}
 	case asked:
@@ -43,7 +43,7 @@ func judgeSELinux(s *subject) []contextVerdict {
 		lost.declared(optionsText(s.request.SELinux))
 		return []contextVerdict{{NotInEffect, inventory.ByPod, lost}}
 	}
-	return s.unconfined(s.labels(func(l *nsinspect.Label) bool { return !strings.HasPrefix(l.Type(), "container_") }), s.allowed)
+	return ifFound(s.labels(func(l *nsinspect.Label) bool { return !strings.HasPrefix(l.Type(), "container_") }), s.allowed)
 }
 
 // optionsText puts the options of a pod in the form of a context: "::spc_t:".

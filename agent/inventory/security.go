@@ -151,7 +151,7 @@ type Mount struct {
 // Asks reports whether the host's namespace of a kind was asked for. Of those that a pod has no
 // field for, it is what the runtime was told.
 func (c *Container) Asks(kind nsinspect.Kind) bool {
-	request, spec := c.layers()
+	request, spec := c.SecurityRequest(), c.SecuritySpec()
 	switch kind {
 	case nsinspect.Net, nsinspect.PID, nsinspect.IPC:
 		return c.Declared.Asks(kind)
@@ -168,10 +168,18 @@ func (c *Container) Asks(kind nsinspect.Kind) bool {
 	return spec != nil && slices.Contains(spec.Host, kind)
 }
 
-// layers returns what is known of the container's security context; nil for what is not.
-func (c *Container) layers() (*SecurityRequest, *SecuritySpec) {
+// SecurityRequest returns what the pod asked for; nil where that is not known.
+func (c *Container) SecurityRequest() *SecurityRequest {
 	if c.Security == nil {
-		return nil, nil
+		return nil
 	}
-	return c.Security.Request, c.Security.Spec
+	return c.Security.Request
+}
+
+// SecuritySpec returns what the runtime was told; nil where that is not known.
+func (c *Container) SecuritySpec() *SecuritySpec {
+	if c.Security == nil {
+		return nil
+	}
+	return c.Security.Spec
 }

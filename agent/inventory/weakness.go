@@ -58,9 +58,8 @@ func (s *SecuritySpec) Weaker(credentials *nsinspect.Credentials, nested bool) W
 // otherUser compares the user ids.
 func (s *SecuritySpec) otherUser(credentials *nsinspect.Credentials, nested bool) Weakness {
 	uids := credentials.UIDs
-	root, rooted := s.Outside(0)
-	isRoot := uids.Has(0) || rooted && uids.Has(root)
-	if isRoot {
+	if s.IsRoot(credentials) {
+		root, rooted := s.Outside(0)
 		if s.UID != 0 || rooted && root != 0 && uids.Has(0) {
 			return IsRoot
 		}
@@ -83,9 +82,8 @@ func (s *SecuritySpec) capabilities(credentials *nsinspect.Credentials) Weakness
 	// The kernel gives a user other than root the ambient capabilities only, whatever else the
 	// spec lists: the rest of it is what a program may add.
 	gained := (credentials.Permitted & s.Holds()).Without(s.Ambient)
-	root, rooted := s.Outside(0)
-	isRoot := credentials.UIDs.Has(0) || !rooted || credentials.UIDs.Has(root)
-	if s.UID != 0 && !isRoot && gained != 0 {
+	_, rooted := s.Outside(0)
+	if s.UID != 0 && rooted && !s.IsRoot(credentials) && gained != 0 {
 		found |= GainsPrivileges
 	}
 	return found
@@ -102,11 +100,23 @@ func (s *SecuritySpec) Holds() nsinspect.Capabilities {
 	return s.Bounding | s.Effective | s.Permitted | s.Inheritable | s.Ambient
 }
 
+// IsRoot reports whether any user id of a thread is root: the host's, or the container's if that is
+// known.
+func (s *SecuritySpec) IsRoot(credentials *nsinspect.Credentials) bool {
+	root, rooted := s.Outside(0)
+	return credentials.UIDs.Has(0) || rooted && credentials.UIDs.Has(root)
+}
+
 // Outside returns what a user of the container is on the host: false where that is not known, as
 // in a user namespace that the spec joins without its maps, and of an id that is not mapped.
-func (s *SecuritySpec) Outside(id uint32) (uint32, bool) {
-	if len(s.Users.UIDs) > 0 {
-		return s.Users.UIDs.Outside(id)
+func (s *SecuritySpec) Outside(id uint32) (uint32, bool) { return s.outside(s.Users.UIDs, id) }
+
+// OutsideGroup returns the same of a group.
+func (s *SecuritySpec) OutsideGroup(id uint32) (uint32, bool) { return s.outside(s.Users.GIDs, id) }
+
+func (s *SecuritySpec) outside(ids nsinspect.IDMap, id uint32) (uint32, bool) {
+	if len(ids) > 0 {
+		return ids.Outside(id)
 	}
 	return id, slices.Contains(s.Host, nsinspect.User)
 }

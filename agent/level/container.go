@@ -22,25 +22,11 @@ type node struct {
 func nodeOf(snap *snapshot.Snapshot) *node {
 	n := &node{host: &snap.Host, security: snap.HostSecurity}
 	for i := range snap.Containers {
-		if spec := specOf(&snap.Containers[i]); spec != nil && specLabel(spec, n.security.Module) != "" {
+		if spec := snap.Containers[i].SecuritySpec(); spec != nil && specLabel(spec, n.security.Module) != "" {
 			n.labels = true
 		}
 	}
 	return n
-}
-
-func specOf(container *snapshot.Container) *inventory.SecuritySpec {
-	if container.Security == nil {
-		return nil
-	}
-	return container.Security.Spec
-}
-
-func requestOf(container *snapshot.Container) *inventory.SecurityRequest {
-	if container.Security == nil {
-		return nil
-	}
-	return container.Security.Request
 }
 
 // specLabel returns the label of a module that the runtime was told to give.
@@ -74,7 +60,7 @@ type containerJudge struct {
 // judge judges one container. Of a pause container, which runs nothing of the pod's, only the
 // ports that lead to it are the pod's.
 func (n *node) judge(container *snapshot.Container) *containerJudge {
-	j := &containerJudge{node: n, container: container, spec: specOf(container)}
+	j := &containerJudge{node: n, container: container, spec: container.SecuritySpec()}
 	if container.Sandbox {
 		j.hostPorts()
 		return j

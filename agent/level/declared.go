@@ -54,7 +54,7 @@ func declarationKnown(container *snapshot.Container) bool {
 	if container.Declared.By == inventory.ByUnknown {
 		return false
 	}
-	return container.Sandbox || requestOf(container) != nil && container.Security.Detail == ""
+	return container.Sandbox || container.SecurityRequest() != nil && container.Security.Detail == ""
 }
 
 // level returns the level that admission would give a manifest with this declaration.

@@ -33,8 +33,8 @@ func podSpec(members []*snapshot.Container, guess guess) *corev1.PodSpec {
 		pod.HostPID = pod.HostPID || declared.Asks(nsinspect.PID)
 		pod.HostIPC = pod.HostIPC || declared.Asks(nsinspect.IPC)
 		described := corev1.Container{Name: container.Name, Ports: ports(declared, guess)}
-		if request := requestOf(container); request != nil && !container.Sandbox {
-			described.SecurityContext = securityContext(request, specOf(container), guess)
+		if request := container.SecurityRequest(); request != nil && !container.Sandbox {
+			described.SecurityContext = securityContext(request, container.SecuritySpec(), guess)
 			pod.Volumes = append(pod.Volumes, volumes(container, guess)...)
 			if request.UserNamespace {
 				pod.HostUsers = new(false)

@@ -23,7 +23,7 @@ func (j *containerJudge) privileged() {
 }
 
 func (j *containerJudge) isPrivileged() bool {
-	return j.spec != nil && j.spec.AllDevices && j.security.Bounding.Without(j.spec.Bounding) == 0
+	return j.spec != nil && j.spec.AllDevices && j.security.HasAll(j.spec.Bounding)
 }
 
 // hostPorts judges the ports of the host that lead to the container, and those that were declared.
@@ -93,7 +93,7 @@ func (j *containerJudge) ownUsers() bool {
 // sysctls judges those that the pod asked for: the kernel shows only those of the reader's own
 // namespaces.
 func (j *containerJudge) sysctls() {
-	request := requestOf(j.container)
+	request := j.container.SecurityRequest()
 	if request == nil {
 		j.unverify(sysctls) // The runtime adds some of its own to the spec.
 		return

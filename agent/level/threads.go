@@ -8,15 +8,12 @@ import (
 	"strings"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 const (
-	// defaultCapabilities are those that containerd gives a container of which nothing else was
-	// asked (oci.DefaultUnixCaps). Baseline forbids to add NET_RAW, which is one of them: that
-	// the pod asked for what it has anyway shows in its declaration only.
-	defaultCapabilities nsinspect.Capabilities = 0xa80425fb
 	// netBindService is the one that Restricted allows to add.
 	netBindService nsinspect.Capabilities = 1 << 10
 	// maxNames caps the capabilities, mounts and sysctls that a violation names.
@@ -87,13 +84,14 @@ func (j *containerJudge) inHost(kind nsinspect.Kind) (*snapshot.Process, bool) {
 }
 
 // capabilities judges what any thread has or may get. In a user namespace below the container's a
-// process has all of them, which are worth nothing outside of it.
+// process has all of them, which are worth nothing outside of it. Baseline forbids to add NET_RAW,
+// which runtimes give anyway: that a pod asked for what it has shows in its declaration only.
 func (j *containerJudge) capabilities() {
 	var held nsinspect.Capabilities
 	for _, allowed := range [...]struct {
 		level Level
 		set   nsinspect.Capabilities
-	}{{Baseline, defaultCapabilities}, {Restricted, netBindService}} {
+	}{{Baseline, runtimes.DefaultCapabilities}, {Restricted, netBindService}} {
 		var in *snapshot.Process
 		j.first(func(t *thread) bool {
 			if beyond := j.held(t).Without(allowed.set); beyond != 0 {
@@ -124,7 +122,7 @@ func (j *containerJudge) held(t *thread) nsinspect.Capabilities {
 }
 
 func (j *containerJudge) capabilityNames(set nsinspect.Capabilities) string {
-	if all := j.security.Bounding.Without(defaultCapabilities); all != 0 && all.Without(set) == 0 {
+	if all := j.security.Bounding.Without(runtimes.DefaultCapabilities); all != 0 && all.Without(set) == 0 {
 		return "all capabilities of the host"
 	}
 	return list(set.Names())
@@ -165,8 +163,8 @@ func (j *containerJudge) nonRoot() {
 }
 
 // seccomp judges whether the runtime has put a filter on each thread: one that a program has put
-// on itself is none. What a filter allows is not looked at, unless it is everything. Baseline forbids to ask for none, which
-// looks the same as not to ask for one.
+// on itself is none. What a filter allows is not looked at, unless it is everything. Baseline forbids
+// to ask for none, which looks the same as not to ask for one.
 func (j *containerJudge) seccomp() {
 	if j.spec == nil {
 		return

@@ -89,10 +89,10 @@ func mayBeClaimed(source string) bool {
 // asked returns the mounts that were asked for: what the pod did if that is known, and else what
 // the runtime was told, which has some of its own among them.
 func asked(container *snapshot.Container) []inventory.Mount {
-	if request := requestOf(container); request != nil {
+	if request := container.SecurityRequest(); request != nil {
 		return request.Mounts
 	}
-	if spec := specOf(container); spec != nil {
+	if spec := container.SecuritySpec(); spec != nil {
 		return spec.Mounts
 	}
 	return nil

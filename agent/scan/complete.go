@@ -31,7 +31,7 @@ func (i *inspector) readMounts(ctx context.Context, process *nsinspect.Process, 
 		i.text = text
 		var mounts []nsinspect.Mount
 		mounts, err = i.memory.parse(of.container.Key(), text)
-		if showsWhole(mounts, specOf(&of.container.Container)) && !i.isAtHostRoot(process) {
+		if showsWhole(mounts, of.container.SecuritySpec()) && !i.isAtHostRoot(process) {
 			of.mounts = mounts
 		}
 	}
@@ -63,7 +63,7 @@ func (i *inspector) wantsMounts(container *snapshot.Container) bool {
 	if container.Status == inventory.NoTask || container.Status == inventory.Created {
 		return false // The runtime may still be at them.
 	}
-	spec := specOf(&container.Container)
+	spec := container.SecuritySpec()
 	return i.depth == Full && spec == nil || spec != nil && !container.Asks(nsinspect.Mnt)
 }
 
@@ -108,7 +108,7 @@ func (i *inspector) completeMounts(ctx context.Context, of *containerContext) er
 	if i.host.security != nil && i.host.devices == nil {
 		of.unread(snapshot.CauseHost, "the host's mounts could not be read, so its own can't be compared with them")
 	}
-	container.Mounts = mountsOf(of.mounts, specOf(&container.Container), i.host.devices, i.node.fs.Has)
+	container.Mounts = mountsOf(of.mounts, container.SecuritySpec(), i.host.devices, i.node.fs.Has)
 	return nil
 }
 

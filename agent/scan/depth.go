@@ -68,17 +68,9 @@ func (d Depth) compared() []nsinspect.Kind {
 	return append(judged(), nsinspect.Mnt, nsinspect.User, nsinspect.UTS)
 }
 
-// specOf returns what the runtime was told, or nil.
-func specOf(container *inventory.Container) *inventory.SecuritySpec {
-	if container.Security == nil {
-		return nil
-	}
-	return container.Security.Spec
-}
-
 // hasUsers reports whether a container was given a user namespace of its own.
 func hasUsers(container *inventory.Container) bool {
-	spec := specOf(container)
+	spec := container.SecuritySpec()
 	return spec != nil && !slices.Contains(spec.Host, nsinspect.User)
 }
 
@@ -86,7 +78,7 @@ func hasUsers(container *inventory.Container) bool {
 // mount of it, by mounting the file system that it is on, by way of a process of the host, or by a
 // file handle (open_by_handle_at(2)).
 func mayHaveHostRoot(container *inventory.Container) bool {
-	spec := specOf(container)
+	spec := container.SecuritySpec()
 	switch {
 	case spec == nil:
 		return false // There is nothing to judge it by.

@@ -225,7 +225,7 @@ func (i *inspector) placeUsers(inits map[inventory.Key]nsinspect.ID) {
 	host, _ := i.node.ref.Namespaces.Get(nsinspect.User)
 	for _, container := range i.builder.containers {
 		switch {
-		case specOf(&container.Container) == nil:
+		case container.SecuritySpec() == nil:
 		case !hasUsers(&container.Container):
 			container.UserNamespace = host
 		default:
@@ -249,7 +249,7 @@ func (i *inspector) isSuspect(container *snapshot.Container, found *inspected) b
 
 // confirmed returns the ways in which threads are weaker that a second look has confirmed.
 func (i *inspector) confirmed(container *snapshot.Container, process *snapshot.Process, group *snapshot.CredentialGroup) inventory.Weakness {
-	spec := specOf(&container.Container)
+	spec := container.SecuritySpec()
 	if spec == nil {
 		return 0
 	}
@@ -291,7 +291,7 @@ func (i *inspector) identified(container *snapshot.Container) {
 			groups[g].Unconfirmed = inventory.AnyWeakness
 		}
 	}
-	if i.depth != Namespaces && specOf(&container.Container) != nil && !hasUsers(&container.Container) {
+	if i.depth != Namespaces && container.SecuritySpec() != nil && !hasUsers(&container.Container) {
 		container.UserNamespace, _ = i.node.ref.Namespaces.Get(nsinspect.User)
 	}
 }

@@ -167,7 +167,7 @@ func (n *node) undeclared(container *snapshot.Container, record *snapshot.Proces
 // some its name: without the runtime spec it is not known who does not.
 func (n *node) asks(container *snapshot.Container, kind nsinspect.Kind) bool {
 	if kind == nsinspect.User || kind == nsinspect.UTS {
-		return specOf(&container.Container) == nil || container.Asks(kind)
+		return container.SecuritySpec() == nil || container.Asks(kind)
 	}
 	return container.Asks(kind)
 }

@@ -77,7 +77,7 @@ func (v *visit) Visit(reading *nsinspect.Reading) {
 	case reading.TID == v.pid:
 		v.leader, v.owner = set, reading.Credentials.UIDs.Effective
 	case set != v.leader && v.leader >= 0:
-		spec := specOf(&v.context.container.Container)
+		spec := v.context.container.SecuritySpec()
 		weaker := spec != nil && spec.Weaker(reading.Credentials, false) != 0
 		v.memory.differs(v.context.container.Key(), thread{v.pid, reading.TID}, weaker)
 	}
@@ -103,7 +103,7 @@ func (v *visit) add(set, tid int) {
 // compare compares the credentials with what the runtime was told. What no look before has seen is
 // not confirmed, nor is what counts only if the process is not nested.
 func (v *visit) compare(nested bool) (found inventory.Weakness) {
-	spec := specOf(&v.context.container.Container)
+	spec := v.context.container.SecuritySpec()
 	if spec == nil {
 		return 0
 	}
@@ -119,7 +119,7 @@ func (v *visit) compare(nested bool) (found inventory.Weakness) {
 
 // weak returns threads that look weaker, with the ways: of each group the first.
 func (v *visit) weak(nested bool) map[int]inventory.Weakness {
-	spec := specOf(&v.context.container.Container)
+	spec := v.context.container.SecuritySpec()
 	found := make(map[int]inventory.Weakness)
 	for i := range v.groups {
 		group := &v.groups[i]

@@ -16,6 +16,13 @@ type HostSecurity struct {
 	Module nsinspect.SecurityModule `json:"module,omitempty"`
 }
 
+// HasAll reports whether a set has every capability of the host, of those that this program has a
+// name for. Of a host without any, nothing has all.
+func (h *HostSecurity) HasAll(set nsinspect.Capabilities) bool {
+	all := h.Bounding & nsinspect.KnownCapabilities()
+	return all != 0 && all.Without(set) == 0
+}
+
 // Credentials are a set of credentials that threads of a container have.
 type Credentials struct {
 	nsinspect.Credentials

@@ -42,7 +42,7 @@ func (s *securityOf) of(container *snapshot.Container, clean cleaner) *v1alpha1.
 	capabilities := s.capabilitiesOf(container)
 	security := &v1alpha1.Security{
 		Capabilities:    append([]string{}, capabilities.Names()...),
-		AllCapabilities: capabilities != 0 && s.host.Bounding.Without(capabilities) == 0,
+		AllCapabilities: s.host.HasAll(capabilities),
 		UserNamespace:   len(container.UserNamespaces) > 0 && hasOwn(container),
 		Level:           string(s.levels[container]),
 		NoNewPrivileges: every(container, nsinspect.FieldNoNewPrivileges, func(c *snapshot.Credentials) bool { return c.NoNewPrivileges }),
@@ -50,7 +50,7 @@ func (s *securityOf) of(container *snapshot.Container, clean cleaner) *v1alpha1.
 	}
 	security.Users, security.MoreUsers = users(container)
 	if label := container.Credentials[0].Label; label != nil {
-		security.Label = clean(labelText(label))
+		security.Label = clean(label.String())
 	}
 	if container.Mounts != nil {
 		security.ReadOnlyRoot = &container.Mounts.ReadOnlyRoot
@@ -106,12 +106,4 @@ func users(container *snapshot.Container) (named []string, more int) {
 		named = append(named, fmt.Sprintf("%d:%d", user.uid, user.gid))
 	}
 	return named, len(all) - len(named)
-}
-
-// labelText returns a label as the kernel shows it.
-func labelText(label *nsinspect.Label) string {
-	if label.Mode == "" {
-		return label.Name
-	}
-	return label.Name + " (" + label.Mode + ")"
 }
