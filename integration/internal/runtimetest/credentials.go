@@ -7,6 +7,7 @@ package runtimetest
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -140,9 +141,19 @@ func setCapabilities(effective, permitted, inheritable nsinspect.Capabilities) e
 	return unix.Capset(&header, &data[0])
 }
 
-// likeThread returns what makes a thread of root as restricted as the first of a process, in a runtime's order.
+// likeThread returns what makes a thread of root as restricted as the first of a process, in a runtime's order. The profile
+// of AppArmor is that of the program that it executes then.
 func likeThread(pid string) (func() error, error) {
-	credentials, err := credentialsOf(pid)
+	process, err := openProcess(pid)
+	if err != nil {
+		return nil, err
+	}
+	defer process.Close()
+	credentials, err := process.Credentials()
+	if err != nil {
+		return nil, err
+	}
+	confine, err := confineLike(process)
 	if err != nil {
 		return nil, err
 	}
@@ -152,6 +163,9 @@ func likeThread(pid string) (func() error, error) {
 		groups[i] = int(group)
 	}
 	return func() error {
+		if err := confine(); err != nil {
+			return fmt.Errorf("set the profile: %w", err)
+		}
 		if err := limitBounding(credentials.Bounding); err != nil {
 			return fmt.Errorf("limit the bounding set: %w", err)
 		}
@@ -175,6 +189,26 @@ func likeThread(pid string) (func() error, error) {
 	}, nil
 }
 
+// confineLike returns what gives the next program of the calling thread the profile of a process, if AppArmor confines it.
+func confineLike(process *nsinspect.Process) (func() error, error) {
+	label, err := process.Label()
+	if errors.Is(err, nsinspect.ErrAbsent) || err == nil && (label.Module != nsinspect.AppArmor || label.Name == nsinspect.Unconfined) {
+		return func() error { return nil }, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	// It is opened now: in another mount namespace the path may lead elsewhere.
+	file, err := os.OpenFile("/proc/thread-self/attr/apparmor/exec", os.O_WRONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		_, err := file.WriteString("exec " + label.Name)
+		return errors.Join(err, file.Close())
+	}, nil
+}
+
 func limitBounding(to nsinspect.Capabilities) error {
 	for capability := range 64 {
 		if to>>capability&1 == 1 {
@@ -191,20 +225,15 @@ func limitBounding(to nsinspect.Capabilities) error {
 	return nil
 }
 
-func credentialsOf(pid string) (nsinspect.Credentials, error) {
+func openProcess(pid string) (*nsinspect.Process, error) {
 	number, err := strconv.Atoi(pid)
 	if err != nil {
-		return nsinspect.Credentials{}, err
+		return nil, err
 	}
 	fs, err := nsinspect.NewFS(nsinspect.DefaultRoot)
 	if err != nil {
-		return nsinspect.Credentials{}, err
+		return nil, err
 	}
 	defer fs.Close()
-	process, err := fs.Open(number)
-	if err != nil {
-		return nsinspect.Credentials{}, err
-	}
-	defer process.Close()
-	return process.Credentials()
+	return fs.Open(number)
 }
