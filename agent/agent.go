@@ -53,7 +53,8 @@ type Config struct {
 	Interval time.Duration
 	// Timeout is the time that one scan may take.
 	Timeout time.Duration
-	// Depth is how much of the security context a scan reads.
+	// Depth is how much of the security context a scan reads: nothing, if no check is wanted that
+	// needs it.
 	Depth scan.Depth
 	// Checks are the findings that are wanted; nil for the default.
 	Checks *audit.Selection
@@ -112,6 +113,9 @@ func New(config Config) (*Agent, error) {
 	}
 	if a.config.Checks == nil {
 		a.config.Checks = audit.DefaultSelection()
+	}
+	if !a.config.Checks.NeedsSecurity() {
+		a.config.Depth = scan.Namespaces
 	}
 	var err error
 	a.metrics, err = newMetrics(config.Registerer, a.Connected)

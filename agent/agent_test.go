@@ -117,16 +117,21 @@ type observed struct {
 func (w *observed) Publish(*audit.Result) {}
 
 // newObserved makes an agent that scans a procfs whose pid host stands for the host.
-func newObserved(t *testing.T, d *daemon, procfs *nsinspect.FS, host int) *observed {
+func newObserved(t *testing.T, d *daemon, procfs *nsinspect.FS, host int, checks ...string) *observed {
 	t.Helper()
 	w := &observed{registry: prometheus.NewRegistry(), counted: make(map[string]int)}
+	var selection *audit.Selection
 	var err error
+	if len(checks) > 0 {
+		selection, err = audit.ParseSelection(checks)
+		scantest.Must(t, err)
+	}
 	w.agent, err = New(Config{
 		Procfs: procfs, Settle: scan.DefaultSettle, Dial: d.dial,
 		Hosts: func(int) []nsinspect.HostCandidate {
 			return []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: host}}
 		},
-		Interval: 30 * time.Second, Timeout: time.Minute,
+		Interval: 30 * time.Second, Timeout: time.Minute, Depth: scan.Lean, Checks: selection,
 		Sinks: []Sink{w}, Registerer: w.registry, Logger: slog.New(slog.DiscardHandler),
 	})
 	scantest.Must(t, err)
@@ -304,6 +309,32 @@ func TestAgentReportsNoHost(t *testing.T) {
 		check(t, "errors at the host", 1, series(t, w.registry)["nsaudit_errors_total{host}"])
 		check(t, "errors of scans", 0, series(t, w.registry)["nsaudit_errors_total{scan}"])
 	})
+}
+
+// TestAgentReadsWhatChecksNeed has an agent with a check of the security context, and one without.
+func TestAgentReadsWhatChecksNeed(t *testing.T) {
+	t.Parallel()
+	for check, want := range map[string]bool{"HostNetwork": false, "RootUser": true} {
+		t.Run(check, func(t *testing.T) {
+			t.Parallel()
+			fs := scantest.Procfs(t, map[int]string{42: "/kubepods/" + scantest.HexID("a")})
+			// Not one of its files can be read.
+			scantest.Must(t, os.Remove(filepath.Join(fs.Root(), "42", "mountinfo")))
+			scantest.Must(t, os.Mkdir(filepath.Join(fs.Root(), "42", "mountinfo"), 0o755))
+			synctest.Test(t, func(t *testing.T) {
+				a := scantest.Named("a", inventory.Running, 42)
+				a.Security = scantest.Confined(0)
+				w := newObserved(t, newDaemon(a), fs, 1, check)
+				scantest.Must(t, w.agent.Once(t.Context()))
+				snap := w.agent.result.Load().Snapshot
+				c := &snap.Containers[0]
+				got := []bool{snap.HostSecurity != nil, len(c.Credentials) > 0, len(c.Unread.Security) > 0}
+				if diff := cmp.Diff([]bool{want, want, want}, got); diff != "" {
+					t.Errorf("the host's context, credentials and what is unknown of them (-want +got):\n%s\n%+v", diff, c)
+				}
+			})
+		})
+	}
 }
 
 func scanned(agent *Agent) bool {

@@ -111,7 +111,8 @@ func (r *Result) Ranked() []*Finding {
 // gaps collects what the scan itself could not see, and what of the security context can't be judged
 // whatever it has seen.
 func (s *Selection) gaps(snap *snapshot.Snapshot) []Unknown {
-	security := snap.HostSecurity != nil && s.NeedsSecurity()
+	needed := s.NeedsSecurity()
+	security := snap.HostSecurity != nil && needed
 	var unknown []Unknown
 	for _, gap := range snap.Coverage.Gaps {
 		unknown = append(unknown, Unknown{nil, gap})
@@ -125,8 +126,13 @@ func (s *Selection) gaps(snap *snapshot.Snapshot) []Unknown {
 		unknown = append(unknown, Unknown{nil, snapshot.Gap{Cause: snapshot.CauseRuntime, Detail: detail}})
 	}
 	for _, container := range sortedContainers(snap) {
-		for _, gap := range slices.Concat(container.Unread.Gaps, container.Unread.Security) {
+		for _, gap := range container.Unread.Gaps {
 			unknown = append(unknown, Unknown{container, gap})
+		}
+		for _, gap := range container.Unread.Security {
+			if needed { // A saved snapshot may have more in it than is asked for.
+				unknown = append(unknown, Unknown{container, gap})
+			}
 		}
 		if gap, ok := unjudged(snap.HostSecurity, container); security && ok && !hasGap(container, gap.Cause) {
 			unknown = append(unknown, Unknown{container, gap})

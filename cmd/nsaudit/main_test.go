@@ -19,6 +19,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/report/reporttest"
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
+	"github.com/nsaudit/nsaudit/agent/scan"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/nstest"
@@ -234,6 +235,42 @@ func TestScanOfAFixture(t *testing.T) {
 	}
 	if again := call(t, "scan", "--from", save, "-o", "json"); again.out != live.out || again.code != exitDone {
 		t.Errorf("judged again, code %d (-live +again):\n%s", again.code, cmp.Diff(live.out, again.out))
+	}
+}
+
+// TestScanReadsWhatChecksNeed looks for the security context in documents: what no check needs is
+// read only to be shown or kept.
+func TestScanReadsWhatChecksNeed(t *testing.T) {
+	t.Parallel()
+	procfs, save := fakeProc(t), filepath.Join(t.TempDir(), "saved.json")
+	tests := map[string]struct {
+		flags []string
+		want  bool
+	}{
+		"the default":                     {nil, true},
+		"a check of it":                   {[]string{"--checks=HostNetwork,RootUser"}, true},
+		"namespaces only":                 {[]string{"--checks=HostNetwork,HostPort"}, false},
+		"namespaces, but the levels":      {[]string{"--checks=HostNetwork", "--level"}, true},
+		"namespaces, and kept for others": {[]string{"--checks=HostNetwork", "--save", save}, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			// It fails for want of containerd, and shows what it saw.
+			got := call(t, append([]string{"scan", "--procfs", procfs, "--containerd-address", "/does/not/exist.sock", "-o", "json"}, test.flags...)...)
+			var document v1alpha1.Scan
+			if err := json.Unmarshal([]byte(got.out), &document); err != nil {
+				t.Fatalf("%v in %s%s", err, got.out, got.err)
+			}
+			if len(document.Containers) != 1 || (document.Containers[0].Security != nil) != test.want {
+				t.Errorf("the security context is there: want %t, in %s", test.want, got.out)
+			}
+		})
+	}
+	wide := defaultScanOptions()
+	wide.checks, wide.output = "HostNetwork", "wide"
+	if got := wide.depth(); got != scan.Full {
+		t.Errorf("-o wide scans with depth %d", got)
 	}
 }
 

@@ -106,7 +106,7 @@ func obtain(ctx context.Context, std streams, options *scanOptions) (*snapshot.S
 	defer cancel()
 	progress := startProgress(std.err, slowAfter)
 	defer progress.stop()
-	snap, err := takeSnapshot(ctx, std, &options.nodeFlags, progress.next)
+	snap, err := takeSnapshot(ctx, std, &options.nodeFlags, options.depth(), progress.next)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("%w: not done within --timeout %s", err, options.timeout)
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
+
+	"github.com/nsaudit/nsaudit/agent/scan"
 )
 
 // Values of --fail-on.
@@ -106,6 +108,16 @@ func (o *scanOptions) validate(changed, given func(flag string) bool) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// depth is how much of the security context a scan reads: all of it where a check needs it, or what
+// is to be shown or kept has it.
+func (o *scanOptions) depth() scan.Depth {
+	selection, _ := o.selection() // It was validated.
+	if selection.NeedsSecurity() || o.level || o.output == "wide" || o.save != "" {
+		return scan.Full
+	}
+	return scan.Namespaces
 }
 
 // colored decides about colours for a writer.

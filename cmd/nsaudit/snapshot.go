@@ -16,7 +16,7 @@ import (
 
 // takeSnapshot scans this machine. If containerd was named or exists, and could not be asked,
 // it returns both the snapshot and an error.
-func takeSnapshot(ctx context.Context, std streams, flags *nodeFlags, progress func(stage string)) (*snapshot.Snapshot, error) {
+func takeSnapshot(ctx context.Context, std streams, flags *nodeFlags, depth scan.Depth, progress func(stage string)) (*snapshot.Snapshot, error) {
 	procfs, err := flags.openProcfs()
 	if err != nil {
 		return nil, err
@@ -26,7 +26,7 @@ func takeSnapshot(ctx context.Context, std streams, flags *nodeFlags, progress f
 	if err != nil {
 		return nil, err
 	}
-	config := scan.Config{Procfs: procfs, Node: node, Settle: scan.DefaultSettle, Depth: scan.Full, Progress: progress}
+	config := scan.Config{Procfs: procfs, Node: node, Settle: scan.DefaultSettle, Depth: depth, Progress: progress}
 	progress("connect to containerd")
 	daemon := 0
 	runtime, connectErr := flags.connect(ctx)

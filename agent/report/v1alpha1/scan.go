@@ -32,7 +32,7 @@ type Scan struct {
 	// for example. They are counted and shown, and nothing is announced.
 	Posture []Finding `json:"posture"`
 	// Levels are the Pod Security levels of the pods, by namespace and name. There are none where
-	// the host's security context could not be read.
+	// the host's security context could not be read, or where no check needed it.
 	Levels []PodLevel `json:"levels"`
 }
 
