@@ -66,7 +66,7 @@ type traits struct {
 	// posture and optional are verdicts of that kind.
 	posture, optional []Verdict
 	// controls are the controls of public catalogues that the check stands for, and drift those
-	// that it stands for where something differs from what was declared, beside them.
+	// that it stands for beside them where a process has what was not declared, or has gained it.
 	controls, drift []string
 }
 
@@ -98,7 +98,7 @@ func (t *traits) Optional(verdict Verdict) bool { return slices.Contains(t.optio
 
 // Controls implements check.
 func (t *traits) Controls(verdict Verdict) []string {
-	if verdict == Undeclared && len(t.drift) > 0 {
+	if (verdict == Undeclared || verdict == Gained) && len(t.drift) > 0 {
 		return slices.Concat(t.controls, t.drift)
 	}
 	return t.controls

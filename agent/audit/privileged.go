@@ -12,7 +12,7 @@ func privileged() *contextCheck {
 			name:     Privileged,
 			verdicts: []Verdict{Allowed, Undeclared},
 			controls: []string{"PSS baseline: Privileged Containers", "CIS Kubernetes 5.2.2", "CIS Docker 5.5", "ATT&CK T1610", "ATT&CK T1611"},
-			drift:    []string{"CIS Docker 5.23"},
+			drift:    []string{"CIS Docker 5.23", "ATT&CK T1609"},
 		},
 		reads: fromCredentials,
 		judge: judgePrivileged,
