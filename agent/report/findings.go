@@ -22,7 +22,8 @@ func Counts(summary *v1alpha1.Summary) string {
 		text, summary.Undeclared, summary.UnknownOrigin, summary.Expected)
 }
 
-// Nothing says that no finding is listed, in words that fit what was seen.
+// Nothing says that no finding is listed, in words that fit what was seen, and any choice of checks:
+// the posture is no finding.
 func Nothing(scan *v1alpha1.Scan) string {
 	expected, unseen := scan.Summary.Expected > 0, len(scan.Coverage.Unknown) > 0
 	switch {
@@ -33,11 +34,11 @@ func Nothing(scan *v1alpha1.Scan) string {
 	case expected:
 		return "The policy expects everything that was found."
 	case unseen:
-		return "No sharing was seen, but not everything could be looked at."
+		return "The checks that are on have no finding, but not everything could be looked at."
 	case scan.Coverage.Containers == 0:
 		return "No containers are running."
 	}
-	return "No container shares the host's network, PID or IPC namespace, or has one of its ports."
+	return "The checks that are on have no finding of any container."
 }
 
 // Posture counts the findings about the posture that the policy does not expect, by reason: "Posture,

@@ -42,12 +42,12 @@ func TestNothing(t *testing.T) {
 		},
 		"something is unknown": {
 			v1alpha1.Scan{Coverage: v1alpha1.Coverage{Unknown: unknown}},
-			"No sharing was seen, but not everything could be looked at.",
+			"The checks that are on have no finding, but not everything could be looked at.",
 		},
 		"no container": {v1alpha1.Scan{}, "No containers are running."},
 		"clean": {
 			v1alpha1.Scan{Coverage: v1alpha1.Coverage{Containers: 1}},
-			"No container shares the host's network, PID or IPC namespace, or has one of its ports.",
+			"The checks that are on have no finding of any container.",
 		},
 	}
 	for name, test := range tests {

@@ -148,7 +148,7 @@ func TestWithoutRights(t *testing.T) {
 			t.Errorf("it does not say %q:\n%s%s", want, got.out, got.err)
 		}
 	}
-	if strings.Contains(got.out, "No container shares") {
+	if strings.Contains(got.out, "have no finding") {
 		t.Errorf("it says that all is clean:\n%s", got.out)
 	}
 }
