@@ -41,7 +41,7 @@ type Config struct {
 	Procfs *nsinspect.FS
 	// Node is the machine's name.
 	Node string
-	// Settle is how long undeclared sharing has to last before it is believed.
+	// Settle is how long what was not declared has to last before it is believed.
 	Settle time.Duration
 	// Dial connects to the container runtime.
 	Dial watch.Dial

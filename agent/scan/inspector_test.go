@@ -68,7 +68,7 @@ func (b *box) scan(t *testing.T, depth Depth, again func()) *snapshot.Snapshot {
 			Procfs: b.fs, Source: scantest.Source{Listed: b.containers}, Depth: depth, Contexts: b.memory, Settle: DefaultSettle,
 			Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}},
 			Progress: func(stage string) {
-				if stage == "look again at undeclared sharing" && again != nil {
+				if stage == "look again at what was not declared" && again != nil {
 					again()
 				}
 			},

@@ -60,7 +60,7 @@ func (l *look) phases() []phase {
 	always := func() bool { return true }
 	return []phase{
 		{"read the processes", always, l.processes},
-		{"look again at undeclared sharing", func() bool { return len(l.settler.suspects) > 0 }, l.settler.confirm},
+		{"look again at what was not declared", func() bool { return len(l.settler.suspects) > 0 }, l.settler.confirm},
 		{"wait for programs that are being started", func() bool { return len(l.settler.starting) > 0 }, l.settler.awaitPrograms},
 		{"read the host's ports", always, l.ports},
 	}

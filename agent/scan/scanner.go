@@ -26,7 +26,7 @@ type Config struct {
 	Hosts []nsinspect.HostCandidate
 	// Node is the machine's name.
 	Node string
-	// Settle is how long undeclared sharing has to last before it is believed. While a
+	// Settle is how long what was not declared has to last before it is believed. While a
 	// runtime starts a process in a container, the runtime's own process is in the
 	// container's cgroup before it has left the host's namespaces.
 	Settle time.Duration

@@ -41,7 +41,7 @@ type settler struct {
 	node      *node
 	builder   *builder
 	inspector *inspector
-	// settle is how long undeclared sharing has to last.
+	// settle is how long what was not declared has to last.
 	settle   time.Duration
 	suspects []suspect
 	// starting are processes that are still running as the runtime's init.

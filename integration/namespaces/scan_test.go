@@ -25,8 +25,8 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// secondLook is what the scanner says before it looks again at undeclared sharing.
-const secondLook = "look again at undeclared sharing"
+// secondLook is what the scanner says before it looks again at what was not declared.
+const secondLook = "look again at what was not declared"
 
 // A runtime's own process is in the container's cgroup for a moment before it leaves the
 // host's namespaces. That is no sharing.
