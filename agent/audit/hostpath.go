@@ -4,8 +4,7 @@ package audit
 
 import (
 	"fmt"
-	"slices"
-	"strings"
+	"path"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
@@ -68,10 +67,10 @@ func judgeHostPath(s *subject) []contextVerdict {
 func (s *subject) hostPaths() []string {
 	var sensitive, others []string
 	for _, mount := range s.declaredMounts() {
-		source := cleanPath(mount.Source)
-		if source == "" || s.isOwnPath(source) || isRuntimeMount(source, mount.Point) {
+		if s.Origin(&mount) != inventory.OfHost {
 			continue
 		}
+		source := path.Clean(mount.Source)
 		if isSensitive(source) {
 			sensitive = append(sensitive, source+marks("sensitive", mount.ReadOnly))
 		} else {
@@ -81,22 +80,16 @@ func (s *subject) hostPaths() []string {
 	return append(distinct(sensitive), distinct(others)...)
 }
 
-// isOwnPath reports whether a path was made for this container or its pod: by the kubelet, in a
-// directory "pods/UID" wherever its root directory is, or by the runtime, in one that is called
-// like the container or its sandbox.
-func (s *subject) isOwnPath(source string) bool {
-	if s.Pod != nil && s.Pod.UID != "" && strings.Contains(source, "/pods/"+s.Pod.UID+"/") {
-		return true
+// undeclaredMounts names the mounts of the host's file systems that nothing explains.
+func (s *subject) undeclaredMounts() []string {
+	if s.Mounts == nil {
+		return nil
 	}
-	return slices.ContainsFunc(strings.Split(source, "/"), func(part string) bool {
-		return part != "" && (part == s.ID || part == s.SandboxID)
-	})
-}
-
-// isRuntimeMount reports whether the runtime makes this mount for whoever is in the host's IPC
-// namespace, which is a finding of its own.
-func isRuntimeMount(source, point string) bool {
-	return source == "/dev/shm" && cleanPath(point) == "/dev/shm"
+	var texts []string
+	for _, mount := range s.UndeclaredMounts(s.Mounts.Host) {
+		texts = append(texts, fmt.Sprintf("%s of %s %d:%d at %s%s", mount.Root, mount.FSType, mount.Major, mount.Minor, mount.Point, marks("", mount.ReadOnly)))
+	}
+	return distinct(texts)
 }
 
 // marks says what is to be known of a path, in parentheses.
@@ -115,7 +108,7 @@ func marks(first string, readOnly bool) string {
 
 func declaresRoot(mounts []inventory.Mount) (point string, ok bool) {
 	for _, mount := range mounts {
-		if cleanPath(mount.Source) == "/" {
+		if inventory.CleanPath(mount.Source) == "/" {
 			return mount.Point, true
 		}
 	}

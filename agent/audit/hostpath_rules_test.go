@@ -3,11 +3,14 @@
 package audit
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
+	"github.com/nsaudit/nsaudit/agent/level"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
@@ -41,7 +44,8 @@ func ofType(fsType, point string) nsinspect.Mount {
 	return nsinspect.Mount{Minor: 90, Root: "/", Point: point, FSType: fsType}
 }
 
-// TestUndeclaredMounts has what a container was told to mount, and what it has of the host's.
+// TestUndeclaredMounts has what a container was told to mount, and what it has of the host's. What
+// is a finding makes its pod's level the lowest, and nothing else does.
 func TestUndeclaredMounts(t *testing.T) {
 	t.Parallel()
 	token := bindOf(podVolumes+"projected/kube-api-access-x", "/var/run/secrets/kubernetes.io/serviceaccount")
@@ -167,6 +171,18 @@ func TestUndeclaredMounts(t *testing.T) {
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("undeclared (-want +got):\n%s", diff)
 			}
+			if lowers := lowersLevel(level.Of(s)); lowers != (len(test.want) > 0) {
+				t.Errorf("the level counts an undeclared mount: %t", lowers)
+			}
 		})
 	}
+}
+
+// lowersLevel reports whether a mount that was not asked for is among the violations of pods.
+func lowersLevel(pods []level.Pod) bool {
+	return slices.ContainsFunc(pods, func(pod level.Pod) bool {
+		return slices.ContainsFunc(pod.Violations, func(v level.Violation) bool {
+			return v.Control == "HostPath Volumes" && strings.HasSuffix(v.Detail, "which was not asked for")
+		})
+	})
 }

@@ -5,19 +5,20 @@ package audit
 import (
 	"path"
 	"slices"
-	"strings"
+
+	"github.com/nsaudit/nsaudit/agent/inventory"
 )
 
 // isSensitive reports whether a path of the host is one by which a container can take over the
 // host, or one that has such a path below it.
 func isSensitive(source string) bool {
-	if slices.ContainsFunc(sensitiveTrees(), func(tree string) bool { return within(source, tree) }) {
+	if slices.ContainsFunc(sensitiveTrees(), func(tree string) bool { return inventory.Within(source, tree) }) {
 		return true
 	}
 	if slices.Contains(runtimeSockets(), path.Base(source)) {
 		return true
 	}
-	has := func(p string) bool { return within(p, source) }
+	has := func(p string) bool { return inventory.Within(p, source) }
 	return slices.ContainsFunc(sensitiveTrees(), has) || slices.ContainsFunc(sensitivePaths(), has)
 }
 
@@ -43,17 +44,4 @@ func sensitivePaths() []string {
 // may write to one can start a privileged container.
 func runtimeSockets() []string {
 	return []string{"containerd.sock", "docker.sock", "crio.sock", "podman.sock", "cri-dockerd.sock", "dockershim.sock"}
-}
-
-// cleanPath returns the shortest form of a path that is absolute, and "" of any other.
-func cleanPath(p string) string {
-	if !strings.HasPrefix(p, "/") {
-		return ""
-	}
-	return path.Clean(p)
-}
-
-// within reports whether a path is a directory or below it.
-func within(p, dir string) bool {
-	return p == dir || dir == "/" && strings.HasPrefix(p, "/") || strings.HasPrefix(p, dir+"/")
 }

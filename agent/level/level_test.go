@@ -193,6 +193,32 @@ func TestControls(t *testing.T) {
 			},
 			want: []string{"privileged, declared baseline..restricted, lowered", "baseline: HostPath Volumes: app: /mnt, which was not asked for", onlyProbes},
 		},
+		"a disk of the host that was mounted over a file of the kubelet's": {
+			change: func(_ *snapshot.Snapshot, c *snapshot.Container) {
+				own := "/var/lib/kubelet/pods/" + c.Pod.UID + "/etc-hosts"
+				c.Mounts.Host = []nsinspect.Mount{{Root: own, Point: "/etc/hosts"}, {Root: "/", Point: "/etc/hosts"}}
+			},
+			want: []string{"privileged, declared baseline..restricted, lowered", "baseline: HostPath Volumes: app: /etc/hosts, which was not asked for", onlyProbes},
+		},
+		"a disk of the host that was mounted below a volume": {
+			pod: func(p *corev1.Pod) {
+				p.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
+			},
+			change: func(_ *snapshot.Snapshot, c *snapshot.Container) {
+				own := "/var/lib/kubelet/pods/" + c.Pod.UID + "/volumes/kubernetes.io~empty-dir/v"
+				c.Mounts.Host = []nsinspect.Mount{{Root: own, Point: "/volumes/v"}, {Root: "/", Point: "/volumes/v/disk"}}
+			},
+			want: []string{"privileged, declared baseline..restricted, lowered", "baseline: HostPath Volumes: app: /volumes/v/disk, which was not asked for", onlyProbes},
+		},
+		"a server's files below a volume": {
+			pod: func(p *corev1.Pod) {
+				p.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
+			},
+			change: func(_ *snapshot.Snapshot, c *snapshot.Container) {
+				c.Mounts.Host = []nsinspect.Mount{{Root: "/", Point: "/volumes/v/share", FSType: "nfs4"}}
+			},
+			want: []string{"restricted, declared baseline..restricted", onlyProbes},
+		},
 		"a part of a volume, mounted once more": {
 			change: func(_ *snapshot.Snapshot, c *snapshot.Container) {
 				own := "/var/lib/kubelet/pods/" + c.Pod.UID + "/etc-hosts"

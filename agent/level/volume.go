@@ -4,7 +4,6 @@ package level
 
 import (
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -32,32 +31,24 @@ const (
 	hostDirectory
 )
 
-// volumeOf tells a volume by where on the host it is: the kubelet keeps those of a pod below a
-// directory that has the pod's UID, and names the type.
+// volumeOf tells a volume by where on the host it is: in the directory of a pod, the kubelet names
+// the type.
 func volumeOf(mount *inventory.Mount, container *snapshot.Container) volumeKind {
-	if mount.Source == "" {
+	switch container.Origin(mount) {
+	case inventory.OfKernel, inventory.OfRuntime:
 		return ownVolume
-	}
-	source := path.Clean(mount.Source)
-	if sandbox := container.SandboxID; sandbox != "" && strings.Contains(source, "/sandboxes/"+sandbox+"/") {
-		return ownVolume // The runtime's own: the pod's host name and /dev/shm.
-	}
-	uid := container.Pod.UID
-	if uid == "" {
-		return hostDirectory
-	}
-	_, below, ok := strings.Cut(source, "/pods/"+uid+"/")
-	switch {
-	case !ok:
-		return hostDirectory
-	case strings.HasPrefix(below, "volume-subpaths/"):
-		return subPath
-	}
-	below, ok = strings.CutPrefix(below, "volumes/")
-	if !ok {
+	case inventory.OfPod:
+		below, _ := container.InPodDirectory(path.Clean(mount.Source))
+		if strings.HasPrefix(below, "volume-subpaths/") {
+			return subPath
+		}
+		if volume, ok := strings.CutPrefix(below, "volumes/"); ok {
+			return volumeType(volume)
+		}
 		return ownVolume // The kubelet's own: /etc/hosts and the termination log.
+	default:
+		return hostDirectory
 	}
-	return volumeType(below)
 }
 
 // volumeType tells a volume by the name of the plugin, which the kubelet's directory is called.
@@ -150,44 +141,11 @@ func (j *containerJudge) undeclaredFiles() string {
 			return "the host's root directory (" + j.of(process) + ")"
 		}
 	}
-	if j.container.Mounts == nil || j.spec == nil {
+	if j.container.Mounts == nil {
 		return ""
 	}
-	for i := range j.container.Mounts.Host {
-		if mount := &j.container.Mounts.Host[i]; !declaredMount(mount, j.spec.Mounts) && !j.isPart(mount) {
-			return mount.Point + ", which was not asked for"
-		}
+	if undeclared := j.container.UndeclaredMounts(j.container.Mounts.Host); len(undeclared) > 0 {
+		return undeclared[0].Point + ", which was not asked for"
 	}
 	return ""
-}
-
-// isPart reports whether a mount shows nothing but what one that was asked for shows, as where Docker
-// runs in a pod and has a volume for its containers.
-func (j *containerJudge) isPart(mount *nsinspect.Mount) bool {
-	return slices.ContainsFunc(j.container.Mounts.Host, func(whole nsinspect.Mount) bool {
-		same := whole.Major == mount.Major && whole.Minor == mount.Minor && (mount.ReadOnly || !whole.ReadOnly)
-		below := whole.Root != "/" && (mount.Root == whole.Root || strings.HasPrefix(mount.Root, whole.Root+"/"))
-		return same && below && declaredMount(&whole, j.spec.Mounts)
-	})
-}
-
-// declaredMount reports whether a mount may be one that was asked for. The runtime follows symbolic
-// links of the image on the way to where it mounts, so the directories on that way may be others.
-func declaredMount(mount *nsinspect.Mount, declared []inventory.Mount) bool {
-	for i := range declared {
-		d := &declared[i]
-		if d.Source == "" {
-			continue
-		}
-		point := path.Clean(d.Point)
-		switch {
-		case mount.Point == point, strings.HasPrefix(mount.Point, point+"/"):
-			return true
-		case path.Base(mount.Point) == path.Base(point):
-			return true
-		case mount.Root != "/" && strings.HasSuffix(path.Clean(d.Source), mount.Root):
-			return true
-		}
-	}
-	return false
 }

@@ -106,7 +106,7 @@ func mountsOf(mounts []nsinspect.Mount, spec *inventory.SecuritySpec, host map[d
 // isOfRoot reports whether a mount shows what the container's root directory is of: that, or
 // something in it.
 func isOfRoot(m, root *nsinspect.Mount) bool {
-	return deviceOf(m) == deviceOf(root) && isWithin(m.Root, root.Root)
+	return deviceOf(m) == deviceOf(root) && inventory.Within(m.Root, root.Root)
 }
 
 // exposed returns the paths below /proc that the spec covers, that the kernel has, and that show
@@ -144,17 +144,12 @@ func procMounts(mounts []nsinspect.Mount, spec *inventory.SecuritySpec) []string
 		if m.FSType != "proc" || m.Root != "/" || len(points) == maxProcs {
 			continue
 		}
-		asked := slices.ContainsFunc(spec.Mounts, func(asked inventory.Mount) bool { return isWithin(m.Point, asked.Point) })
+		asked := slices.ContainsFunc(spec.Mounts, func(asked inventory.Mount) bool { return inventory.Within(m.Point, asked.Point) })
 		if !asked && !slices.Contains(points, m.Point) {
 			points = append(points, m.Point)
 		}
 	}
 	return points
-}
-
-// isWithin reports whether a path is the other or below it.
-func isWithin(name, other string) bool {
-	return name == other || strings.HasPrefix(name, strings.TrimSuffix(other, "/")+"/")
 }
 
 // belowProc returns a path relative to /proc. Those of a process are no files of the kernel's, and

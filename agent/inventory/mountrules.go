@@ -1,36 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package audit
+package inventory
 
 import (
-	"fmt"
 	"path"
 	"slices"
 	"strings"
 
-	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// undeclaredMounts names the mounts of the host's file systems that nothing explains.
-func (s *subject) undeclaredMounts() []string {
-	if s.Mounts == nil || len(s.Mounts.Host) == 0 {
+// UndeclaredMounts returns those of a container's mounts of the host's file systems that nothing
+// that was declared explains: none where it is not known what the runtime was told.
+func (c *Container) UndeclaredMounts(host []nsinspect.Mount) []*nsinspect.Mount {
+	if c.SecuritySpec() == nil || len(host) == 0 {
 		return nil
 	}
-	rules := newMountRules(s)
-	var texts []string
-	for i := range s.Mounts.Host {
-		if mount := &s.Mounts.Host[i]; !rules.explain(mount) {
-			texts = append(texts, fmt.Sprintf("%s of %s %d:%d at %s%s", mount.Root, mount.FSType, mount.Major, mount.Minor, mount.Point, marks("", mount.ReadOnly)))
+	rules := c.mountRules(host)
+	var undeclared []*nsinspect.Mount
+	for i := range host {
+		if !rules.declared[i] && !rules.explain(&host[i]) {
+			undeclared = append(undeclared, &host[i])
 		}
 	}
-	return distinct(texts)
+	return undeclared
 }
 
 // mountRules tell which mounts of a container follow from what was declared.
 type mountRules struct {
-	// declared are the mounts that were declared themselves.
-	declared map[*nsinspect.Mount]bool
+	// host are the mounts, and declared says which of them were declared themselves.
+	host     []nsinspect.Mount
+	declared []bool
 	// roots are where mounts below a declared one come with it: what the host has mounted below
 	// the source, now or later. Below lent, which was made for the container, only what needs no
 	// disk of the host does.
@@ -41,7 +41,7 @@ type mountRules struct {
 
 // askedMount is a mount that was declared.
 type askedMount struct {
-	*inventory.Mount
+	*Mount
 
 	// at is its clean point, and own says that its source was made for the container.
 	at  string
@@ -50,22 +50,21 @@ type askedMount struct {
 	found bool
 }
 
-// newMountRules finds the mounts that were declared: at their point, or else where a symbolic link
+// mountRules finds the mounts that were declared: at their point, or else where a symbolic link
 // of the image has led the runtime, as from /var/run to /run. Each declared mount is one mount,
 // and the first that fits: one that is mounted over it later was not declared.
-func newMountRules(s *subject) *mountRules {
-	rules := &mountRules{declared: make(map[*nsinspect.Mount]bool), devices: s.spec.Devices}
-	asked := s.askedMounts()
+func (c *Container) mountRules(host []nsinspect.Mount) *mountRules {
+	rules := &mountRules{host: host, declared: make([]bool, len(host)), devices: c.Security.Spec.Devices}
+	asked := c.askedMounts()
 	for _, fits := range []func(*askedMount, *nsinspect.Mount) bool{(*askedMount).isAt, (*askedMount).isLedTo} {
-		for i := range s.Mounts.Host {
-			mount := &s.Mounts.Host[i]
-			if rules.declared[mount] {
+		for i := range host {
+			if rules.declared[i] {
 				continue
 			}
-			at := slices.IndexFunc(asked, func(a askedMount) bool { return !a.found && fits(&a, mount) })
+			at := slices.IndexFunc(asked, func(a askedMount) bool { return !a.found && fits(&a, &host[i]) })
 			if at >= 0 {
-				asked[at].found, rules.declared[mount] = true, true
-				asked[at].at = mount.Point
+				asked[at].found, rules.declared[i] = true, true
+				asked[at].at = host[i].Point
 			}
 		}
 	}
@@ -78,23 +77,25 @@ func newMountRules(s *subject) *mountRules {
 // askedMounts returns the mounts that were declared. The pod and the runtime may name the source of
 // one in different ways, so that where both have a mount at a point, the runtime's counts. Those
 // that it was told of without a source are new file systems, which the host has not mounted.
-func (s *subject) askedMounts() []askedMount {
-	var asked []askedMount
-	told := make(map[string]bool)
-	for i := range s.spec.Mounts {
-		told[cleanPath(s.spec.Mounts[i].Point)] = true
+func (c *Container) askedMounts() []askedMount {
+	spec, request := c.Security.Spec, c.Security.Request
+	asked := make([]askedMount, 0, len(spec.Mounts))
+	take := func(mount *Mount) {
+		origin := c.Origin(mount)
+		asked = append(asked, askedMount{Mount: mount, at: CleanPath(mount.Point), own: origin == OfPod || origin == OfRuntime})
 	}
-	take := func(mount *inventory.Mount) {
-		asked = append(asked, askedMount{Mount: mount, at: cleanPath(mount.Point), own: s.isOwnPath(cleanPath(mount.Source))})
-	}
-	for i := range s.spec.Mounts {
-		if mount := &s.spec.Mounts[i]; mount.Source != "" {
+	for i := range spec.Mounts {
+		if mount := &spec.Mounts[i]; mount.Source != "" {
 			take(mount)
 		}
 	}
-	if s.request != nil {
-		for i := range s.request.Mounts {
-			if mount := &s.request.Mounts[i]; !told[cleanPath(mount.Point)] {
+	if request != nil {
+		told := make(map[string]bool, len(spec.Mounts))
+		for i := range spec.Mounts {
+			told[CleanPath(spec.Mounts[i].Point)] = true
+		}
+		for i := range request.Mounts {
+			if mount := &request.Mounts[i]; !told[CleanPath(mount.Point)] {
 				take(mount)
 			}
 		}
@@ -108,7 +109,7 @@ func (a *askedMount) isAt(mount *nsinspect.Mount) bool { return a.at != "" && a.
 // isLedTo reports whether a mount may be the one that was declared, elsewhere: it is called so, or
 // shows what the source is called.
 func (a *askedMount) isLedTo(mount *nsinspect.Mount) bool {
-	source := cleanPath(a.Source)
+	source := CleanPath(a.Source)
 	if a.at == "" || source == "" {
 		return false
 	}
@@ -126,20 +127,21 @@ func (r *mountRules) allowBelow(asked *askedMount) {
 	}
 }
 
-// explain reports whether a mount is declared, appears below one that is, shows nothing but what
-// one that is declared shows, or is the node of a device.
+// explain reports whether a mount appears below one that is declared, shows nothing but what one
+// that is declared shows, or is the node of a device.
 func (r *mountRules) explain(mount *nsinspect.Mount) bool {
 	isNode := mount.FSType == "devtmpfs" && mount.Root != "/"
-	if r.declared[mount] || isNode || slices.Contains(r.devices, mount.Point) {
+	if isNode || slices.Contains(r.devices, mount.Point) {
 		return true
 	}
-	below := func(root string) bool { return within(mount.Point, root) }
+	below := func(root string) bool { return Within(mount.Point, root) }
 	if slices.ContainsFunc(r.roots, below) || isServed(mount.FSType) && slices.ContainsFunc(r.lent, below) {
 		return true
 	}
-	for source := range r.declared {
-		same := source.Major == mount.Major && source.Minor == mount.Minor && within(mount.Root, source.Root)
-		if same && (mount.ReadOnly || !source.ReadOnly) {
+	for i := range r.host {
+		whole := &r.host[i]
+		same := r.declared[i] && whole.Major == mount.Major && whole.Minor == mount.Minor && Within(mount.Root, whole.Root)
+		if same && (mount.ReadOnly || !whole.ReadOnly) {
 			return true
 		}
 	}
