@@ -102,17 +102,19 @@ func Kinds() []Kind {
 	return kinds(func(check, Verdict) bool { return true })
 }
 
-// AnnouncedKinds returns those of Kinds that are not about the posture.
-func AnnouncedKinds() []Kind {
-	return kinds(func(c check, verdict Verdict) bool { return !c.Posture(verdict) })
+// AnnouncedKinds returns those of Kinds that are wanted and not about the posture.
+func (s *Selection) AnnouncedKinds() []Kind {
+	return kinds(func(c check, verdict Verdict) bool {
+		return !c.Posture(verdict) && s.selected(c.Name().Reason(verdict))
+	})
 }
 
-// PostureReasons returns the reasons of the findings about the posture.
-func PostureReasons() []string {
+// PostureReasons returns the reasons of the findings about the posture that are wanted.
+func (s *Selection) PostureReasons() []string {
 	var reasons []string
 	for _, outcome := range Outcomes() {
-		if outcome.Posture {
-			reasons = append(reasons, outcome.Check.Reason(outcome.Verdict))
+		if reason := outcome.Check.Reason(outcome.Verdict); outcome.Posture && s.selected(reason) {
+			reasons = append(reasons, reason)
 		}
 	}
 	return reasons

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/nsaudit/nsaudit/agent"
+	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/logkey"
 	"github.com/nsaudit/nsaudit/agent/policy/policyfile"
 	"github.com/nsaudit/nsaudit/agent/report/events"
@@ -52,14 +53,14 @@ func newService(std streams, options *agentOptions, procfs *nsinspect.FS) (*serv
 	if err := metrics.RegisterProcess(s.registry, build()); err != nil {
 		return nil, err
 	}
-	sinks, err := s.sinks(std, node, client)
+	checks, _ := options.selection() // It was validated.
+	sinks, err := s.sinks(std, node, client, checks)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.openPolicy(); err != nil {
 		return nil, err
 	}
-	checks, _ := options.selection() // It was validated.
 	s.agent, err = agent.New(agent.Config{
 		Procfs: procfs,
 		Node:   node,
@@ -94,8 +95,8 @@ func (s *service) cluster() (rest.Interface, error) {
 }
 
 // sinks makes what the agent reports to. Without a client no Events are sent.
-func (s *service) sinks(std streams, node string, client rest.Interface) ([]agent.Sink, error) {
-	nodeMetrics, err := metrics.Register(s.registry)
+func (s *service) sinks(std streams, node string, client rest.Interface, checks *audit.Selection) ([]agent.Sink, error) {
+	nodeMetrics, err := metrics.Register(s.registry, checks)
 	if err != nil {
 		return nil, err
 	}

@@ -12,11 +12,11 @@ import (
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1/convert"
 )
 
-// counter returns a counter of findings, which begins at 0 for each kind that the checks can
-// give, so that its first increase is seen as one.
-func counter(name, help string) *prometheus.CounterVec {
+// counter returns a counter of findings, which begins at 0 for each of these kinds, so that its
+// first increase is seen as one.
+func counter(kinds []audit.Kind, name, help string) *prometheus.CounterVec {
 	vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, kindLabelNames())
-	for _, kind := range audit.AnnouncedKinds() {
+	for _, kind := range kinds {
 		labels := kindLabelsOf(kind)
 		vec.WithLabelValues(labels[:]...)
 	}
@@ -41,7 +41,7 @@ func unexpected(result *audit.Result) []*audit.Finding {
 
 func (c *Collector) collectFindings(ch chan<- prometheus.Metric, findings []*audit.Finding) {
 	counts := make(map[kindLabels]int)
-	for _, kind := range audit.AnnouncedKinds() {
+	for _, kind := range c.kinds {
 		counts[kindLabelsOf(kind)] = 0
 	}
 	for _, finding := range findings {
@@ -55,7 +55,7 @@ func (c *Collector) collectFindings(ch chan<- prometheus.Metric, findings []*aud
 // collectPosture shows how many findings about the posture there are, by reason.
 func (c *Collector) collectPosture(ch chan<- prometheus.Metric, result *audit.Result) {
 	counts := make(map[string]int)
-	for _, reason := range audit.PostureReasons() {
+	for _, reason := range c.reasons {
 		counts[reason] = 0
 	}
 	for i := range result.Posture {

@@ -35,11 +35,17 @@ type exporter struct {
 	logger   *slog.Logger
 }
 
-func newExporter(t *testing.T, build Build) *exporter {
+func newExporter(t *testing.T, build Build, checks ...string) *exporter {
 	t.Helper()
+	if len(checks) == 0 {
+		checks = []string{"default"}
+	}
+	selection, err := audit.ParseSelection(checks)
+	if err != nil {
+		t.Fatal(err)
+	}
 	e := &exporter{registry: prometheus.NewRegistry(), logger: slog.New(slog.DiscardHandler)}
-	var err error
-	if e.Collector, err = Register(e.registry); err != nil {
+	if e.Collector, err = Register(e.registry, selection); err != nil {
 		t.Fatal(err)
 	}
 	if err := RegisterProcess(e.registry, build); err != nil {
@@ -214,7 +220,7 @@ func TestRace(t *testing.T) {
 func TestRegisterTwice(t *testing.T) {
 	t.Parallel()
 	e := newExporter(t, Build{})
-	if _, err := Register(e.registry); err == nil {
+	if _, err := Register(e.registry, audit.DefaultSelection()); err == nil {
 		t.Error("the node's metrics were registered twice")
 	}
 	if err := RegisterProcess(e.registry, Build{}); err == nil {

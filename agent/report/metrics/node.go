@@ -22,6 +22,10 @@ type Collector struct {
 	latest atomic.Pointer[audit.Result]
 	// begun and ended count findings, by kind.
 	begun, ended *prometheus.CounterVec
+	// kinds and reasons are those of the checks that are on: they have a series at 0 too. Of others
+	// a 0 would be a claim.
+	kinds   []audit.Kind
+	reasons []string
 	// limit is maxSeries, but for tests.
 	limit int
 
@@ -36,24 +40,25 @@ type Collector struct {
 	ignoredRules, forwardsSeen     *prometheus.Desc
 }
 
-// Register returns a collector that is registered.
-func Register(registerer prometheus.Registerer) (*Collector, error) {
-	collector := newCollector()
+// Register returns a collector that is registered, for findings of these checks.
+func Register(registerer prometheus.Registerer, checks *audit.Selection) (*Collector, error) {
+	collector := newCollector(checks)
 	if err := registerer.Register(collector); err != nil {
 		return nil, fmt.Errorf("register the node's metrics: %w", err)
 	}
 	return collector, nil
 }
 
-func newCollector() *Collector {
+func newCollector(checks *audit.Selection) *Collector {
+	kinds := checks.AnnouncedKinds()
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &Collector{
-		limit: maxSeries,
-		begun: counter("nsaudit_findings_begun_total",
+		limit: maxSeries, kinds: kinds, reasons: checks.PostureReasons(),
+		begun: counter(kinds, "nsaudit_findings_begun_total",
 			"Findings that have begun; those that are there when the agent starts begin then."),
-		ended: counter("nsaudit_findings_ended_total",
+		ended: counter(kinds, "nsaudit_findings_ended_total",
 			"Findings that have ended since the agent started, or are expected by a rule of the policy now."),
 		findings: desc("nsaudit_findings",
 			"Findings that no rule of the policy expects, each a check that fired for one container.", kindLabelNames()...),

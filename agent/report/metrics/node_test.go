@@ -61,8 +61,34 @@ func TestSeriesEnd(t *testing.T) {
 	if got := gather(t, e, "nsaudit_finding_info"); len(got) != 0 {
 		t.Errorf("the finding's series is still there: %q", got)
 	}
-	if got := gather(t, e, "nsaudit_findings"); len(got) != len(audit.AnnouncedKinds()) {
-		t.Errorf("%d series of nsaudit_findings, want one of each kind, %d", len(got), len(audit.AnnouncedKinds()))
+	if got := gather(t, e, "nsaudit_findings"); len(got) != len(audit.DefaultSelection().AnnouncedKinds()) {
+		t.Errorf("%d series of nsaudit_findings, want one of each kind, %d", len(got), len(audit.DefaultSelection().AnnouncedKinds()))
+	}
+}
+
+// TestSeriesOfChosenChecks checks that only checks that are on have a series at 0, and that those of
+// the default are as few as docs/metrics.md says.
+func TestSeriesOfChosenChecks(t *testing.T) {
+	t.Parallel()
+	e := newExporter(t, Build{}, "HostIPC", "UndeclaredRootUser", "RunsAsRoot")
+	e.Publish(audit.Judge(snap()))
+	kinds := []string{
+		"HostIPC,nobody,high,Undeclared 0", "HostIPC,pod,info,Shared 0", "HostIPC,pod,low,NotInEffect 0", "HostIPC,spec,info,Shared 0",
+		"HostIPC,spec,low,NotInEffect 0", "HostIPC,unknown,info,NotInEffect 0", "HostIPC,unknown,medium,Shared 0",
+		"HostIPC,unknown,medium,Undeclared 0", "RootUser,nobody,high,Undeclared 0",
+	}
+	for name, want := range map[string][]string{
+		"nsaudit_findings": kinds, "nsaudit_findings_begun_total": kinds, "nsaudit_findings_ended_total": kinds,
+		"nsaudit_posture_findings": {"RunsAsRoot 0"},
+	} {
+		got := gather(t, e, name)
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	if n := len(audit.DefaultSelection().AnnouncedKinds()); n >= 80 {
+		t.Errorf("%d kinds", n)
 	}
 }
 
@@ -166,7 +192,7 @@ func TestBegunAndEnded(t *testing.T) {
 		}
 		for name, want := range map[string][]string{"nsaudit_findings_begun_total": step.begun, "nsaudit_findings_ended_total": step.ended} {
 			series := gather(t, e, name)
-			if len(series) != len(audit.AnnouncedKinds()) {
+			if len(series) != len(audit.DefaultSelection().AnnouncedKinds()) {
 				t.Errorf("%s: %d series of %s, want one of each kind", step.what, len(series), name)
 			}
 			if diff := cmp.Diff(want, nonZero(series), cmpopts.EquateEmpty()); diff != "" {
