@@ -67,7 +67,7 @@ func judgeHostPath(s *subject) []contextVerdict {
 func (s *subject) hostPaths() []string {
 	var sensitive, others []string
 	for _, mount := range s.declaredMounts() {
-		if s.Origin(&mount) != inventory.OfHost {
+		if origin, _ := s.Origin(&mount); origin != inventory.OfHost {
 			continue
 		}
 		source := path.Clean(mount.Source)

@@ -24,22 +24,39 @@ const (
 
 // Origin tells where a mount that was asked for is from, by the path of its source: the kubelet
 // keeps what it makes for a pod in a directory "pods/UID", wherever its root directory is, and the
-// runtime in one that is called like the container or its sandbox.
-func (c *Container) Origin(mount *Mount) MountOrigin {
+// runtime in one that is called like the container or its sandbox. Below is the path in the directory
+// of the pod, of a mount that is from there.
+func (c *Container) Origin(mount *Mount) (origin MountOrigin, below string) {
 	source := CleanPath(mount.Source)
 	switch {
 	case mount.Source == "":
-		return OfKernel
+		return OfKernel, ""
 	case source == "":
-		return OfHost
+		return OfHost, ""
 	}
-	if _, ok := c.InPodDirectory(source); ok {
-		return OfPod
+	if below, ok := c.inPodDirectory(source); ok {
+		return OfPod, below
 	}
 	if c.inRuntimeDirectory(source) || source == "/dev/shm" && CleanPath(mount.Point) == source {
-		return OfRuntime
+		return OfRuntime, ""
 	}
-	return OfHost
+	return OfHost, ""
+}
+
+// inPodDirectory returns a clean path relative to the directory that the kubelet has for the
+// container's pod. It reports whether the path is below that.
+func (c *Container) inPodDirectory(source string) (string, bool) {
+	if c.Pod == nil || c.Pod.UID == "" {
+		return "", false
+	}
+	for before, rest := "", source; rest != ""; {
+		part, below, more := strings.Cut(rest, "/")
+		if before == "pods" && part == c.Pod.UID && more {
+			return below, true
+		}
+		before, rest = part, below
+	}
+	return "", false
 }
 
 // inRuntimeDirectory reports whether a directory on a path is called like the container or its

@@ -16,27 +16,32 @@ func TestOrigin(t *testing.T) {
 		of            Container
 		source, point string
 		want          MountOrigin
+		below         string
 	}{
-		"a new file system":                     {inPod, "", "/proc", OfKernel},
-		"a volume":                              {inPod, "/var/lib/kubelet/pods/u-1/volumes/kubernetes.io~secret/s", "/s", OfPod},
-		"a volume, of another kubelet":          {inPod, "/data/kubelet/pods/u-1/etc-hosts", "/etc/hosts", OfPod},
-		"another pod's volume":                  {inPod, "/var/lib/kubelet/pods/u-2/etc-hosts", "/etc/hosts", OfHost},
-		"the directory of the pod, left again":  {inPod, "/var/lib/kubelet/pods/u-1/../../../../etc", "/x", OfHost},
-		"the directory of the pod, as a whole":  {inPod, "/var/lib/kubelet/pods/u-1", "/x", OfHost},
-		"the host name":                         {inPod, "/var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/s-1/hostname", "/etc/hostname", OfRuntime},
-		"a file that Docker makes":              {alone, "/var/lib/docker/containers/c-1/hosts", "/etc/hosts", OfRuntime},
-		"a name that begins like the container": {alone, "/srv/c-11/hosts", "/etc/hosts", OfHost},
-		"memory that the host has too":          {inPod, "/dev/shm", "/dev/shm/", OfRuntime},
-		"the same elsewhere":                    {inPod, "/dev/shm", "/shm", OfHost},
-		"a directory of the host":               {inPod, "/etc", "/host/etc", OfHost},
-		"a relative path":                       {inPod, "pods/u-1/x", "/x", OfHost},
-		"neither pod nor sandbox":               {Container{}, "/var//pods//x", "/x", OfHost},
+		"a new file system":                     {inPod, "", "/proc", OfKernel, ""},
+		"a volume":                              {inPod, "/var/lib/kubelet/pods/u-1/volumes/kubernetes.io~secret/s", "/s", OfPod, "volumes/kubernetes.io~secret/s"},
+		"a volume, of another kubelet":          {inPod, "/data/kubelet/pods/u-1/etc-hosts", "/etc/hosts", OfPod, "etc-hosts"},
+		"another pod's volume":                  {inPod, "/var/lib/kubelet/pods/u-2/etc-hosts", "/etc/hosts", OfHost, ""},
+		"the directory of the pod, left again":  {inPod, "/var/lib/kubelet/pods/u-1/../../../../etc", "/x", OfHost, ""},
+		"the directory of the pod, as a whole":  {inPod, "/var/lib/kubelet/pods/u-1", "/x", OfHost, ""},
+		"the host name":                         {inPod, "/var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/s-1/hostname", "/etc/hostname", OfRuntime, ""},
+		"a file that Docker makes":              {alone, "/var/lib/docker/containers/c-1/hosts", "/etc/hosts", OfRuntime, ""},
+		"a name that begins like the container": {alone, "/srv/c-11/hosts", "/etc/hosts", OfHost, ""},
+		"memory that the host has too":          {inPod, "/dev/shm", "/dev/shm/", OfRuntime, ""},
+		"the same elsewhere":                    {inPod, "/dev/shm", "/shm", OfHost, ""},
+		"a directory of the host":               {inPod, "/etc", "/host/etc", OfHost, ""},
+		"a relative path":                       {inPod, "pods/u-1/x", "/x", OfHost, ""},
+		"neither pod nor sandbox":               {Container{}, "/var//pods//x", "/x", OfHost, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := test.of.Origin(&Mount{Source: test.source, Point: test.point}); got != test.want {
+			got, below := test.of.Origin(&Mount{Source: test.source, Point: test.point})
+			if got != test.want {
 				t.Errorf("Origin of %s is %d, want %d", test.source, got, test.want)
+			}
+			if below != test.below {
+				t.Errorf("%s is %q in the directory of the pod, want %q", test.source, below, test.below)
 			}
 		})
 	}

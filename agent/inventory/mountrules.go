@@ -81,7 +81,7 @@ func (c *Container) askedMounts() []askedMount {
 	spec, request := c.Security.Spec, c.Security.Request
 	asked := make([]askedMount, 0, len(spec.Mounts))
 	take := func(mount *Mount) {
-		origin := c.Origin(mount)
+		origin, _ := c.Origin(mount)
 		asked = append(asked, askedMount{Mount: mount, at: CleanPath(mount.Point), own: origin == OfPod || origin == OfRuntime})
 	}
 	for i := range spec.Mounts {

@@ -5,6 +5,7 @@ package level
 import (
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/pod-security-admission/policy"
 
@@ -14,12 +15,19 @@ import (
 
 // admission is the checks of Kubernetes' own admission, by the level that they are for. Those of
 // Baseline that one of Restricted replaces forbid no more than that one.
-type admission struct{ baseline, restricted []policy.CheckPodFn }
+type admission struct {
+	baseline, restricted []policy.CheckPodFn
+	// none are a pod's annotations, which the checks read for profiles of Kubernetes before 1.30.
+	// The API server has copied those into fields.
+	none *metav1.ObjectMeta
+	// pod is written anew for each manifest: containers are large.
+	pod corev1.PodSpec
+}
 
 // latestAdmission returns the checks of the latest version of the standards. It is cheaper to make
 // than the library's evaluator, which lists the checks of each version since 1.0.
 func latestAdmission() *admission {
-	a := &admission{}
+	a := &admission{none: &metav1.ObjectMeta{}}
 	for _, check := range policy.DefaultChecks() {
 		switch version := latest(&check); check.Level {
 		case "baseline":
@@ -36,10 +44,6 @@ func latest(check *policy.Check) *policy.VersionedCheck {
 	return &check.Versions[len(check.Versions)-1]
 }
 
-// noMetadata are a pod's annotations, which the checks read for profiles of Kubernetes before 1.30.
-// The API server has copied those into fields.
-func noMetadata() *metav1.ObjectMeta { return &metav1.ObjectMeta{} }
-
 // interval returns the levels that a pod's manifest can have, by what the kubelet has handed on.
 func (a *admission) interval(members []*snapshot.Container) Interval {
 	for _, container := range members {
@@ -47,7 +51,11 @@ func (a *admission) interval(members []*snapshot.Container) Interval {
 			return Interval{Unknown, Unknown}
 		}
 	}
-	return Interval{a.level(members, lowest), a.level(members, highest)}
+	interval := Interval{Lowest: a.level(members, lowest), Highest: Restricted}
+	if interval.Lowest != Restricted {
+		interval.Highest = a.level(members, highest)
+	}
+	return interval
 }
 
 func declarationKnown(container *snapshot.Container) bool {
@@ -59,8 +67,8 @@ func declarationKnown(container *snapshot.Container) bool {
 
 // level returns the level that admission would give a manifest with this declaration.
 func (a *admission) level(members []*snapshot.Container, guess guess) Level {
-	pod := podSpec(members, guess)
-	forbids := func(check policy.CheckPodFn) bool { return !check(noMetadata(), pod).Allowed }
+	describe(&a.pod, members, guess)
+	forbids := func(check policy.CheckPodFn) bool { return !check(a.none, &a.pod).Allowed }
 	switch {
 	case slices.ContainsFunc(a.baseline, forbids):
 		return Privileged

@@ -23,10 +23,10 @@ const (
 	highest guess = true
 )
 
-// podSpec returns a manifest with this declaration, as far as admission reads it. Which of the
-// containers are init containers makes no difference.
-func podSpec(members []*snapshot.Container, guess guess) *corev1.PodSpec {
-	pod := &corev1.PodSpec{SecurityContext: &corev1.PodSecurityContext{}}
+// describe overwrites a manifest by one with this declaration, as far as admission reads it. Which
+// of the containers are init containers makes no difference.
+func describe(pod *corev1.PodSpec, members []*snapshot.Container, guess guess) {
+	*pod = corev1.PodSpec{Containers: pod.Containers[:0], Volumes: pod.Volumes[:0], SecurityContext: &corev1.PodSecurityContext{}}
 	for _, container := range members {
 		declared := &container.Declared
 		pod.HostNetwork = pod.HostNetwork || declared.Asks(nsinspect.Net)
@@ -35,7 +35,7 @@ func podSpec(members []*snapshot.Container, guess guess) *corev1.PodSpec {
 		described := corev1.Container{Name: container.Name, Ports: ports(declared, guess)}
 		if request := container.SecurityRequest(); request != nil && !container.Sandbox {
 			described.SecurityContext = securityContext(request, container.SecuritySpec(), guess)
-			pod.Volumes = append(pod.Volumes, volumes(container, guess)...)
+			pod.Volumes = appendVolumes(pod.Volumes, container, guess)
 			if request.UserNamespace {
 				pod.HostUsers = new(false)
 			}
@@ -43,12 +43,14 @@ func podSpec(members []*snapshot.Container, guess guess) *corev1.PodSpec {
 				pod.SecurityContext.Sysctls = sysctlsOf(request)
 			}
 		}
-		if container.Sandbox { // It has the pod's ports, and nothing else that was asked for.
+		switch {
+		case container.Sandbox && len(described.Ports) == 0:
+			continue
+		case container.Sandbox: // It has the pod's ports, and nothing else that was asked for.
 			described.SecurityContext = nothingAsked()
 		}
 		pod.Containers = append(pod.Containers, described)
 	}
-	return pod
 }
 
 // nothingAsked is a security context that no level forbids.
@@ -138,9 +140,8 @@ func seccompProfile(profile *inventory.Profile, guess guess) *corev1.SeccompProf
 	return &corev1.SeccompProfile{Type: corev1.SeccompProfileType(profile.Type)}
 }
 
-// volumes returns those of the volumes that a level may forbid.
-func volumes(container *snapshot.Container, guess guess) []corev1.Volume {
-	var volumes []corev1.Volume
+// appendVolumes adds those of the volumes that a level may forbid.
+func appendVolumes(volumes []corev1.Volume, container *snapshot.Container, guess guess) []corev1.Volume {
 	mounts := asked(container)
 	for i := range mounts {
 		switch kind := volumeOf(&mounts[i], container); {

@@ -7,10 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/pod-security-admission/policy"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
-	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -76,9 +77,8 @@ func (j *containerJudge) procMount() {
 
 // coversProc reports whether the runtime was told to cover anything below /proc.
 func coversProc(spec *inventory.SecuritySpec) bool {
-	return slices.ContainsFunc(slices.Concat(spec.Masked, spec.ReadOnlyPaths), func(p string) bool {
-		return strings.HasPrefix(p, "/proc/")
-	})
+	ofProc := func(p string) bool { return strings.HasPrefix(p, "/proc/") }
+	return slices.ContainsFunc(spec.Masked, ofProc) || slices.ContainsFunc(spec.ReadOnlyPaths, ofProc)
 }
 
 // ownUsers reports whether the container has a user namespace of its own.
@@ -102,8 +102,8 @@ func (j *containerJudge) sysctls() {
 		return
 	}
 	check := policy.CheckSysctls()
-	pod := podSpec([]*snapshot.Container{j.container}, highest)
-	if result := latest(&check).CheckPod(noMetadata(), pod); !result.Allowed {
+	pod := &corev1.PodSpec{SecurityContext: &corev1.PodSecurityContext{Sysctls: sysctlsOf(request)}}
+	if result := latest(&check).CheckPod(&metav1.ObjectMeta{}, pod); !result.Allowed {
 		j.violate(Baseline, sysctls, "%s", result.ForbiddenDetail)
 	}
 }

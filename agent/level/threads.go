@@ -31,14 +31,15 @@ type thread struct {
 
 // first returns the first of the container's threads that fit; nil for none.
 func (j *containerJudge) first(fits func(*thread) bool) *thread {
+	t := new(thread) // One for all: there are many.
 	for i := range j.container.Processes {
 		process := &j.container.Processes[i]
 		nested := j.container.IsNested(process, j.host)
 		for k := range process.Credentials {
 			group := &process.Credentials[k]
-			t := thread{process, &j.container.Credentials[group.Set], group.Unconfirmed, nested}
-			if fits(&t) {
-				return &t
+			*t = thread{process, &j.container.Credentials[group.Set], group.Unconfirmed, nested}
+			if fits(t) {
+				return t
 			}
 		}
 	}

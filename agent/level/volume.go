@@ -34,11 +34,10 @@ const (
 // volumeOf tells a volume by where on the host it is: in the directory of a pod, the kubelet names
 // the type.
 func volumeOf(mount *inventory.Mount, container *snapshot.Container) volumeKind {
-	switch container.Origin(mount) {
+	switch origin, below := container.Origin(mount); origin {
 	case inventory.OfKernel, inventory.OfRuntime:
 		return ownVolume
 	case inventory.OfPod:
-		below, _ := container.InPodDirectory(path.Clean(mount.Source))
 		if strings.HasPrefix(below, "volume-subpaths/") {
 			return subPath
 		}
