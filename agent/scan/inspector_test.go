@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -19,115 +18,6 @@ import (
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
-
-// uid is the user of the containers in these tests.
-const uid = 405
-
-// box is a node with containers, each of processes from ten times its number on.
-type box struct {
-	fs         *nsinspect.FS
-	containers []inventory.Container
-	memory     *ContextCache
-}
-
-// newBox makes containers of so many processes each, which are all as their spec says.
-func newBox(t *testing.T, processes ...int) *box {
-	t.Helper()
-	cgroups := make(map[int]string)
-	b := new(box)
-	for i, count := range processes {
-		id := string(rune('a' + i))
-		c := scantest.Named(id, inventory.Running, initOf(i))
-		c.Security = scantest.Confined(uid)
-		b.containers = append(b.containers, c)
-		for k := range count {
-			cgroups[initOf(i)+k*16] = c.CgroupsPath
-		}
-	}
-	pids := make([]int, 0, len(cgroups))
-	for pid := range cgroups {
-		pids = append(pids, pid)
-	}
-	b.fs = scantest.Procfs(t, cgroups)
-	for _, pid := range pids {
-		scantest.Become(t, b.fs, pid, scantest.User(uid))
-	}
-	return b
-}
-
-// initOf returns the init process of a container. The others follow in steps of 16.
-func initOf(container int) int { return 10_000 * (container + 1) }
-
-// scan scans the box, without waiting. Again is called before the second look.
-func (b *box) scan(t *testing.T, depth Depth, again func()) *snapshot.Snapshot {
-	t.Helper()
-	var snap *snapshot.Snapshot
-	synctest.Test(t, func(t *testing.T) {
-		var err error
-		snap, err = New(Config{
-			Procfs: b.fs, Source: scantest.Source{Listed: b.containers}, Depth: depth, Contexts: b.memory, Settle: DefaultSettle,
-			Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}},
-			Progress: func(stage string) {
-				if stage == "look again at what was not declared" && again != nil {
-					again()
-				}
-			},
-		}).Scan(t.Context())
-		scantest.Must(t, err)
-	})
-	return snap
-}
-
-// write writes a file of a process.
-func (b *box) write(t *testing.T, pid int, name, text string) {
-	t.Helper()
-	scantest.Must(t, os.WriteFile(filepath.Join(b.fs.Root(), fmt.Sprint(pid), name), []byte(text), 0o600))
-}
-
-// link makes a file of a process a link to the one of another.
-func (b *box) link(t *testing.T, pid int, name string, to int) {
-	t.Helper()
-	target, err := os.Readlink(filepath.Join(b.fs.Root(), fmt.Sprint(to), name))
-	scantest.Must(t, err)
-	for _, dir := range []string{"", fmt.Sprintf("task/%d/", pid)} {
-		if dir != "" && name == "root" {
-			continue
-		}
-		path := filepath.Join(b.fs.Root(), fmt.Sprint(pid), dir+name)
-		scantest.Must(t, os.Remove(path))
-		scantest.Must(t, os.Symlink(target, path))
-	}
-}
-
-// weaker puts the ways in which processes of a container are weaker that were confirmed into words.
-func weaker(c *snapshot.Container) []string {
-	names := map[inventory.Weakness]string{
-		inventory.IsRoot: "root", inventory.OtherUser: "other user", inventory.MoreCapabilities: "more capabilities",
-		inventory.GainsPrivileges: "gains privileges", inventory.NewPrivileges: "new privileges", inventory.NoFilter: "no filter",
-	}
-	var found []string
-	for i := range c.Processes {
-		process := &c.Processes[i]
-		for _, group := range process.Credentials {
-			ways := c.Security.Spec.Weaker(&c.Credentials[group.Set].Credentials, c.IsNested(process, &nsinspect.HostReference{})) &^ group.Unconfirmed
-			for way, name := range names {
-				if ways.Has(way) {
-					found = append(found, fmt.Sprintf("%d %v %s", process.PID, group.TIDs, name))
-				}
-			}
-		}
-	}
-	slices.Sort(found)
-	return found
-}
-
-func security(c *snapshot.Container) []string {
-	var gaps []string
-	for _, gap := range c.Unread.Security {
-		gaps = append(gaps, fmt.Sprintf("%s: %s", gap.Cause, gap.Detail))
-	}
-	return gaps
-}
 
 // TestContext has a container as it was to be.
 func TestContext(t *testing.T) {
@@ -224,7 +114,7 @@ func TestWeaker(t *testing.T) {
 						scantest.Become(t, b.fs, pid, test.second...)
 					}
 					if test.gone {
-						scantest.Must(t, os.RemoveAll(filepath.Join(b.fs.Root(), fmt.Sprint(pid))))
+						b.remove(t, pid, "")
 					}
 				})
 				c := &snap.Containers[0]
@@ -263,136 +153,40 @@ func TestLeaderEnded(t *testing.T) {
 	}
 }
 
-// TestManySuspects has a container of which hundreds of processes are weaker. It does not take the
-// second look from another, and only what was looked at twice counts.
-func TestManySuspects(t *testing.T) {
-	t.Parallel()
-	const many = 100
-	b := newBox(t, many, 1)
-	root, other := scantest.User(uid), scantest.User(uid+1)
-	root.UIDs = nsinspect.IDs{}
-	for k := range many {
-		scantest.Become(t, b.fs, initOf(0)+16*k, root)
-	}
-	scantest.Become(t, b.fs, initOf(1), root)
-	check := func(of string, want []string) {
-		t.Helper()
-		snap := b.scan(t, Lean, nil)
-		if got := weaker(&snap.Containers[0]); len(got) != maxSuspectsOfOne {
-			t.Errorf("%s: %d processes are confirmed, want %d", of, len(got), maxSuspectsOfOne)
-		}
-		if got := weaker(&snap.Containers[1]); len(got) != 1 {
-			t.Errorf("%s: of the other container %q", of, got)
-		}
-		if diff := cmp.Diff(want, security(&snap.Containers[0])); diff != "" {
-			t.Errorf("%s: unread (-want +got):\n%s", of, diff)
-		}
-	}
-	check("all in the same way", nil)
-	scantest.Become(t, b.fs, initOf(0)+16*(many-1), other)
-	b.link(t, initOf(0)+16*(many-1), "ns/user", 1) // In another user namespace it may be any user.
-	check("one in another way", []string{"limit: more of its processes are weaker than the runtime was told than are looked at twice"})
-}
-
-// TestHandlesOfOneContainer has suspects of containers, of which one has more than all may have.
-func TestHandlesOfOneContainer(t *testing.T) {
-	t.Parallel()
-	s := &settler{kept: make(map[*snapshot.Container]int)}
-	hostile, quiet := new(snapshot.Container), new(snapshot.Container)
-	s.kept[hostile] = maxSuspectsOfOne
-	if s.hasRoom(hostile, maxSuspectsOfOne, 0) || !s.hasRoom(quiet, maxSuspectsOfOne, 0) {
-		t.Error("a container with many suspects has room for more, or another has none")
-	}
-	if !s.hasRoom(quiet, maxSuspects, 0) {
-		t.Error("many containers with suspects take the second look from another")
-	}
-	s.kept[quiet] = fewSuspects
-	if s.hasRoom(quiet, maxSuspects, 0) {
-		t.Error("there is no end to suspects")
-	}
-}
-
-// TestExcess has processes with more groups than are read.
-func TestExcess(t *testing.T) {
-	t.Parallel()
-	b := newBox(t, 40, 1)
-	crowd := scantest.User(uid)
-	for i := range 20_000 {
-		crowd.Groups = append(crowd.Groups, uint32(1_000_000+i))
-	}
-	for k := range 20 {
-		scantest.Become(t, b.fs, initOf(0)+16*k, crowd)
-	}
-	snap := b.scan(t, Lean, nil)
-	hostile, quiet := &snap.Containers[0], &snap.Containers[1]
-	read := 0
-	for _, process := range hostile.Processes {
-		read += len(process.Credentials)
-	}
-	if len(hostile.Processes) != 40 || read != 0 || len(security(hostile)) != maxExcess/(hugeStatus-usualStatus)+1 {
-		t.Errorf("%d processes, credentials of %d, unread %q", len(hostile.Processes), read, security(hostile))
-	}
-	if len(hostile.Unread.Gaps) > 0 || len(quiet.Processes[0].Credentials) != 1 || security(quiet) != nil {
-		t.Errorf("unread %q, and of the other %q", hostile.Unread.Gaps, security(quiet))
-	}
-}
-
-// TestCapsOfSets has more credentials than are kept.
-func TestCapsOfSets(t *testing.T) {
-	t.Parallel()
-	of := newContext(new(snapshot.Container))
-	credentials := scantest.Root()
-	for i := range maxSets + 1 {
-		credentials.UIDs.Real = uint32(i)
-		set, ok := of.set(&credentials, nil)
-		if ok != (i < maxSets) || ok && set != i {
-			t.Fatalf("set %d: %d, %t", i, set, ok)
-		}
-	}
-	credentials.UIDs.Real = 7
-	if set, ok := of.set(&credentials, nil); !ok || set != 7 {
-		t.Errorf("one that is there: %d, %t", set, ok)
-	}
-	if len(security(of.container)) != 1 {
-		t.Errorf("unread %q", security(of.container))
-	}
-	of = newContext(new(snapshot.Container))
-	credentials.Groups = make([]uint32, maxGroupIDs/2)
-	for i := range 3 {
-		credentials.UIDs.Real = uint32(i)
-		if _, ok := of.set(&credentials, nil); ok != (i < 2) {
-			t.Errorf("groups of set %d are kept: %t", i, ok)
-		}
-	}
-	credentials.Groups[0] = 1 // The reader's memory, which it uses again.
-	if of.container.Credentials[0].Groups[0] != 0 {
-		t.Error("the groups that are kept change with the reader's")
-	}
-}
-
-// TestLabelsTellSetsApart has threads that differ in their label only.
-func TestLabelsTellSetsApart(t *testing.T) {
-	t.Parallel()
-	of := newContext(new(snapshot.Container))
-	credentials := scantest.Root()
-	for i, label := range []*nsinspect.Label{nil, {Module: nsinspect.AppArmor, Name: "a"}, {Module: nsinspect.AppArmor, Name: "b"}} {
-		for range 2 {
-			if set, ok := of.set(&credentials, label); !ok || set != i {
-				t.Errorf("label %v: %d, %t, want %d", label, set, ok, i)
-			}
-		}
-	}
-}
-
-// TestSandboxed has a container with a kernel of its own.
+// TestSandboxed has a container with a kernel of its own, which may be known only when its processes
+// were read.
 func TestSandboxed(t *testing.T) {
 	t.Parallel()
-	b := newBox(t, 3)
-	b.containers[0].Runtime = "io.containerd.runsc.v1"
-	snap := b.scan(t, Full, nil)
-	c := &snap.Containers[0]
-	if len(c.Credentials) > 0 || c.Mounts != nil || len(c.Processes) != 3 || len(c.Unread.Security) != 1 || c.Unread.Security[0].Cause != snapshot.CauseRuntime {
-		t.Errorf("container %+v", c)
+	for name, late := range map[string]bool{"listed": false, "started during the scan": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBox(t, 1, 3)
+			sandboxed := &b.containers[1]
+			sandboxed.Runtime = "io.containerd.runsc.v1"
+			b.link(t, initOf(1), "root", 1)
+			b.write(t, initOf(1), "uid_map", "0 100000 65536\n")
+			b.write(t, initOf(1), "gid_map", "0 100000 65536\n")
+			if late {
+				b.startLate(1)
+			}
+			c := &b.scan(t, Full, nil).Containers[1]
+			if len(c.Credentials)+len(c.UserNamespaces) > 0 || c.Mounts != nil || len(c.Processes) != 3 || c.Name != "b" {
+				t.Errorf("container %+v", c)
+			}
+			if len(c.Unread.Security) != 1 || c.Unread.Security[0].Cause != snapshot.CauseRuntime {
+				t.Errorf("unread %q", security(c))
+			}
+			for _, process := range c.Processes {
+				for _, kind := range nsinspect.Kinds() {
+					if _, ok := process.Groups[0].Namespaces.Get(kind); ok != slices.Contains(judged(), kind) {
+						t.Errorf("process %d: its %s namespace is known: %t", process.PID, kind, ok)
+					}
+				}
+				if process.Credentials != nil || process.HostRoot {
+					t.Errorf("process %+v", process)
+				}
+			}
+		})
 	}
 }
 
@@ -402,10 +196,8 @@ func TestStartedDuringTheScan(t *testing.T) {
 	t.Parallel()
 	b := newBox(t, 1, 1)
 	scantest.Become(t, b.fs, initOf(1), scantest.Root())
-	source := scantest.Source{Listed: b.containers[:1], ByID: map[string]inventory.Container{b.containers[1].ID: b.containers[1]}}
-	snap, err := New(Config{Procfs: b.fs, Source: source, Depth: Lean, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}}).Scan(t.Context())
-	scantest.Must(t, err)
-	c := &snap.Containers[1]
+	b.startLate(1)
+	c := &b.scan(t, Lean, nil).Containers[1]
 	if c.Name != "b" || len(c.Credentials) != 1 || weaker(c) != nil {
 		t.Errorf("container %+v is weaker: %q", c, weaker(c))
 	}
@@ -420,11 +212,17 @@ func TestHostRoot(t *testing.T) {
 	admin.Spec.Bounding |= capSysAdmin
 	privileged := scantest.Confined(uid)
 	privileged.Request = &inventory.SecurityRequest{Privileged: true}
+	traces, opens := scantest.Confined(uid), scantest.Confined(uid) // Those with SYS_CHROOT.
+	traces.Spec.Bounding |= capSysPtrace
+	opens.Spec.Bounding |= capDACReadSearch
+	weak := scantest.Confined(uid + 1)
 	tests := map[string]struct {
 		security   *inventory.Security
 		init, lean bool
 	}{
-		"its init": {plain, true, true}, "another, and it may not": {plain, false, false}, "another, with a mount of it": {mounted, false, true},
+		"another, with SYS_PTRACE": {traces, false, true}, "another, with DAC_READ_SEARCH": {opens, false, true},
+		"another, which is weaker": {weak, false, true},
+		"its init":                 {plain, true, true}, "another, and it may not": {plain, false, false}, "another, with a mount of it": {mounted, false, true},
 		"another, with SYS_ADMIN": {admin, false, true}, "another of a privileged one": {privileged, false, true}, "nobody knows what it may": {nil, false, false},
 	}
 	for name, test := range tests {
@@ -435,6 +233,7 @@ func TestHostRoot(t *testing.T) {
 				pid += 16
 			}
 			b.containers[0].Security = test.security
+			b.link(t, pid, "ns/user", 1)
 			b.link(t, pid, "root", 1)
 			for depth, want := range map[Depth]bool{Lean: test.lean, Full: true} {
 				for _, process := range b.scan(t, depth, nil).Containers[0].Processes {
@@ -531,7 +330,7 @@ func TestMountsOfAnother(t *testing.T) {
 				b.write(t, initOf(0)+16*k, "mountinfo", text)
 			}
 			if test.init == "" {
-				scantest.Must(t, os.Remove(filepath.Join(b.fs.Root(), "10000/mountinfo")))
+				b.remove(t, initOf(0), "mountinfo")
 			}
 			c := &b.scan(t, Lean, nil).Containers[0]
 			if (c.Mounts != nil) != test.want {

@@ -15,7 +15,6 @@ import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/scan/scantest"
-	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // TestReconcile has lists that do not fit the processes.
@@ -95,7 +94,7 @@ func TestReconcile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fs := scantest.Procfs(t, maps.Clone(test.cgroups))
-			scanner := New(Config{Procfs: fs, Source: test.source, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}})
+			scanner := New(Config{Procfs: fs, Source: test.source, Hosts: pid1()})
 			snap, err := scanner.Scan(t.Context())
 			scantest.Must(t, err)
 			for i, line := range test.want {
@@ -115,7 +114,7 @@ func TestInterrupted(t *testing.T) {
 	source := scantest.Source{Listed: []inventory.Container{scantest.Named("a", inventory.Running, 42)}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	snap, err := New(Config{Procfs: fs, Source: source, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}}).Scan(ctx)
+	snap, err := New(Config{Procfs: fs, Source: source, Hosts: pid1()}).Scan(ctx)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want that of the context", err)
 	}
@@ -133,7 +132,7 @@ func TestUndeclaredIsLookedAtTwice(t *testing.T) {
 	t.Parallel()
 	fs := scantest.Procfs(t, map[int]string{42: "/docker/" + scantest.HexID("a")})
 	synctest.Test(t, func(t *testing.T) {
-		scanner := New(Config{Procfs: fs, Settle: DefaultSettle, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}})
+		scanner := New(Config{Procfs: fs, Settle: DefaultSettle, Hosts: pid1()})
 		snap, err := scanner.Scan(t.Context())
 		scantest.Must(t, err)
 		if snap.Duration != DefaultSettle {
@@ -144,4 +143,36 @@ func TestUndeclaredIsLookedAtTwice(t *testing.T) {
 			t.Errorf("findings %+v, transient %d", findings, snap.Coverage.Transient)
 		}
 	})
+}
+
+// TestEnded checks which of the containers that do not run are kept.
+func TestEnded(t *testing.T) {
+	t.Parallel()
+	of := func(id string, status inventory.Status, change func(*inventory.Container)) inventory.Container {
+		container := scantest.Named(id, status, 0)
+		container.Pod = &inventory.Pod{Namespace: "default", Name: "p", UID: "u"}
+		if change != nil {
+			change(&container)
+		}
+		return container
+	}
+	listed := []inventory.Container{
+		of("a", inventory.Stopped, nil),
+		of("b", inventory.NoTask, nil),
+		of("c", inventory.Stopped, func(c *inventory.Container) { c.Sandbox = true }),
+		of("d", inventory.Stopped, func(c *inventory.Container) { c.Pod = nil }),
+	}
+	fs := scantest.Procfs(t, map[int]string{42: "/kubepods/" + scantest.HexID("e")})
+	scanner := New(Config{
+		Procfs: fs, Source: scantest.Source{Listed: append(listed, scantest.Named("e", inventory.Running, 42))},
+		Hosts: pid1(),
+	})
+	snap, err := scanner.Scan(t.Context())
+	scantest.Must(t, err)
+	if diff := cmp.Diff([]string{"k8s.io/e running 1"}, scantest.Outcome(snap)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if diff := cmp.Diff(listed[:2], snap.Ended); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
 }

@@ -41,7 +41,7 @@ func TestStartingProgram(t *testing.T) {
 			scantest.Must(t, os.WriteFile(comm(fs), []byte("runc:[2:INIT]"+"\n"), 0o600))
 			synctest.Test(t, func(t *testing.T) {
 				config := Config{
-					Procfs: fs, Settle: DefaultSettle, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}},
+					Procfs: fs, Settle: DefaultSettle, Hosts: pid1(),
 					Source: scantest.Source{Listed: []inventory.Container{scantest.Named("a", inventory.Running, pid)}},
 				}
 				config.Progress = func(stage string) {
@@ -81,7 +81,7 @@ func TestEnteringRuntime(t *testing.T) {
 						}
 					})
 				}
-				scanner := New(Config{Procfs: fs, Settle: DefaultSettle, Hosts: []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}})
+				scanner := New(Config{Procfs: fs, Settle: DefaultSettle, Hosts: pid1()})
 				snap, err := scanner.Scan(t.Context())
 				scantest.Must(t, err)
 				findings := audit.Judge(snap).Findings

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scan
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nsaudit/nsaudit/agent/scan/scantest"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
+)
+
+// TestManySuspects has a container of which hundreds of processes are weaker. It does not take the
+// second look from another, and only what was looked at twice counts.
+func TestManySuspects(t *testing.T) {
+	t.Parallel()
+	const many = 100
+	b := newBox(t, many, 1)
+	root, other := scantest.User(uid), scantest.User(uid+1)
+	root.UIDs = nsinspect.IDs{}
+	for k := range many {
+		scantest.Become(t, b.fs, initOf(0)+16*k, root)
+	}
+	scantest.Become(t, b.fs, initOf(1), root)
+	check := func(of string, want []string) {
+		t.Helper()
+		snap := b.scan(t, Lean, nil)
+		if got := weaker(&snap.Containers[0]); len(got) != maxSuspectsOfOne {
+			t.Errorf("%s: %d processes are confirmed, want %d", of, len(got), maxSuspectsOfOne)
+		}
+		if got := weaker(&snap.Containers[1]); len(got) != 1 {
+			t.Errorf("%s: of the other container %q", of, got)
+		}
+		if diff := cmp.Diff(want, security(&snap.Containers[0])); diff != "" {
+			t.Errorf("%s: unread (-want +got):\n%s", of, diff)
+		}
+	}
+	check("all in the same way", nil)
+	scantest.Become(t, b.fs, initOf(0)+16*(many-1), other)
+	b.link(t, initOf(0)+16*(many-1), "ns/user", 1) // In another user namespace it may be any user.
+	check("one in another way", []string{"limit: more of its processes are weaker than the runtime was told than are looked at twice"})
+}
+
+// TestHandlesOfOneContainer has suspects of containers, of which one has more than all may have.
+func TestHandlesOfOneContainer(t *testing.T) {
+	t.Parallel()
+	const spare = spareSuspects
+	for name, test := range map[string]struct {
+		own, all, spare int
+		want            bool
+	}{
+		"a container with many":                        {maxSuspectsOfOne, maxSuspectsOfOne, 0, false},
+		"a container with many, and one of the host's": {maxSuspectsOfOne, maxSuspectsOfOne, spare, true},
+		"a container with too many of the host's":      {maxSuspectsOfOne + spare, maxSuspectsOfOne + spare, spare, false},
+		"another":                                         {0, maxSuspectsOfOne, 0, true},
+		"another, beside many containers":                 {0, maxSuspects, 0, true},
+		"more of another, beside many containers":         {fewSuspects, maxSuspects, 0, false},
+		"more, and one of the host's":                     {fewSuspects, maxSuspects, spare, true},
+		"more, beside many containers with the host's":    {fewSuspects, maxSuspects + spare, spare, false},
+		"another, beside many containers with the host's": {0, maxSuspects + spare, spare, true},
+	} {
+		container := new(snapshot.Container)
+		s := &settler{kept: map[*snapshot.Container]int{container: test.own}}
+		if got := s.hasRoom(container, test.all, test.spare); got != test.want {
+			t.Errorf("%s: there is room: %t", name, got)
+		}
+	}
+}
