@@ -139,6 +139,13 @@ func (b *box) remove(t *testing.T, pid int, name string) {
 	}
 }
 
+// label has a process confined so.
+func (b *box) label(t *testing.T, pid int, label string) {
+	t.Helper()
+	scantest.Must(t, os.MkdirAll(filepath.Join(b.fs.Root(), fmt.Sprint(pid), "attr/apparmor"), 0o755))
+	b.write(t, pid, "attr/apparmor/current", label+"\n")
+}
+
 // weaker puts the ways in which processes of a container are weaker that were confirmed into words.
 func weaker(c *snapshot.Container) []string {
 	names := map[inventory.Weakness]string{

@@ -71,6 +71,37 @@ func TestOwnersDiffer(t *testing.T) {
 	}
 }
 
+// TestRoomForWeakerThreads has a process that makes threads with fewer rights than its leader, and then
+// some with more. Half of the room is for the latter.
+func TestRoomForWeakerThreads(t *testing.T) {
+	t.Parallel()
+	container := &snapshot.Container{Container: inventory.Container{ID: "a", Security: scantest.Confined(uid)}}
+	m := new(ContextCache).begin()
+	v := &visit{memory: m, pid: 1, leader: -1, context: newContext(container)}
+	next := 1
+	visit := func(count int, change func(*nsinspect.Credentials)) int {
+		for range count {
+			credentials := scantest.User(uid)
+			change(&credentials)
+			v.Visit(&nsinspect.Reading{TID: next, Credentials: &credentials})
+			next++
+		}
+		return len(m.now.differing[container.Key()])
+	}
+	if got := visit(1, func(*nsinspect.Credentials) {}); got != 0 {
+		t.Errorf("%d threads differ, and there is only the leader", got)
+	}
+	if got := visit(maxDiffering, func(c *nsinspect.Credentials) { c.Bounding = 0 }); got != maxDiffering/2 {
+		t.Errorf("%d threads with fewer rights are remembered, want %d", got, maxDiffering/2)
+	}
+	if got := visit(maxDiffering, func(c *nsinspect.Credentials) { c.UIDs.Saved = 0 }); got != maxDiffering {
+		t.Errorf("with those that have more, %d are remembered, want %d", got, maxDiffering)
+	}
+	if !m.now.differing[container.Key()][thread{1, maxDiffering + 2}] {
+		t.Error("the first thread with more rights is not remembered")
+	}
+}
+
 // TestContextCacheIsBounded has a container with more threads and mounts than are remembered.
 func TestContextCacheIsBounded(t *testing.T) {
 	t.Parallel()

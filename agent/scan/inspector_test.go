@@ -246,6 +246,21 @@ func TestHostRoot(t *testing.T) {
 	}
 }
 
+// TestHostRootUnread has a host whose root directory can't be read: nothing is taken for it, and no
+// container is known to be without it.
+func TestHostRootUnread(t *testing.T) {
+	t.Parallel()
+	const gap = "host: the host's root directory could not be read, so that of its processes can't be compared with it"
+	for name, depth := range map[string]Depth{"lean": Lean, "full": Full} {
+		b := newBox(t, 1)
+		b.remove(t, 1, "root")
+		snap := b.scan(t, depth, nil)
+		if diff := cmp.Diff([]string{gap}, security(&snap.Containers[0])); diff != "" || len(snap.Coverage.Gaps) != 1 {
+			t.Errorf("%s: of the node %v, of the container (-want +got):\n%s", name, snap.Coverage.Gaps, diff)
+		}
+	}
+}
+
 // TestUserNamespaces has a pod with a user namespace, and a process in one below it.
 func TestUserNamespaces(t *testing.T) {
 	t.Parallel()

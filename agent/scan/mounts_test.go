@@ -92,7 +92,8 @@ func TestExposed(t *testing.T) {
 	}
 }
 
-// TestMountsOf has a container's mounts among those of the host.
+// TestMountsOf has a container's mounts among those of the host. Where the host is a container itself,
+// as in kind, the files of the devices that a container with a user namespace is given are of a tmpfs.
 func TestMountsOf(t *testing.T) {
 	t.Parallel()
 	host := devicesOf(parseMountLines(t, `20 1 254:1 / / rw - ext4 /dev/vda rw
@@ -101,6 +102,7 @@ func TestMountsOf(t *testing.T) {
 23 20 0:77 / /run/rootfs rw - overlay overlay rw
 24 20 0:90 / /var/lib/kubelet/secret rw - tmpfs tmpfs rw
 25 20 0:91 / /mnt rw - nfs4 server:/ rw
+26 20 0:92 / /dev rw - tmpfs tmpfs rw
 `))
 	own := mountLines + `650 612 254:1 /data /data ro - ext4 /dev/vda rw
 651 612 0:90 / /secret rw - tmpfs tmpfs rw
@@ -110,12 +112,22 @@ func TestMountsOf(t *testing.T) {
 655 612 0:21 / /hostproc rw - proc proc rw
 656 612 0:77 /etc /copy rw - overlay overlay rw
 657 612 0:99 / /tmp rw - tmpfs tmpfs rw
+660 614 0:92 /null /dev/null rw - tmpfs tmpfs rw
+661 614 0:92 /zero /dev/zero rw - tmpfs tmpfs rw
+662 614 0:92 /full /dev/full rw - tmpfs tmpfs rw
+663 614 0:92 /random /dev/random rw - tmpfs tmpfs rw
+664 614 0:92 /urandom /dev/urandom rw - tmpfs tmpfs rw
+665 614 0:92 /tty /dev/tty rw - tmpfs tmpfs rw
+666 614 0:92 /vda /dev/vda rw - tmpfs tmpfs rw
+667 612 254:1 /null /null rw - ext4 /dev/vda rw
 `
 	want := &snapshot.Mounts{Host: []nsinspect.Mount{
 		{Major: 254, Minor: 1, Root: "/data", Point: "/data", FSType: "ext4", ReadOnly: true},
 		{Minor: 90, Root: "/", Point: "/secret", FSType: "tmpfs"},
 		{Minor: 91, Root: "/x", Point: "/share", FSType: "nfs4", Shared: true},
 		{Minor: 5, Root: "/", Point: "/hostdev", FSType: "devtmpfs"},
+		{Minor: 92, Root: "/vda", Point: "/dev/vda", FSType: "tmpfs"},
+		{Major: 254, Minor: 1, Root: "/null", Point: "/null", FSType: "ext4"},
 	}}
 	if diff := cmp.Diff(want, mountsOf(parseMountLines(t, own), nil, host, nil)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

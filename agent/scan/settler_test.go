@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/scan/scantest"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
@@ -65,6 +66,58 @@ func TestHandlesOfOneContainer(t *testing.T) {
 		s := &settler{kept: map[*snapshot.Container]int{container: test.own}}
 		if got := s.hasRoom(container, test.all, test.spare); got != test.want {
 			t.Errorf("%s: there is room: %t", name, got)
+		}
+	}
+}
+
+// TestSpareSuspects has a container with more weak processes than are looked at twice, and one after
+// them that is in the host's pid namespace for a moment, as a runtime's is on its way in.
+func TestSpareSuspects(t *testing.T) {
+	t.Parallel()
+	const many = maxSuspectsOfOne + 1
+	b := newBox(t, many+1)
+	pid := initOf(0) + 16*many
+	root := scantest.User(uid)
+	root.UIDs = nsinspect.IDs{}
+	for k := range many {
+		scantest.Become(t, b.fs, initOf(0)+16*k, root)
+	}
+	own := b.link(t, pid, "ns/pid", 1)
+	snap := b.scan(t, Lean, func() { b.relink(t, pid, "ns/pid", own) })
+	if snap.Coverage.Transient != 1 || len(weaker(&snap.Containers[0])) != maxSuspectsOfOne {
+		t.Errorf("%d transient, and weaker: %q", snap.Coverage.Transient, weaker(&snap.Containers[0]))
+	}
+	for _, finding := range audit.Judge(snap).Findings {
+		if finding.Check == audit.HostPID {
+			t.Errorf("finding %+v", finding)
+		}
+	}
+}
+
+// TestEndedBetweenReads has a process that has credentials still and no namespaces any more, as one
+// that ends after the former were read.
+func TestEndedBetweenReads(t *testing.T) {
+	t.Parallel()
+	root := scantest.User(uid)
+	root.UIDs = nsinspect.IDs{}
+	for name, second := range map[string]bool{"at the first look": false, "at the second look": true} {
+		for of, depth := range map[string]Depth{"lean": Lean, "full": Full} {
+			t.Run(name+", "+of, func(t *testing.T) {
+				t.Parallel()
+				b, pid := newBox(t, 2), initOf(0)
+				scantest.Become(t, b.fs, pid, root)
+				again := func() { b.remove(t, pid, "ns/net") }
+				if !second {
+					again()
+				}
+				snap := b.scan(t, depth, again)
+				if c := &snap.Containers[0]; len(c.Processes) != 1 || len(c.Credentials) != 1 || weaker(c) != nil {
+					t.Errorf("container %+v", c)
+				}
+				if vanished := 1 - snap.Coverage.Transient; snap.Coverage.Vanished != vanished || second == (vanished == 1) {
+					t.Errorf("coverage %+v", snap.Coverage)
+				}
+			})
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/scan/scantest"
@@ -93,5 +95,108 @@ func TestEnteringRuntime(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestNamedLikeARuntime has a program of a container that has the name of a runtime's own process
+// and is weaker than it was to be. A runtime has more than a setuid file gives: only for that, a scan
+// waits.
+func TestNamedLikeARuntime(t *testing.T) {
+	t.Parallel()
+	user := scantest.User(uid)
+	root, capable, gained := user, user, user
+	root.UIDs = nsinspect.IDs{}
+	capable.Permitted, gained.Permitted = capSysAdmin, 1<<13
+	for name, test := range map[string]struct {
+		credentials nsinspect.Credentials
+		hostRoot    bool
+		took        time.Duration
+	}{
+		"a setuid program":                      {root, false, DefaultSettle},
+		"a program with a file's capabilities":  {gained, false, DefaultSettle},
+		"one with capabilities of nobody's":     {capable, false, DefaultSettle + patience},
+		"one with the host's root directory":    {root, true, DefaultSettle + patience},
+		"as it was to be, with the host's root": {user, true, DefaultSettle + patience},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, pid := newBox(t, 1), initOf(0)
+			b.link(t, pid, "ns/user", 1)
+			b.write(t, pid, "comm", "runc\n")
+			scantest.Become(t, b.fs, pid, test.credentials)
+			if test.hostRoot {
+				b.link(t, pid, "root", 1)
+			}
+			if snap := b.scan(t, Lean, nil); snap.Duration != test.took {
+				t.Errorf("it took %s, want %s", snap.Duration, test.took)
+			}
+		})
+	}
+}
+
+// TestArriving has a process that has everything of the host but its network, and no label yet. In a
+// container that was not started, that is the runtime's own, for as long as hooks run.
+func TestArriving(t *testing.T) {
+	t.Parallel()
+	found := []string{
+		"UndeclaredRootUser", "UndeclaredPrivileged", "UndeclaredPrivilegeEscalation",
+		"UndeclaredSeccompUnconfined", "UndeclaredAppArmorUnconfined", "UndeclaredHostRoot",
+	}
+	for name, test := range map[string]struct {
+		status  inventory.Status
+		command string
+		isInit  bool
+		want    []string
+	}{
+		"the runtime's, created":        {inventory.Created, "runc:[1:CHILD]", false, nil},
+		"the runtime's, without a task": {inventory.NoTask, "youki:[1:INTER]", false, nil},
+		"init, whatever its name is":    {inventory.Created, "web", true, nil},
+		"another, created":              {inventory.Created, "web", false, found},
+		"another, without a task":       {inventory.NoTask, "web", false, found},
+		"the same name, running":        {inventory.Running, "runc:[1:CHILD]", false, found},
+		"init, running":                 {inventory.Running, "web", true, found},
+	} {
+		for of, depth := range map[string]Depth{"lean": Lean, "full": Full} {
+			t.Run(name+", "+of, func(t *testing.T) {
+				t.Parallel()
+				b, pid := newBox(t, 2), initOf(0)+16
+				if test.isInit {
+					pid = initOf(0)
+				}
+				c := &b.containers[0]
+				c.Status, c.Security.Spec.AppArmor = test.status, "default"
+				c.Security.Spec.Bounding |= capSysAdmin // So that the root directory is read of each process.
+				c.Security.Spec.Mounts = []inventory.Mount{{Source: "/data", Point: "/data"}}
+				for _, confined := range []int{1, initOf(0), initOf(0) + 16} {
+					b.link(t, confined, "ns/user", 1)
+					b.label(t, confined, "default (enforce)")
+				}
+				b.link(t, pid, "root", 1)
+				b.label(t, pid, nsinspect.Unconfined)
+				b.write(t, pid, "comm", test.command+"\n")
+				scantest.Become(t, b.fs, pid, scantest.Root())
+				var got []string
+				for _, finding := range audit.Judge(b.scan(t, depth, nil)).Findings {
+					if finding.Check != audit.HostNetwork { // Which all of them declare.
+						got = append(got, finding.Reason())
+					}
+				}
+				if diff := cmp.Diff(test.want, got); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// TestMountsBeforeTheStart has a container whose mounts the runtime may still be at.
+func TestMountsBeforeTheStart(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[inventory.Status]bool{inventory.NoTask: false, inventory.Created: false, inventory.Running: true} {
+		b := newBox(t, 2)
+		b.containers[0].Status = status
+		if c := &b.scan(t, Full, nil).Containers[0]; (c.Mounts != nil) != want || security(c) != nil {
+			t.Errorf("%s: mounts %+v, unread %q", status, c.Mounts, security(c))
+		}
 	}
 }
