@@ -463,6 +463,17 @@ func TestFiles(t *testing.T) {
 		}
 		return c
 	}
+	// alone has threads at the host's root, of which 13 is in a mount namespace of its own.
+	alone := func(ino uint64, tids ...int) snapshot.Container {
+		c := chroots("")
+		p := &c.Processes[0]
+		p.HostRoot, p.HostRootThreads, p.HostRootTIDs = false, len(tids), tids
+		p.Groups[0].TIDs = []int{11, 12}
+		other := in(*p, nsinspect.Mnt, ino).Groups[0]
+		other.TIDs = []int{13}
+		p.Groups = append(p.Groups, other)
+		return c
+	}
 	tight := func(change func(*snapshot.Container)) snapshot.Container {
 		return changed(readOnly(true, true), change)
 	}
@@ -488,6 +499,9 @@ func TestFiles(t *testing.T) {
 		"the host's root, by another path":   {chroots("/x/.."), []string{"HostRootEntered pod: the host's root directory | / at /host 11/1[]"}},
 		"the host's root, undeclared":        {chroots("/etc"), []string{"UndeclaredHostRoot nobody: the host's root directory 11/1[]"}},
 		"in the host's mount namespace":      {chroots("/", hostMntNS), nil},
+		"threads at the host's root":         {alone(77, 12, 13), []string{"UndeclaredHostRoot nobody: the host's root directory 11/2[12 13]"}},
+		"a thread in the host's mounts too":  {alone(hostMntNS, 12, 13), []string{"UndeclaredHostRoot nobody: the host's root directory 11/1[12]"}},
+		"a thread in the host's mounts":      {alone(hostMntNS, 13), nil},
 		"read-only root of pause containers": {changed(readOnly(false, false), func(c *snapshot.Container) { c.Sandbox = true }), nil},
 	}, WritableRoot, ProcUnmasked, HostRoot)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// HostRoot asks whether processes of a container have the host's root directory as theirs, though
+// HostRoot asks whether threads of a container have the host's root directory as theirs, though
 // their mount namespace is another: by chroot(2) into a mount of it.
 const HostRoot Check = "HostRoot"
 
@@ -30,8 +30,12 @@ func hostRoot() *contextCheck {
 func judgeHostRoot(s *subject) []contextVerdict {
 	evidence := new(SecurityEvidence)
 	for i := range s.Processes {
-		if process := &s.Processes[i]; process.HostRoot && s.outOfHostMounts(process) {
+		process := &s.Processes[i]
+		switch threads, tids := s.threadsAtHostRoot(process); {
+		case process.HostRoot && s.outOfHostMounts(process):
 			evidence.add(ProcessEvidence{PID: process.PID, Command: process.Command, Threads: threadsOf(process)})
+		case threads > 0:
+			evidence.add(ProcessEvidence{PID: process.PID, Command: process.Command, Threads: threads, TIDs: tids})
 		}
 	}
 	if !evidence.found() {
@@ -53,6 +57,27 @@ func (s *subject) outOfHostMounts(process *snapshot.Process) bool {
 		return !slices.Contains(s.spec.Host, nsinspect.Mnt)
 	}
 	return in != s.hostMounts
+}
+
+// threadsAtHostRoot returns how many threads of a process alone have the host's root directory, and
+// the first of them. Those in the host's mount namespace are [HostMount]'s to judge.
+func (s *subject) threadsAtHostRoot(process *snapshot.Process) (threads int, tids []int) {
+	threads = process.HostRootThreads
+	for _, tid := range process.HostRootTIDs {
+		if s.isInHostMounts(process, tid) {
+			threads--
+		} else {
+			tids = append(tids, tid)
+		}
+	}
+	return threads, tids
+}
+
+func (s *subject) isInHostMounts(process *snapshot.Process, tid int) bool {
+	return slices.ContainsFunc(process.Groups, func(group nsinspect.ThreadGroup) bool {
+		in, ok := group.Namespaces.Get(nsinspect.Mnt)
+		return ok && in == s.hostMounts && (len(process.Groups) == 1 || slices.Contains(group.TIDs, tid))
+	})
 }
 
 func threadsOf(process *snapshot.Process) int {

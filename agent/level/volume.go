@@ -136,7 +136,7 @@ func (j *containerJudge) undeclaredFiles() string {
 		return "the host's mounts (" + j.of(in) + ")"
 	}
 	for i := range j.container.Processes {
-		if process := &j.container.Processes[i]; process.HostRoot {
+		if process := &j.container.Processes[i]; process.AtHostRoot() {
 			return "the host's root directory (" + j.of(process) + ")"
 		}
 	}

@@ -76,7 +76,7 @@ func (i *inspector) inspect(ctx context.Context, process *nsinspect.Process, con
 		}
 		return &inspected{record: i.record(process, container, seen.Groups, nil, 0), seen: seen}, nil
 	}
-	v := &visit{context: of, memory: i.memory, depth: i.depth, pid: process.PID(), before: before, leader: -1}
+	v := &visit{context: of, memory: i.memory, depth: i.depth, process: process, pid: process.PID(), hostRoot: i.host.root, before: before, leader: -1}
 	seen, err := process.SurveyBy(ctx, &nsinspect.Plan{
 		Kinds:       i.kinds.of(container, process.PID()),
 		Credentials: v,
@@ -135,7 +135,7 @@ func isArriving(container *snapshot.Container, process *nsinspect.Process) bool 
 
 // disregard takes back what the security context of a process would be judged by.
 func disregard(record *snapshot.Process) {
-	record.HostRoot = false
+	record.HostRoot, record.HostRootThreads, record.HostRootTIDs = false, 0, nil
 	for i := range record.Credentials {
 		record.Credentials[i].Unconfirmed = inventory.AnyWeakness
 	}
@@ -188,12 +188,15 @@ func (i *inspector) record(process *nsinspect.Process, container *snapshot.Conta
 	record := &snapshot.Process{PID: process.PID(), Groups: groups}
 	if v != nil {
 		record.Credentials = v.credentials()
-		record.HostRoot = i.hasHostRoot(process, container, v, ways)
+		record.HostRoot = i.hasHostRoot(process, v, ways)
+		if !record.HostRoot {
+			record.HostRootThreads, record.HostRootTIDs = v.atHostRoot, v.hostRootTIDs
+		}
 	}
 	if len(groups) == 0 && len(record.Credentials) == 0 {
 		return nil
 	}
-	if i.depth == Full || ways != 0 || record.HostRoot || i.node.shares(record) || len(i.node.undeclared(container, record)) > 0 {
+	if i.depth == Full || ways != 0 || record.AtHostRoot() || i.node.shares(record) || len(i.node.undeclared(container, record)) > 0 {
 		record.Command, _ = process.Command()
 	}
 	return record
@@ -201,11 +204,11 @@ func (i *inspector) record(process *nsinspect.Process, container *snapshot.Conta
 
 // hasHostRoot reports whether the root directory of a process is the host's. It is read of one that
 // is weaker than the spec in some way, too: that may have let it in.
-func (i *inspector) hasHostRoot(process *nsinspect.Process, container *snapshot.Container, v *visit, ways inventory.Weakness) bool {
+func (i *inspector) hasHostRoot(process *nsinspect.Process, v *visit, ways inventory.Weakness) bool {
 	if i.host.root == (nsinspect.FileID{}) {
 		return false
 	}
-	if i.depth != Full && process.PID() != container.PID && ways == 0 && !mayHaveHostRoot(&container.Container) {
+	if ways == 0 && !v.comparesRoots() {
 		return false
 	}
 	root, err := process.RootDir()
@@ -267,7 +270,7 @@ func (i *inspector) sandboxed(container *snapshot.Container) {
 	container.Credentials, container.UserNamespaces = nil, nil
 	for k := range container.Processes {
 		process := &container.Processes[k]
-		process.Credentials, process.HostRoot = nil, false
+		process.Credentials, process.HostRoot, process.HostRootThreads, process.HostRootTIDs = nil, false, 0, nil
 		for g := range process.Groups {
 			for _, kind := range nsinspect.Kinds() {
 				if !slices.Contains(judged(), kind) {

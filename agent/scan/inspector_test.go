@@ -261,6 +261,52 @@ func TestHostRootUnread(t *testing.T) {
 	}
 }
 
+// TestThreadAtHostRoot has a thread whose root directory alone is the host's. A lean scan looks when
+// its turn has come, and then each time.
+func TestThreadAtHostRoot(t *testing.T) {
+	t.Parallel()
+	b, pid := newBox(t, 1), initOf(0)
+	scantest.Become(t, b.fs, pid, scantest.User(uid), scantest.User(uid))
+	rootOf := func(dir string, of int) {
+		target, err := os.Readlink(filepath.Join(b.fs.Root(), fmt.Sprint(of), "root"))
+		scantest.Must(t, err)
+		path := filepath.Join(b.fs.Root(), fmt.Sprint(pid), dir, "root")
+		_ = os.Remove(path) // It may be the first.
+		scantest.Must(t, os.Symlink(target, path))
+	}
+	thread := fmt.Sprintf("task/%d", pid+1)
+	look := func(depth Depth) string {
+		p := &b.scan(t, depth, nil).Containers[0].Processes[0]
+		return fmt.Sprint(p.HostRoot, p.HostRootThreads, p.HostRootTIDs)
+	}
+	alone := fmt.Sprintf("false 1 [%d]", pid+1)
+
+	rootOf(thread, pid)
+	check := func(what, got, want string) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: %s, want %s", what, got, want)
+		}
+	}
+	check("with the leader's root directory", look(Full), "false 0 []")
+	rootOf(thread, 1)
+	check("with the host's", look(Full), alone)
+	b.memory = new(ContextCache)
+	found := 0
+	for range rotation + 4 {
+		got := look(Lean)
+		if found > 0 || got == alone {
+			found++
+			check("in a lean scan after it was found", got, alone)
+		}
+	}
+	if found < 5 {
+		t.Errorf("%d of %d lean scans have found it", found, rotation+4)
+	}
+	rootOf("", 1)
+	check("with the leader", look(Full), "true 0 []")
+}
+
 // TestUserNamespaces has a pod with a user namespace, and a process in one below it.
 func TestUserNamespaces(t *testing.T) {
 	t.Parallel()

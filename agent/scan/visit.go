@@ -22,7 +22,10 @@ type visit struct {
 	context *containerContext
 	memory  *contextMemory
 	depth   Depth
+	process *nsinspect.Process
 	pid     int
+	// hostRoot is the host's root directory; zero where it is not known.
+	hostRoot nsinspect.FileID
 	// before are the ways in which threads looked weaker each time that they were looked at
 	// before; nil for a first look.
 	before map[int]inventory.Weakness
@@ -32,6 +35,10 @@ type visit struct {
 	leader int
 	owner  uint32
 	groups []threadsAlike
+	// atHostRoot counts the threads that have the host's root directory though the leader has
+	// not, and hostRootTIDs names the first of them.
+	atHostRoot   int
+	hostRootTIDs []int
 }
 
 // threadsAlike are threads with the same credentials.
@@ -61,6 +68,9 @@ func (v *visit) Visit(reading *nsinspect.Reading) {
 	if reading.LabelErr != nil {
 		v.context.unread(causeOf(reading.LabelErr), oneLine(reading.LabelErr))
 	}
+	if reading.TID != v.pid {
+		v.compareRoot(reading)
+	}
 	if reading.Err != nil {
 		if errors.Is(reading.Err, nsinspect.ErrTooLarge) {
 			v.context.charge(hugeStatus)
@@ -77,11 +87,41 @@ func (v *visit) Visit(reading *nsinspect.Reading) {
 	case reading.TID == v.pid:
 		v.leader, v.owner = set, reading.Credentials.UIDs.Effective
 	case set != v.leader && v.leader >= 0:
-		spec := v.context.container.SecuritySpec()
-		weaker := spec != nil && spec.Weaker(reading.Credentials, false) != 0
-		v.memory.differs(v.context.container.Key(), thread{v.pid, reading.TID}, weaker)
+		v.memory.differs(v.context.container.Key(), thread{v.pid, reading.TID}, v.isWeaker(reading))
 	}
 	v.add(set, reading.TID)
+}
+
+// isWeaker reports whether a thread looks weaker than the runtime was told to make it.
+func (v *visit) isWeaker(reading *nsinspect.Reading) bool {
+	spec := v.context.container.SecuritySpec()
+	return spec != nil && reading.Credentials != nil && spec.Weaker(reading.Credentials, false) != 0
+}
+
+// comparesRoots reports whether the root directories of the process and its threads are compared
+// with the host's whatever their credentials are.
+func (v *visit) comparesRoots() bool {
+	container := v.context.container
+	return v.depth == Full || v.pid == container.PID || mayHaveHostRoot(&container.Container)
+}
+
+// compareRoot compares the root directory of a thread with the host's: unshare(2) with CLONE_FS
+// gives it one of its own. It is looked at before and after the leader's, as a runtime's process has
+// the host's root directory, with all of its threads, until it has entered a container.
+func (v *visit) compareRoot(reading *nsinspect.Reading) {
+	if v.hostRoot == (nsinspect.FileID{}) || !v.comparesRoots() && !v.isWeaker(reading) {
+		return
+	}
+	is := func(root nsinspect.FileID, err error) bool { return err == nil && root == v.hostRoot }
+	if !is(v.process.ThreadRootDir(reading.TID)) || is(v.process.RootDir()) || !is(v.process.ThreadRootDir(reading.TID)) {
+		return
+	}
+	v.atHostRoot++
+	if len(v.hostRootTIDs) < maxTIDs {
+		v.hostRootTIDs = append(v.hostRootTIDs, reading.TID)
+	}
+	// Else a lean scan would look again in 16 scans only, and the finding end meanwhile.
+	v.memory.differs(v.context.container.Key(), thread{v.pid, reading.TID}, true)
 }
 
 func (v *visit) add(set, tid int) {

@@ -93,7 +93,14 @@ type Process struct {
 	Credentials []CredentialGroup `json:"credentials,omitempty"`
 	// HostRoot: its root directory is the host's, in whatever mount namespace it is.
 	HostRoot bool `json:"hostRoot,omitempty"`
+	// HostRootThreads counts the threads, of those that were looked at, that have the host's root
+	// directory where the process's own is another, and HostRootTIDs names the first of them.
+	HostRootThreads int   `json:"hostRootThreads,omitempty"`
+	HostRootTIDs    []int `json:"hostRootTIDs,omitempty"`
 }
+
+// AtHostRoot reports whether the root directory of a thread is the host's.
+func (p *Process) AtHostRoot() bool { return p.HostRoot || p.HostRootThreads > 0 }
 
 // Coverage counts what a scan looked at.
 type Coverage struct {

@@ -130,6 +130,7 @@ func parts() map[string]func(role) error {
 		"many groups":       manyGroups,
 		"change root":       changeRoot,
 		"root behind":       rootBehind,
+		"return to root":    returnToRoot,
 		"restrict thread":   restrictThread,
 		"many mounts":       manyMounts,
 		"switch user":       switchUser,
