@@ -423,6 +423,10 @@ func TestNamespacesOfTheContext(t *testing.T) {
 	}
 	unread := boxed(told(405), of(405))
 	unread.Processes[0] = isolated(11)
+	// Of a pause container there is no request. Containerd 1.6 tells the runtime of no user
+	// namespace, though the pod has asked for one.
+	pause := boxed(told(65535), of(65535))
+	pause.Sandbox, pause.SandboxID, pause.Security.Request = true, "", nil
 	testJudgements(t, map[string]judgement{
 		"a usual pod":                               {boxed(told(405), of(405)), []string{"HostUsersShared pod"}},
 		"nothing of it was read":                    {unread, nil},
@@ -435,6 +439,8 @@ func TestNamespacesOfTheContext(t *testing.T) {
 		"the host's mounts, as told":                {host(boxed(told(405), of(405)), map[nsinspect.Kind]uint64{nsinspect.Mnt: hostMntNS}, nsinspect.Mnt), []string{"HostMountShared pod", "HostUsersShared pod"}},
 		"the host's mounts, whatever was asked":     {noSpec(host(boxed(told(405), of(405)), map[nsinspect.Kind]uint64{nsinspect.Mnt: hostMntNS, nsinspect.UTS: hostUTSNS, nsinspect.Cgroup: hostCgroupNS})), []string{"UndeclaredHostMount unknown"}},
 		"users that the runtime does not know of":   {asksUsers(boxed(told(405), of(405))), []string{"UndeclaredHostUsers nobody"}},
+		"a pause container alone":                   {pause, nil},
+		"a pause container, and an intruder":        {changed(host(mappedTo(65536, pause), map[nsinspect.Kind]uint64{nsinspect.User: hostUserNS}), func(c *snapshot.Container) { c.Security.Request = nil }), []string{"UndeclaredHostUsers nobody"}},
 		"users of its own":                          {mappedTo(65536, boxed(told(405), of(65941))), nil},
 		"an intruder among them":                    {host(mappedTo(65536, boxed(told(405), of(65941))), map[nsinspect.Kind]uint64{nsinspect.User: hostUserNS}), []string{"UndeclaredHostUsers nobody"}},
 		"a spec that lists users the pod does not":  {changed(host(mappedTo(65536, boxed(told(405), of(65941))), map[nsinspect.Kind]uint64{nsinspect.User: hostUserNS}), func(c *snapshot.Container) { c.Security.Request.UserNamespace = false }), []string{"UndeclaredHostUsers nobody"}},

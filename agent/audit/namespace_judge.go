@@ -87,6 +87,7 @@ func (n *namespaceCheck) judge(container *snapshot.Container, host nsinspect.ID)
 	declared := n.declared(container)
 	evidence := n.evidence(container, host)
 	switch shared := len(evidence.Processes) > 0; {
+	case shared && declared && n.askedElsewhere(container):
 	case shared && declared:
 		return namespaceVerdict{container, Shared, container.Declared.By, evidence}, true
 	case shared:
@@ -95,6 +96,13 @@ func (n *namespaceCheck) judge(container *snapshot.Container, host nsinspect.ID)
 		return namespaceVerdict{container, NotInEffect, container.Declared.By, n.elsewhere(container)}, true
 	}
 	return namespaceVerdict{}, false
+}
+
+// askedElsewhere reports whether what was asked for is in the records of a pause container's
+// containers only: where these are not there yet, what the runtime was told is no word of the pod's.
+// Containerd 1.6 tells it of no user namespace, whatever the pod asks for.
+func (n *namespaceCheck) askedElsewhere(container *snapshot.Container) bool {
+	return n.kind == nsinspect.User && container.Sandbox && container.Declared.By == inventory.ByPod
 }
 
 // undeclaredBy returns nobody, or unknown where what would declare it could not be read.

@@ -66,6 +66,12 @@ func TestPods(t *testing.T) {
 		wantFindings(t, command.scan(t, "--pod", "pod-with-host-network"), hostNetworkFinding)
 		wantFindings(t, command.scan(t, "-n", "elsewhere"))
 	})
+	t.Run("users of a pod of which only the pause container runs", func(t *testing.T) {
+		scan := command.scan(t, "--checks", "HostUsers", "--pod", "user-namespace")
+		if len(scan.Containers) != 1 || len(scan.Findings)+len(scan.Posture) > 0 {
+			t.Errorf("containers %+v, findings %+v, posture %+v", scan.Containers, scan.Findings, scan.Posture)
+		}
+	})
 	t.Run("table", func(t *testing.T) {
 		got := command.run(t, nil, "-n", "default")
 		if got.code != 0 || got.err != "" {
