@@ -349,6 +349,10 @@ func TestLabels(t *testing.T) {
 		c.Security.Request.SELinux = &inventory.SELinuxOptions{Type: "x_t"}
 		return c
 	}
+	unconfirmed := func(c snapshot.Container, ways inventory.Weakness) snapshot.Container {
+		c.Processes[0].Credentials[0].Unconfirmed = ways
+		return c
+	}
 	const contained = "system_u:system_r:container_t:s0:c1,c2"
 	tests := map[string]struct {
 		module    nsinspect.SecurityModule
@@ -369,6 +373,9 @@ func TestLabels(t *testing.T) {
 		"a part of what was told":    {nsinspect.AppArmor, armoured("a//&"+profile, armour(profile, "enforce")), []string{"UndeclaredAppArmorUnconfined nobody: " + profile + " (enforce) | a//&" + profile + " 11/1[]"}},
 		"an odd name":                {nsinspect.AppArmor, armoured("x (enforce)", armour("x (enforce)", "enforce")), nil},
 		"no profile":                 {nsinspect.AppArmor, armoured(profile, armour(profile, "enforce"), armour("unconfined", "")), []string{"UndeclaredAppArmorUnconfined nobody: unconfined | " + profile + " 12/1[]"}},
+		"still the runtime's":        {nsinspect.AppArmor, unconfirmed(armoured(profile, armour("unconfined", "")), inventory.AnyWeakness), nil},
+		"weak for a moment":          {nsinspect.AppArmor, unconfirmed(armoured(profile, armour("unconfined", "")), inventory.IsRoot), []string{"UndeclaredAppArmorUnconfined nobody: unconfined | " + profile + " 11/1[]"}},
+		"still the runtime's type":   {nsinspect.SELinux, unconfirmed(contexts(contained, context("u:r:spc_t:s0")), inventory.AnyWeakness), nil},
 		"a label that was not read":  {nsinspect.AppArmor, armoured(profile, of(405)), nil},
 		"nobody asked for a profile": {nsinspect.AppArmor, armoured("", armour("unconfined", "")), []string{"AppArmorUnconfined pod: unconfined 11/1[]"}},
 		"told to be unconfined":      {nsinspect.AppArmor, armoured("unconfined", armour("unconfined", "")), []string{"AppArmorUnconfined pod: unconfined 11/1[]"}},

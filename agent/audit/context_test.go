@@ -136,6 +136,17 @@ func TestUnjudged(t *testing.T) {
 		"no process": {func(_ *snapshot.Snapshot, c *snapshot.Container) {
 			c.Processes, c.Credentials, c.Mounts = nil, nil, nil
 		}, nil},
+		"created, and the mounts not yet": {func(_ *snapshot.Snapshot, c *snapshot.Container) { c.Mounts, c.Status = nil, inventory.Created }, nil},
+		"not even created": {func(_ *snapshot.Snapshot, c *snapshot.Container) {
+			c.Credentials, c.Processes[0].Credentials, c.Status = nil, nil, inventory.NoTask
+		}, nil},
+		"no containerd, and two containers": {func(s *snapshot.Snapshot, c *snapshot.Container) {
+			c.Security = nil
+			s.Inventory.Source, s.Containers = inventory.FromCgroups, append(s.Containers, *c)
+		}, []string{"the security context of no container can be judged: there is no containerd to ask for what was declared"}},
+		"no containerd, and no container": {func(s *snapshot.Snapshot, _ *snapshot.Container) {
+			s.Inventory.Source, s.Containers = inventory.FromCgroups, nil
+		}, nil},
 		"more mounts than kept": {func(_ *snapshot.Snapshot, c *snapshot.Container) { c.Mounts.MoreHost = 7 }, []string{"it has 7 mounts of the host's file systems beyond those that are looked at"}},
 		"an old kernel": {func(_ *snapshot.Snapshot, c *snapshot.Container) { c.Credentials[0].Known = 0 }, []string{
 			"the kernel does not show no_new_privs, as Linux does since 4.10, so PrivilegeEscalation can't be judged",

@@ -126,6 +126,27 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestWithoutContainerd has containers that only their cgroups name: what nobody declared can't be
+// judged, which is said once.
+func TestWithoutContainerd(t *testing.T) {
+	t.Parallel()
+	b := newBox(t, 2, 1)
+	for name, depth := range map[string]Depth{"lean": Lean, "full": Full} {
+		snap, err := New(Config{Procfs: b.fs, Depth: depth, Hosts: pid1()}).Scan(t.Context())
+		scantest.Must(t, err)
+		var got []string
+		for _, unknown := range audit.Judge(snap).Unknown {
+			if unknown.Container != nil || strings.Contains(unknown.Detail, "security context") {
+				got = append(got, unknown.Detail)
+			}
+		}
+		want := []string{"the security context of no container can be judged: there is no containerd to ask for what was declared"}
+		if diff := cmp.Diff(want, got); diff != "" || len(snap.Containers) != 2 {
+			t.Errorf("%s: of %d containers (-want +got):\n%s", name, len(snap.Containers), diff)
+		}
+	}
+}
+
 // TestUndeclaredIsLookedAtTwice has sharing that lasts: it stays, and takes as long as it
 // is to last.
 func TestUndeclaredIsLookedAtTwice(t *testing.T) {
