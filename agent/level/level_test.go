@@ -55,6 +55,19 @@ func lines(pod *level.Pod) []string {
 	return append(lines, "unverified: "+strings.Join(pod.Unverified, ", "))
 }
 
+// intrude adds a process with all capabilities in some user namespace.
+func intrude(c *snapshot.Container, users nsinspect.ID) {
+	credentials := c.Credentials[0]
+	credentials.Bounding, credentials.Effective = everything, everything
+	c.Credentials = append(c.Credentials, credentials)
+	seen := namespaces(1)
+	seen.Set(nsinspect.User, users)
+	c.Processes = append(c.Processes, snapshot.Process{
+		PID: 77, Groups: []nsinspect.ThreadGroup{{Namespaces: seen, Threads: 1}},
+		Credentials: []snapshot.CredentialGroup{{Set: 1, Threads: 1}},
+	})
+}
+
 const onlyProbes = "unverified: Host Probes / Lifecycle Hooks"
 
 // TestControls has what the kernel shows of each control, in a pod that is restricted but for that.
@@ -110,18 +123,16 @@ func TestControls(t *testing.T) {
 			want: []string{"restricted, declared baseline..restricted", onlyProbes},
 		},
 		"all capabilities in a nested user namespace": {
-			change: func(_ *snapshot.Snapshot, c *snapshot.Container) {
-				nested := c.Credentials[0]
-				nested.Bounding, nested.Effective = everything, everything
-				c.Credentials = append(c.Credentials, nested)
-				seen := namespaces(1)
-				seen.Set(nsinspect.User, nstest.ID(999))
-				c.Processes = append(c.Processes, snapshot.Process{
-					PID: 77, Groups: []nsinspect.ThreadGroup{{Namespaces: seen, Threads: 1}},
-					Credentials: []snapshot.CredentialGroup{{Set: 1, Threads: 1}},
-				})
+			change: func(_ *snapshot.Snapshot, c *snapshot.Container) { intrude(c, nstest.ID(999)) },
+			want:   []string{"restricted, declared baseline..restricted", onlyProbes},
+		},
+		"all capabilities in the host's, which is above the pod's": {
+			pod:    func(p *corev1.Pod) { p.Spec.HostUsers = new(false) },
+			change: func(_ *snapshot.Snapshot, c *snapshot.Container) { intrude(c, namespace(nsinspect.User, 0)) },
+			want: []string{
+				"privileged, declared baseline..restricted, lowered",
+				"baseline: Capabilities: app: all capabilities of the host (PID 77)", onlyProbes,
 			},
-			want: []string{"restricted, declared baseline..restricted", onlyProbes},
 		},
 		"the capabilities of the runtime": {
 			pod: func(p *corev1.Pod) { p.Spec.Containers[0].SecurityContext.Capabilities = nil },
@@ -277,6 +288,22 @@ func TestControls(t *testing.T) {
 				p.Spec.Containers[0].SecurityContext.AppArmorProfile = &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined}
 			},
 			want: []string{"privileged, declared privileged..privileged", "baseline: AppArmor: app: unconfined (PID 1000)", onlyProbes},
+		},
+		"AppArmor, still the runtime's own process": {
+			module: nsinspect.AppArmor,
+			change: func(_ *snapshot.Snapshot, c *snapshot.Container) {
+				c.Credentials[0].Label = &nsinspect.Label{Module: nsinspect.AppArmor, Name: nsinspect.Unconfined}
+				c.Processes[0].Credentials[0].Unconfirmed = inventory.AnyWeakness
+			},
+			want: []string{"restricted, declared baseline..restricted", onlyProbes},
+		},
+		"AppArmor, weak in another way for a moment": {
+			module: nsinspect.AppArmor,
+			change: func(_ *snapshot.Snapshot, c *snapshot.Container) {
+				c.Credentials[0].Label = &nsinspect.Label{Module: nsinspect.AppArmor, Name: nsinspect.Unconfined}
+				c.Processes[0].Credentials[0].Unconfirmed = inventory.IsRoot
+			},
+			want: []string{"privileged, declared baseline..restricted, lowered", "baseline: AppArmor: app: unconfined (PID 1000)", onlyProbes},
 		},
 		"AppArmor, not read": {
 			module: nsinspect.AppArmor,
