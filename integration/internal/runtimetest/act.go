@@ -6,6 +6,7 @@ package runtimetest
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,31 +23,63 @@ import (
 // Acted is the command of a process that has taken its steps.
 const Acted = "acted"
 
-// actAndTell takes the steps on the first thread, and tells by the process's command that it has.
-func actAndTell(args []string) error {
-	if err := act(args); err != nil {
-		return err
-	}
-	return tell()
+// Actor takes the steps of /bin/act.
+type Actor struct {
+	steps map[string]Step
+	last  map[string]LastStep
 }
 
-func tell() error {
+// Step is one step, of which value is what follows the colon.
+type Step = func(value string) error
+
+// LastStep is a step that takes all arguments that follow.
+type LastStep = func(a *Actor, value string, args []string) error
+
+// Program is what a test's own program can do in a container beyond what that of every test can.
+type Program struct {
+	// Roles are further programs, on the host or in an image that has a file of that name.
+	Roles reexec.Roles
+	Steps map[string]Step
+	Last  map[string]LastStep
+}
+
+func (p Program) actor() *Actor {
+	a := &Actor{steps: steps(), last: lastSteps()}
+	maps.Copy(a.steps, p.Steps)
+	maps.Copy(a.last, p.Last)
+	return a
+}
+
+// actAndTell takes the steps on the first thread, and tells by the process's command that it has.
+func (a *Actor) actAndTell(args []string) error {
+	if err := a.Act(args); err != nil {
+		return err
+	}
+	return Tell()
+}
+
+// Tell is what a process does that has taken its steps: the container's process by its command, one that "fork" made also
+// to its parent.
+func Tell() error {
 	name, err := unix.BytePtrFromString(Acted)
 	if err != nil {
 		return err
 	}
-	return unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(name)), 0, 0, 0)
+	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(name)), 0, 0, 0); err != nil {
+		return err
+	}
+	return tellParent()
 }
 
-// act takes the steps one after the other. Those of credentials are taken by the calling thread alone, which is the
+// Act takes the steps one after the other. Those of credentials are taken by the calling thread alone, which is the
 // first one of the process unless "thread" comes before. Some steps take all arguments that follow.
-func act(args []string) error {
+func (a *Actor) Act(args []string) error {
 	for i, arg := range args {
 		name, value, _ := strings.Cut(arg, ":")
-		if step, ok := lastSteps()[name]; ok {
-			return step(value, args[i+1:])
+		if step, ok := a.last[name]; ok {
+			return step(a, value, args[i+1:])
 		}
-		step, ok := steps()[name]
+		step, ok := a.steps[name]
 		if !ok {
 			return fmt.Errorf("there is no step %q", arg)
 		}
@@ -57,8 +90,8 @@ func act(args []string) error {
 	return nil
 }
 
-func steps() map[string]func(value string) error {
-	return map[string]func(value string) error{
+func steps() map[string]Step {
+	return map[string]Step{
 		"groups":      setGroups,  // groups:10,100
 		"many-groups": manyGroups, // many-groups:65536
 		"gid":         withIDs(unix.SYS_SETRESGID),
@@ -75,17 +108,19 @@ func steps() map[string]func(value string) error {
 	}
 }
 
-func lastSteps() map[string]func(value string, args []string) error {
-	return map[string]func(value string, args []string) error{
+func lastSteps() map[string]LastStep {
+	return map[string]LastStep{
 		// The rest is what another thread does.
-		"thread": func(_ string, args []string) error { return onThread(func() error { return act(args) }) },
+		"thread": func(a *Actor, _ string, args []string) error { return onThread(func() error { return a.Act(args) }) },
 		// The rest is the program that this process becomes, or starts one or more times.
-		"exec":   func(_ string, args []string) error { return become(args) },
-		"start":  startPrograms,
-		"nested": func(_ string, args []string) error { return startNested(args) },
+		"exec":  func(_ *Actor, _ string, args []string) error { return become(args) },
+		"start": startPrograms,
+		// fork or fork:3: as many children take the rest, and have done so before this goes on.
+		"fork":   fork,
+		"nested": func(_ *Actor, _ string, args []string) error { return startNested(args) },
 		// The first thread ends, and the others go on.
-		"end-leader": func(string, []string) error {
-			if err := tell(); err != nil {
+		"end-leader": func(*Actor, string, []string) error {
+			if err := Tell(); err != nil {
 				return err
 			}
 			_, _, errno := syscall.Syscall(unix.SYS_EXIT, 0, 0, 0)
@@ -102,7 +137,7 @@ func become(args []string) error {
 }
 
 // startPrograms starts one program, or as many as value says.
-func startPrograms(value string, args []string) error {
+func startPrograms(_ *Actor, value string, args []string) error {
 	n := 1
 	if value != "" {
 		var err error

@@ -6,6 +6,7 @@ package runtimetest
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/signal"
@@ -34,20 +35,26 @@ const (
 //	/bin/setns-thread FILE...   one OS thread joins the namespaces, the others stay; block
 //	/bin/act STEP...            take steps one after the other, and block: see steps; also as /bin/suid-act and
 //	                            /bin/cap-act, for SetuidProgram and CapableProgram. Its command is "acted" afterwards
-func PlayRole() {
+func PlayRole() { Program{}.PlayRole() }
+
+// PlayRole is like the function of that name, for a test whose program can do more.
+func (p Program) PlayRole() {
 	nothing := func([]string) error { return nil }
-	reexec.Play(reexec.Roles{
+	act := p.actor().actAndTell
+	roles := reexec.Roles{
 		"sleep":         thenBlock(nothing),
 		"pause":         thenBlock(nothing),
 		"app":           thenBlock(listen),
 		"threads":       thenBlock(holdThreads),
-		"act":           thenBlock(actAndTell),
-		"suid-act":      thenBlock(actAndTell),
-		"cap-act":       thenBlock(actAndTell),
+		"act":           thenBlock(act),
+		"suid-act":      thenBlock(act),
+		"cap-act":       thenBlock(act),
 		"setns-thread":  thenBlock(func(args []string) error { return onThread(func() error { return enter(args) }) }),
 		roleEnterCgroup: execInCgroup,
 		roleJoin:        thenBlock(func(args []string) error { return onThread(func() error { return join(args) }) }),
-	})
+	}
+	maps.Copy(roles, p.Roles)
+	reexec.Play(roles)
 }
 
 func thenBlock(role func(args []string) error) func(args []string) error {
