@@ -40,6 +40,9 @@ containerd_test = NSAUDIT_PROGRAMS_DIR=$(programs) CGO_ENABLED=0 go test -tags i
 cluster_test = NSAUDIT_KUBECONFIG=$(cache)/kind/cluster-nsaudit/kubeconfig NSAUDIT_KUBECTL=$(cache)/kind/cluster-nsaudit/kubectl \
 	go test -tags integration -count=1 -v
 
+# What each scenario was to give, and what it gave, is shown.
+attacks_test = CGO_ENABLED=0 go test -tags integration -count=1 -v -timeout 15m ./integration/attacks $(ARGS)
+
 say = @printf '\n==> %s\n' "$(1)"
 
 ##@ Build
@@ -73,7 +76,7 @@ demo: cluster build ## Show the agent and the pods of chapter 13 in a real clust
 ##@ Test
 
 .PHONY: test
-test: unit race lint integration vmtest e2e ## Every test there is, the fast ones first
+test: unit race lint integration attacks vmtest e2e ## Every test there is, the fast ones first
 
 .PHONY: unit
 unit: ## Vet and unit tests
@@ -115,6 +118,13 @@ integration-containerd-2.4: need-root deps-integration $(containerd_2_4) $(progr
 integration-containerd-1.6: need-root deps-integration $(containerd_1_6) $(programs) ## Against Debian 12's containerd 1.6 with CRI pods (root)
 	$(call say,integration tests against $(notdir $(containerd_1_6)))
 	NSAUDIT_CONTAINERD_DIR=$(containerd_1_6) $(containerd_test)
+
+.PHONY: attacks
+attacks: need-root deps-integration $(containerd_2_4) $(containerd_1_6) ## Attackers and innocents in real containers, with both containerds (root)
+	$(call say,attacks with $(notdir $(containerd_2_4)))
+	NSAUDIT_CONTAINERD_DIR=$(containerd_2_4) $(attacks_test)
+	$(call say,attacks with $(notdir $(containerd_1_6)))
+	NSAUDIT_CONTAINERD_DIR=$(containerd_1_6) $(attacks_test)
 
 .PHONY: vmtest
 vmtest: need-root deps-vmtest $(containerd_2_4) ## In a VM of each of VM_KERNELS, with cgroup v2 and AppArmor
