@@ -41,15 +41,30 @@ func with(c *nsinspect.Credentials, change func(*nsinspect.Credentials)) *nsinsp
 	return c
 }
 
+// comparison is a thread, with the ways in which it is weaker than a spec.
+type comparison struct {
+	spec   *SecuritySpec
+	thread *nsinspect.Credentials
+	nested bool
+	want   Weakness
+}
+
+func testWeaker(t *testing.T, tests map[string]comparison) {
+	t.Helper()
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := test.spec.Weaker(test.thread, test.nested); got != test.want {
+				t.Errorf("Weaker = %b, want %b", got, test.want)
+			}
+		})
+	}
+}
+
 func TestWeakerUsers(t *testing.T) {
 	t.Parallel()
 	pod := nsinspect.IDRange{Inside: 0, Outside: 65536, Count: 65536}
-	tests := map[string]struct {
-		spec   *SecuritySpec
-		thread *nsinspect.Credentials
-		nested bool
-		want   Weakness
-	}{
+	testWeaker(t, map[string]comparison{
 		"the spec's user":                            {spec: specOf(405), thread: as(405)},
 		"root, as declared":                          {spec: specOf(0), thread: as(0)},
 		"root that became another user":              {spec: specOf(0), thread: as(33)},
@@ -82,15 +97,7 @@ func TestWeakerUsers(t *testing.T) {
 		"ids at the end of what there is, its root":  {spec: mapped(specOf(1), nsinspect.IDRange{Outside: 1<<32 - 2, Count: 2}), thread: as(1<<32 - 2), want: IsRoot},
 		"a user of several ranges":                   {spec: mapped(specOf(405), nsinspect.IDRange{Count: 1, Outside: 9}, nsinspect.IDRange{Inside: 1, Outside: 1000, Count: 500}), thread: as(1404)},
 		"root of the second range is no root at all": {spec: mapped(specOf(405), nsinspect.IDRange{Count: 1, Outside: 9}, nsinspect.IDRange{Inside: 1, Outside: 1000, Count: 500}), thread: as(1000), want: OtherUser},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if got := test.spec.Weaker(test.thread, test.nested); got != test.want {
-				t.Errorf("Weaker = %b, want %b", got, test.want)
-			}
-		})
-	}
+	})
 }
 
 func TestWeakerPrivileges(t *testing.T) {
@@ -104,12 +111,7 @@ func TestWeakerPrivileges(t *testing.T) {
 	strict.NoNewPrivileges, strict.Seccomp = true, true
 	younger := nsinspect.Capabilities(1) << 41
 	pod := nsinspect.IDRange{Inside: 0, Outside: 65536, Count: 65536}
-	tests := map[string]struct {
-		spec   *SecuritySpec
-		thread *nsinspect.Credentials
-		nested bool
-		want   Weakness
-	}{
+	testWeaker(t, map[string]comparison{
 		"root holds what it was given":            {spec: specOf(0), thread: holds(0, chown|netBind)},
 		"another user with nothing":               {spec: specOf(405), thread: as(405)},
 		"a file's capabilities":                   {spec: specOf(405), thread: holds(405, netRaw), want: GainsPrivileges},
@@ -138,15 +140,7 @@ func TestWeakerPrivileges(t *testing.T) {
 			spec: strict, thread: with(holds(0, sysAdmin), func(c *nsinspect.Credentials) { c.NoNewPrivileges, c.Seccomp = false, 0 }),
 			want: IsRoot | MoreCapabilities | NewPrivileges | NoFilter,
 		},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if got := test.spec.Weaker(test.thread, test.nested); got != test.want {
-				t.Errorf("Weaker = %b, want %b", got, test.want)
-			}
-		})
-	}
+	})
 }
 
 // FuzzWeaker checks what must hold of any thread: to be nested makes nothing weaker, and the spec's
