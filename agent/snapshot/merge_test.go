@@ -27,6 +27,11 @@ func seen(id string, pids []int, causes ...Cause) Container {
 	return container
 }
 
+// keyOf is the key of such a container.
+func keyOf(id string) inventory.Key {
+	return inventory.Key{RuntimeName: runtimes.Containerd, RuntimeNamespace: "k8s.io", ID: id}
+}
+
 func nodeWith(reference nsinspect.HostSource, containers ...Container) *Snapshot {
 	return &Snapshot{Host: nsinspect.HostReference{Reference: reference}, Containers: containers}
 }
@@ -93,9 +98,6 @@ func TestMergeFullWithoutHostSaysSo(t *testing.T) {
 
 func TestMergeTargeted(t *testing.T) {
 	t.Parallel()
-	key := func(id string) inventory.Key {
-		return inventory.Key{RuntimeName: runtimes.Containerd, RuntimeNamespace: "k8s.io", ID: id}
-	}
 	byCgroup := seen("x", []int{9})
 	byCgroup.RuntimeName, byCgroup.RuntimeNamespace = "", ""
 	before := nodeWith(nsinspect.ByPID1, seen("a", []int{1}), seen("b", []int{2}), byCgroup)
@@ -110,17 +112,17 @@ func TestMergeTargeted(t *testing.T) {
 		asked []inventory.Key
 		want  []string
 	}{
-		"a new one":    {nodeWith(nsinspect.ByPID1, seen("c", []int{3})), []inventory.Key{key("c")}, []string{"a [1]", "b [2]", "x [9]", "c [3]"}},
-		"one again":    {nodeWith(nsinspect.ByPID1, seen("a", []int{4})), []inventory.Key{key("a")}, []string{"b [2]", "x [9]", "a [4]"}},
-		"one is gone":  {nodeWith(nsinspect.ByPID1), []inventory.Key{key("a")}, []string{"b [2]", "x [9]"}},
-		"not all seen": {broken, []inventory.Key{key("a")}, []string{"a [1] read", "b [2]", "x [9]"}},
+		"a new one":    {nodeWith(nsinspect.ByPID1, seen("c", []int{3})), []inventory.Key{keyOf("c")}, []string{"a [1]", "b [2]", "x [9]", "c [3]"}},
+		"one again":    {nodeWith(nsinspect.ByPID1, seen("a", []int{4})), []inventory.Key{keyOf("a")}, []string{"b [2]", "x [9]", "a [4]"}},
+		"one is gone":  {nodeWith(nsinspect.ByPID1), []inventory.Key{keyOf("a")}, []string{"b [2]", "x [9]"}},
+		"not all seen": {broken, []inventory.Key{keyOf("a")}, []string{"a [1] read", "b [2]", "x [9]"}},
 		"seen, but not all of the node": {
-			brokenWith(seen("a", []int{4})), []inventory.Key{key("a")}, []string{"b [2]", "x [9]", "a [4] read"},
+			brokenWith(seen("a", []int{4})), []inventory.Key{keyOf("a")}, []string{"b [2]", "x [9]", "a [4] read"},
 		},
 		"known by its cgroup before": {
-			nodeWith(nsinspect.ByPID1, seen("x", []int{9})), []inventory.Key{key("x")}, []string{"a [1]", "b [2]", "x [9]"},
+			nodeWith(nsinspect.ByPID1, seen("x", []int{9})), []inventory.Key{keyOf("x")}, []string{"a [1]", "b [2]", "x [9]"},
 		},
-		"never existed": {nodeWith(nsinspect.ByPID1), []inventory.Key{key("y")}, []string{"a [1]", "b [2]", "x [9]"}},
+		"never existed": {nodeWith(nsinspect.ByPID1), []inventory.Key{keyOf("y")}, []string{"a [1]", "b [2]", "x [9]"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -129,6 +131,36 @@ func TestMergeTargeted(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestMergeEnded has containers that have ended, and that a targeted scan asks about.
+func TestMergeEnded(t *testing.T) {
+	t.Parallel()
+	ended := func(ids ...string) *Snapshot {
+		snapshot := nodeWith(nsinspect.ByPID1)
+		for _, id := range ids {
+			snapshot.Ended = append(snapshot.Ended, seen(id, nil).Container)
+		}
+		return snapshot
+	}
+	again := nodeWith(nsinspect.ByPID1, seen("a", []int{1}))
+	for name, test := range map[string]struct {
+		before, now *Snapshot
+		asked       []inventory.Key
+		want        *Snapshot
+	}{
+		"one more has ended":    {ended("a"), ended("b"), []inventory.Key{keyOf("b")}, ended("a", "b")},
+		"one is gone":           {ended("a", "b"), ended(), []inventory.Key{keyOf("a")}, ended("b")},
+		"one is there as ended": {ended("a"), ended("a"), []inventory.Key{keyOf("a")}, ended("a")},
+		"one runs after all":    {ended("a", "b"), again, nil, ended("b")},
+	} {
+		if diff := cmp.Diff(test.want.Ended, MergeTargeted(test.before, test.now, test.asked).Ended); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", name, diff)
+		}
+	}
+	if diff := cmp.Diff(ended("b").Ended, MergeFull(ended("a"), ended("b")).Ended); diff != "" {
+		t.Errorf("a full scan: -want +got:\n%s", diff)
 	}
 }
 
