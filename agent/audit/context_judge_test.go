@@ -324,7 +324,7 @@ func TestOneWayRestrictions(t *testing.T) {
 	}, PrivilegeEscalation, Seccomp)
 }
 
-// labelled returns credentials with a label.
+// labelledAs returns credentials with a label.
 func labelledAs(uid uint32, label *nsinspect.Label) snapshot.Credentials {
 	return cred(uid, func(c *snapshot.Credentials) { c.Label = label })
 }

@@ -11,36 +11,20 @@ import (
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
-	"github.com/nsaudit/nsaudit/nsinspect/nstest"
 )
+
+// enforced is the label of a thread under the default profile.
+func enforced() *nsinspect.Label {
+	return &nsinspect.Label{Module: nsinspect.AppArmor, Name: "default", Mode: "enforce"}
+}
 
 // labelledNode is a snapshot of a node with AppArmor, and of a container whose spec names a user and
 // a profile. It has two processes, and the second is of this user, with this label.
 func labelledNode(uid uint32, label *nsinspect.Label) *snapshot.Snapshot {
-	const users = 5
-	c := container("main", byPod(), isolated(11), isolated(12))
-	c.RuntimeName, c.UserNamespace, c.Mounts = "containerd", nstest.ID(users), new(snapshot.Mounts)
-	c.Security = &inventory.Security{
-		Spec:    &inventory.SecuritySpec{UID: 405, AppArmor: "default", Masked: []string{"/proc/keys"}, Host: []nsinspect.Kind{nsinspect.User}},
-		Request: &inventory.SecurityRequest{},
-	}
-	for i, user := range []uint32{405, uid} {
-		c.Processes[i].Groups[0].Namespaces.Set(nsinspect.User, nstest.ID(users))
-		c.Processes[i].Credentials = []snapshot.CredentialGroup{{Set: i, Threads: 1}}
-		c.Credentials = append(c.Credentials, snapshot.Credentials{
-			Credentials: nsinspect.Credentials{
-				UIDs:  nsinspect.IDs{Real: user, Effective: user, Saved: user, Filesystem: user},
-				Known: nsinspect.FieldNoNewPrivileges | nsinspect.FieldSeccomp,
-			},
-			Label: &nsinspect.Label{Module: nsinspect.AppArmor, Name: "default", Mode: "enforce"},
-		})
-	}
-	c.Credentials[1].Label = label
-	s := seenBy(inventory.FromContainerd, c)
-	for _, kind := range []nsinspect.Kind{nsinspect.User, nsinspect.Mnt, nsinspect.UTS, nsinspect.Cgroup} {
-		s.Host.Namespaces.Set(kind, nstest.ID(users))
-	}
-	s.HostSecurity = &snapshot.HostSecurity{Bounding: 1<<41 - 1, Module: nsinspect.AppArmor}
+	spec := told(405)
+	spec.AppArmor = "default"
+	s := secured(boxed(spec, labelledAs(405, enforced()), labelledAs(uid, label)))
+	s.HostSecurity.Module = nsinspect.AppArmor
 	return s
 }
 
@@ -49,7 +33,6 @@ func labelledNode(uid uint32, label *nsinspect.Label) *snapshot.Snapshot {
 func TestUnseen(t *testing.T) {
 	t.Parallel()
 	const what = "its security context can't be judged: "
-	confined := &nsinspect.Label{Module: nsinspect.AppArmor, Name: "default", Mode: "enforce"}
 	complains := &nsinspect.Label{Module: nsinspect.AppArmor, Name: "default", Mode: "complain"}
 	tests := map[string]struct {
 		change         func(*snapshot.Container)
@@ -89,7 +72,7 @@ func TestUnseen(t *testing.T) {
 			if first := tracker.Next(Judge(labelledNode(0, complains))); len(first.Began) != 3 {
 				t.Fatalf("%v began", reasonsOf(first.Began))
 			}
-			s := labelledNode(405, confined)
+			s := labelledNode(405, enforced())
 			test.change(&s.Containers[0])
 			next := tracker.Next(Judge(s))
 			var unknown []string
