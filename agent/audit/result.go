@@ -67,6 +67,7 @@ func (s *Selection) Judge(snap *snapshot.Snapshot) *Result {
 		}
 		result.Unknown = append(result.Unknown, unknown...)
 	}
+	s.judgeEnded(result)
 	Sort(result.Findings)
 	Sort(result.Posture)
 	return result

@@ -145,6 +145,21 @@ type Pod struct {
 	Labels map[string]string `json:"labels,omitempty"`
 }
 
+// PodKey tells pods apart. Of one that no source has, only the UID is known.
+type PodKey struct{ Namespace, Name, UID string }
+
+// Compare orders keys.
+func (k PodKey) Compare(other PodKey) int {
+	return cmp.Or(
+		strings.Compare(k.Namespace, other.Namespace),
+		strings.Compare(k.Name, other.Name),
+		strings.Compare(k.UID, other.UID),
+	)
+}
+
+// Key returns the pod's key.
+func (p *Pod) Key() PodKey { return PodKey{p.Namespace, p.Name, p.UID} }
+
 // Declarer is who asked for sharing.
 type Declarer string
 

@@ -183,3 +183,15 @@ func (c *Container) SecuritySpec() *SecuritySpec {
 	}
 	return c.Security.Spec
 }
+
+// Label returns the label that the runtime was told to have a security module give; empty for none.
+func (s *SecuritySpec) Label(module nsinspect.SecurityModule) string {
+	switch module {
+	case nsinspect.AppArmor:
+		return s.AppArmor
+	case nsinspect.SELinux:
+		return s.SELinux
+	default:
+		return ""
+	}
+}

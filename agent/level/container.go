@@ -12,6 +12,7 @@ import (
 
 // node is what the containers of a node are judged by.
 type node struct {
+	snap     *snapshot.Snapshot
 	host     *nsinspect.HostReference
 	security *snapshot.HostSecurity
 	// labels: the runtime has confined a container by the host's security module. Where it never
@@ -20,25 +21,13 @@ type node struct {
 }
 
 func nodeOf(snap *snapshot.Snapshot) *node {
-	n := &node{host: &snap.Host, security: snap.HostSecurity}
+	n := &node{snap: snap, host: &snap.Host, security: snap.HostSecurity}
 	for i := range snap.Containers {
-		if spec := snap.Containers[i].SecuritySpec(); spec != nil && specLabel(spec, n.security.Module) != "" {
+		if spec := snap.Containers[i].SecuritySpec(); spec != nil && spec.Label(n.security.Module) != "" {
 			n.labels = true
 		}
 	}
 	return n
-}
-
-// specLabel returns the label of a module that the runtime was told to give.
-func specLabel(spec *inventory.SecuritySpec, module nsinspect.SecurityModule) string {
-	switch module {
-	case nsinspect.AppArmor:
-		return spec.AppArmor
-	case nsinspect.SELinux:
-		return spec.SELinux
-	default:
-		return ""
-	}
 }
 
 // containerJudge collects what keeps one container from a higher level.
@@ -67,7 +56,7 @@ func (n *node) judge(container *snapshot.Container) *containerJudge {
 	}
 	j.seen()
 	if j.ended {
-		j.container = n.asSpecified(container)
+		j.container, _ = n.snap.AsSpecified(&container.Container)
 	}
 	j.hostNamespaces()
 	j.privileged()
@@ -115,52 +104,6 @@ func (j *containerJudge) seen() {
 		j.unread = true
 		j.unverify(privilegedContainers, hostPathVolumes, procMount, seccomp, sysctls, volumeTypes)
 	}
-}
-
-// asSpecified returns a container that has ended as if its one process still ran, as the runtime was
-// told to start it.
-func (n *node) asSpecified(ended *snapshot.Container) *snapshot.Container {
-	spec := ended.Security.Spec
-	uid := spec.UID
-	if len(spec.Users.UIDs) > 0 {
-		outside, ok := spec.Users.UIDs.Outside(uid)
-		if !ok {
-			outside = nsinspect.OverflowID
-		}
-		uid = outside
-	}
-	credentials := nsinspect.Credentials{
-		UIDs:        nsinspect.IDs{Real: uid, Effective: uid, Saved: uid, Filesystem: uid},
-		Inheritable: spec.Inheritable, Permitted: spec.Permitted, Effective: spec.Effective,
-		Bounding: spec.Bounding, Ambient: spec.Ambient,
-		NoNewPrivileges: spec.NoNewPrivileges,
-		Known:           nsinspect.FieldAmbient | nsinspect.FieldNoNewPrivileges | nsinspect.FieldSeccomp,
-	}
-	if spec.Seccomp {
-		credentials.Seccomp = nsinspect.SeccompFilter
-	}
-	var namespaces nsinspect.Namespaces
-	for _, kind := range nsinspect.Kinds() {
-		if id, ok := n.host.Namespaces.Get(kind); ok && ended.Asks(kind) {
-			namespaces.Set(kind, id)
-		}
-	}
-	container := *ended
-	container.Credentials = []snapshot.Credentials{{Credentials: credentials, Label: n.specifiedLabel(spec)}}
-	container.Processes = []snapshot.Process{{
-		Groups:      []nsinspect.ThreadGroup{{Namespaces: namespaces, Threads: 1}},
-		Credentials: []snapshot.CredentialGroup{{Set: 0, Threads: 1}},
-	}}
-	return &container
-}
-
-// specifiedLabel returns how the host's security module was told to confine a container.
-func (n *node) specifiedLabel(spec *inventory.SecuritySpec) *nsinspect.Label {
-	label := &nsinspect.Label{Module: n.security.Module, Name: specLabel(spec, n.security.Module)}
-	if label.Name == "" {
-		label.Name = nsinspect.Unconfined
-	}
-	return label
 }
 
 // violate notes something that a level forbids.

@@ -131,37 +131,27 @@ func (n *node) pod(members []*snapshot.Container) Pod {
 	return pod
 }
 
-// podKey tells pods apart. Without an inventory only their UID is known.
-type podKey struct{ namespace, name, uid string }
-
-func keyOf(pod *inventory.Pod) podKey { return podKey{pod.Namespace, pod.Name, pod.UID} }
-
-func (k podKey) compare(other podKey) int {
-	return cmp.Or(
-		strings.Compare(k.namespace, other.namespace),
-		strings.Compare(k.name, other.name),
-		strings.Compare(k.uid, other.uid),
-	)
-}
-
 // groupByPod returns the containers of each pod that has any beside its pause container, in a
 // stable order.
 func groupByPod(snap *snapshot.Snapshot) [][]*snapshot.Container {
-	members := make(map[podKey][]*snapshot.Container)
+	members := make(map[inventory.PodKey][]*snapshot.Container)
 	for i := range snap.Containers {
 		if container := &snap.Containers[i]; container.Pod != nil {
-			key := keyOf(container.Pod)
+			key := container.Pod.Key()
 			members[key] = append(members[key], container)
 		}
 	}
-	keys := make([]podKey, 0, len(members))
+	keys := make([]inventory.PodKey, 0, len(members))
 	for key, containers := range members {
 		if slices.ContainsFunc(containers, func(c *snapshot.Container) bool { return !c.Sandbox }) {
 			keys = append(keys, key)
 		}
 	}
-	addEnded(members, snap)
-	slices.SortFunc(keys, podKey.compare)
+	for _, ended := range snap.EndedInPods() {
+		key := ended.Pod.Key()
+		members[key] = append(members[key], &snapshot.Container{Container: *ended})
+	}
+	slices.SortFunc(keys, inventory.PodKey.Compare)
 	pods := make([][]*snapshot.Container, len(keys))
 	for i, key := range keys {
 		pods[i] = members[key]
@@ -170,21 +160,4 @@ func groupByPod(snap *snapshot.Snapshot) [][]*snapshot.Container {
 		})
 	}
 	return pods
-}
-
-// addEnded adds the containers that have ended to their pods. One that was started again has ended
-// too, and is there under the same name.
-func addEnded(members map[podKey][]*snapshot.Container, snap *snapshot.Snapshot) {
-	for i := range snap.Ended {
-		ended := &snap.Ended[i]
-		if ended.Pod == nil {
-			continue
-		}
-		key := keyOf(ended.Pod)
-		pod, lives := members[key]
-		again := slices.ContainsFunc(pod, func(c *snapshot.Container) bool { return !c.Sandbox && c.Name == ended.Name })
-		if lives && !again {
-			members[key] = append(pod, &snapshot.Container{Container: *ended})
-		}
-	}
 }
