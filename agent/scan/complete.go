@@ -68,8 +68,8 @@ func (i *inspector) wantsMounts(container *snapshot.Container) bool {
 }
 
 // complete puts what was read once a container into the snapshot, when it is settled who the
-// containers are.
-func (i *inspector) complete(ctx context.Context) error {
+// containers are. One of which something is missing may have ended.
+func (i *inspector) complete(ctx context.Context, leaver *leaver) error {
 	for container, of := range i.contexts {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -81,14 +81,18 @@ func (i *inspector) complete(ctx context.Context) error {
 		if i.host.security != nil && i.host.root == (nsinspect.FileID{}) {
 			of.unread(snapshot.CauseHost, "the host's root directory could not be read, so that of its processes can't be compared with it")
 		}
-		if hasUsers(&container.Container) && container.UserNamespace.IsZero() {
+		noUsers := hasUsers(&container.Container) && container.UserNamespace.IsZero()
+		if noUsers {
 			of.unread(snapshot.CauseRead, "the user namespace that it was given could not be read")
 		}
 		if err := i.completeMounts(ctx, of); err != nil {
 			return err
 		}
+		if _, left := leaver.gone[container]; !left && (noUsers || i.wantsMounts(container) && of.mounts == nil) {
+			leaver.suspect(ctx, container, nil)
+		}
 	}
-	return nil
+	return i.confirmMounts(ctx)
 }
 
 func (i *inspector) completeMounts(ctx context.Context, of *containerContext) error {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
@@ -112,4 +113,31 @@ func (i *inspector) readDevices(ctx context.Context, host *nsinspect.Process) (m
 		return nil, fmt.Errorf("read the mounts of process %d: %w", host.PID(), err)
 	}
 	return devicesOf(mounts), nil
+}
+
+// confirmMounts reads the host's mounts again if a container has one of a file system of the host that
+// nothing explains. While containers come and go, the number of a file system that the host had is
+// another's, a container's own, a moment later.
+func (i *inspector) confirmMounts(ctx context.Context) error {
+	var suspected []*snapshot.Container
+	for container := range i.contexts {
+		if container.Mounts != nil && len(container.UndeclaredMounts(container.Mounts.Host)) > 0 {
+			suspected = append(suspected, container)
+		}
+	}
+	if len(suspected) == 0 {
+		return nil
+	}
+	process, err := i.node.host.Process(nsinspect.Mnt)
+	if err != nil {
+		return nil //nolint:nilerr // What was read first stands.
+	}
+	devices, err := i.readDevices(ctx, process)
+	if err != nil {
+		return ctx.Err() // As above.
+	}
+	for _, container := range suspected {
+		container.Mounts.Host = slices.DeleteFunc(container.Mounts.Host, func(m nsinspect.Mount) bool { return !devices[deviceOf(&m)] })
+	}
+	return nil
 }

@@ -22,6 +22,7 @@ type look struct {
 	sockets    *socketFinder
 	forwards   *forwardResolver
 	reconciler *reconciler
+	leaver     *leaver
 }
 
 func newLook(ctx context.Context, config *Config, host *nsinspect.Host, snap *snapshot.Snapshot, containers []inventory.Container, scope scope) *look {
@@ -32,6 +33,7 @@ func newLook(ctx context.Context, config *Config, host *nsinspect.Host, snap *sn
 	inspector.placeUsers(inits.users)
 	settler := newSettler(inspector, config.Settle)
 	sockets := newSocketFinder(n, b, config.Holders, config.Settle)
+	leaver := newLeaver(inspector)
 	return &look{
 		config:     config,
 		builder:    b,
@@ -40,7 +42,8 @@ func newLook(ctx context.Context, config *Config, host *nsinspect.Host, snap *sn
 		settler:    settler,
 		sockets:    sockets,
 		forwards:   newForwardResolver(n, b, config.Forwards, sockets),
-		reconciler: newReconciler(inspector, config.Source, containers, inits.misplaced),
+		reconciler: newReconciler(leaver, config.Source, containers, inits.misplaced),
+		leaver:     leaver,
 	}
 }
 
@@ -79,7 +82,10 @@ func (l *look) run(ctx context.Context) error {
 	}
 	l.config.Progress("ask containerd again about single containers")
 	l.reconciler.run(ctx)
-	if err := l.inspector.complete(ctx); err != nil {
+	if err := l.inspector.complete(ctx, l.leaver); err != nil {
+		return err
+	}
+	if err := l.leaver.run(ctx); err != nil {
 		return err
 	}
 	l.config.Contexts.learn(l.inspector.memory, l.inspector.node.scope)

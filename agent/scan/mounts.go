@@ -22,10 +22,14 @@ const (
 	maxProcs = 8
 )
 
-// device is the number of a file system's device.
-type device struct{ major, minor int }
+// device is the number of a file system's device, with its type: the kernel gives the number of one
+// without a disk to the next as soon as it is free.
+type device struct {
+	major, minor int
+	kind         string
+}
 
-func deviceOf(m *nsinspect.Mount) device { return device{m.Major, m.Minor} }
+func deviceOf(m *nsinspect.Mount) device { return device{m.Major, m.Minor, m.FSType} }
 
 // kernelFileSystems hold no files but the kernel's own, and so are no way to the host's.
 var kernelFileSystems = [...]string{

@@ -94,15 +94,17 @@ func TestReconcile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fs := scantest.Procfs(t, maps.Clone(test.cgroups))
-			scanner := New(Config{Procfs: fs, Source: test.source, Hosts: pid1()})
-			snap, err := scanner.Scan(t.Context())
-			scantest.Must(t, err)
 			for i, line := range test.want {
 				test.want[i] = strings.ReplaceAll(line, "ROOT", fs.Root())
 			}
-			if diff := cmp.Diff(test.want, scantest.Outcome(snap)); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				scanner := New(Config{Procfs: fs, Source: test.source, Hosts: pid1()})
+				snap, err := scanner.Scan(t.Context())
+				scantest.Must(t, err)
+				if diff := cmp.Diff(test.want, scantest.Outcome(snap)); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+			})
 		})
 	}
 }

@@ -30,6 +30,9 @@ import (
 // binEnv names an nsaudit to test instead of one that is built from this tree.
 const binEnv = "NSAUDIT_BIN"
 
+// scansEnv is how often TestShortContainers scans, where that is not the usual number.
+const scansEnv = "NSAUDIT_SHORT_SCANS"
+
 func TestMain(m *testing.M) {
 	runtimetest.PlayRole()
 	os.Exit(m.Run())

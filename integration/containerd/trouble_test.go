@@ -182,6 +182,35 @@ func TestExecs(t *testing.T) {
 	}
 }
 
+// TestShortContainers scans while containers come and go all the time: that one ends during a scan
+// makes nothing unknown.
+func TestShortContainers(t *testing.T) {
+	c := runtimetest.Start(t)
+	command := build(t, c)
+	scans := 30
+	if text := os.Getenv(scansEnv); text != "" {
+		var err error
+		if scans, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop := c.Churn(t, "default", "short", 2)
+	for range scans {
+		scan := command.scan(t)
+		wantFindings(t, scan)
+		for _, u := range unknown(scan) {
+			if u.Container == "" || strings.Contains(u.Container, "short-") {
+				t.Errorf("unknown: %s: %s", u.Container, u.Reason)
+			}
+		}
+	}
+	n := stop()
+	t.Logf("%d containers came and went during %d scans", n, scans)
+	if n < scans {
+		t.Errorf("%d containers came and went during %d scans, too few to tell", n, scans)
+	}
+}
+
 // execUntil starts and ends processes in a container until the context ends.
 func execUntil(ctx context.Context, t *testing.T, c *runtimetest.Containerd, id string) (n int) {
 	t.Helper()

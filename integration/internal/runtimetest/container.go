@@ -5,6 +5,7 @@
 package runtimetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -39,20 +40,7 @@ func (c *Containerd) RunContainer(t testing.TB, namespace, id string, opts ...oc
 	ctx, cancel := within(t, namespace)
 	defer cancel()
 	image := c.alpine(t, namespace)
-	spec := append([]oci.SpecOpts{
-		oci.WithImageConfig(image),
-		oci.WithCgroup(c.cgroupsPath(namespace, id)),
-	}, opts...)
-	container, err := c.client.NewContainer(ctx, id,
-		client.WithImage(image),
-		client.WithNewSnapshot(id, image),
-		client.WithNewSpec(spec...),
-		client.WithRuntime("io.containerd.runc.v2", &options.Options{
-			BinaryName:    filepath.Join(c.binaries, "runc"),
-			Root:          filepath.Join(c.dir, "runc"),
-			SystemdCgroup: systemdCgroup(),
-		}),
-	)
+	container, err := c.newContainer(ctx, image, namespace, id, opts...)
 	if err != nil {
 		t.Fatalf("create container %s/%s: %v", namespace, id, err)
 	}
@@ -64,6 +52,23 @@ func (c *Containerd) RunContainer(t testing.TB, namespace, id string, opts ...oc
 		t.Fatalf("start %s/%s: %v", namespace, id, err)
 	}
 	return c.running(t, namespace, id)
+}
+
+func (c *Containerd) newContainer(ctx context.Context, image client.Image, namespace, id string, opts ...oci.SpecOpts) (client.Container, error) {
+	spec := append([]oci.SpecOpts{
+		oci.WithImageConfig(image),
+		oci.WithCgroup(c.cgroupsPath(namespace, id)),
+	}, opts...)
+	return c.client.NewContainer(ctx, id,
+		client.WithImage(image),
+		client.WithNewSnapshot(id, image),
+		client.WithNewSpec(spec...),
+		client.WithRuntime("io.containerd.runc.v2", &options.Options{
+			BinaryName:    filepath.Join(c.binaries, "runc"),
+			Root:          filepath.Join(c.dir, "runc"),
+			SystemdCgroup: systemdCgroup(),
+		}),
+	)
 }
 
 // alpine returns the image that containers outside of pods are made of.
