@@ -20,6 +20,7 @@ func testSecurity(t *testing.T, c kindtest.Cluster) {
 	ns := kindtest.Namespace(t)
 	kindtest.Do(t, "apply", "-n", ns, "-k", "testdata/security")
 	kindtest.Ready(t, ns)
+	kindtest.Apply(t, ns, refusedPod) // It is looked at last: it is never ready.
 	scan := scanOf(t, c, ns)
 	if diff := contexts(scan); !slices.Equal(diff, []string{
 		"adds-sys-time/main 0:0 level privileged",
@@ -48,6 +49,42 @@ func testSecurity(t *testing.T, c kindtest.Cluster) {
 		"Normal SeccompNotInEffect Pod/privileged spec.containers{main}",
 	}, func() []string { return events(t, ns) })
 	testExec(t, c, ns)
+	testRefusedPod(t, c, ns)
+}
+
+// refusedPod may not run as root, and its image has no other user.
+const refusedPod = `
+apiVersion: v1
+kind: Pod
+metadata: {name: refused}
+spec:
+  securityContext: {runAsNonRoot: true}
+  containers:
+  - {name: main, image: alpine, imagePullPolicy: IfNotPresent, command: [/bin/sleep, "9999999"]}
+`
+
+// testRefusedPod has a pod that the kubelet does not let run: nothing of it runs but its pause container, and there is nothing to
+// find.
+func testRefusedPod(t *testing.T, c kindtest.Cluster, ns string) {
+	t.Helper()
+	eventually.Equal(t, soon, "what the kubelet says of a pod that it refuses", "CreateContainerConfigError", func() string {
+		return kindtest.Do(t, "get", "pod", "-n", ns, "refused", "-o", "jsonpath={.status.containerStatuses[0].state.waiting.reason}")
+	})
+	scan := scanOf(t, c, ns)
+	for i := range scan.Containers {
+		if container := &scan.Containers[i]; container.Pod.Name == "refused" && !container.Sandbox {
+			t.Errorf("a container of the pod that was refused: %+v", container)
+		}
+	}
+	for _, line := range append(reasons(scan.Findings), reasons(scan.Posture)...) {
+		// With cgroup v1, containerd gives no container a cgroup namespace, the pause container neither.
+		if strings.HasPrefix(line, "refused/") && !strings.Contains(line, "HostCgroupShared") {
+			t.Errorf("%s, of a pod that was refused", line)
+		}
+	}
+	if got := eventsOn(t, ns, "refused"); len(got) > 0 {
+		t.Errorf("events on a pod that was refused: %q", got)
+	}
 }
 
 // wantPosture checks some of the posture: that of a pod without any setting, and that a restricted
