@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"testing"
@@ -22,12 +23,17 @@ import (
 func inodesOf(t *testing.T, process *Process) ([]uint64, int, error) {
 	t.Helper()
 	var inodes []uint64
-	seen, err := process.SocketInodes(t.Context(), func(inode uint64) { inodes = append(inodes, inode) }, 100)
+	listed, err := process.Descriptors(t.Context(), DescriptorRange{Limit: 100}, func(d *Descriptor) bool {
+		if inode, ok := d.Socket(); ok {
+			inodes = append(inodes, inode)
+		}
+		return true
+	})
 	slices.Sort(inodes)
-	return inodes, seen, err
+	return inodes, listed.Seen, err
 }
 
-func TestSocketInodes(t *testing.T) {
+func TestDescriptorSockets(t *testing.T) {
 	fake := fakeproc.New(t)
 	fake.Add(fakeproc.Process{PID: 5})
 	for fd, target := range []string{"socket:[42]", "/dev/null", "socket:[7]", "anon_inode:[eventpoll]", "/tmp/socket:[8]", "socket:[]", "socket:[9", "pipe:[10]"} {
@@ -40,31 +46,98 @@ func TestSocketInodes(t *testing.T) {
 	}
 }
 
-// Those of a process are capped, or it could keep the auditor busy for long.
-func TestSocketInodesAreCapped(t *testing.T) {
-	fake := fakeproc.New(t)
-	fake.Add(fakeproc.Process{PID: 5})
-	fake.Mkdir("proc/5/fd")
-	const all = 5
-	for fd := range all {
-		fake.Link(fmt.Sprintf("socket:[%d]", 100+fd), fmt.Sprintf("proc/5/fd/%d", fd))
+// TestDescriptorsInParts has more descriptors than are listed at once: the listing goes on where it
+// stopped, by the limit or because its reader wanted no more.
+func TestDescriptorsInParts(t *testing.T) {
+	process := sleeper(t, os.Stdin, os.Stdin, os.Stdin) // It has those from 0 to 5, and what this process has inherited.
+	tests := map[string]struct {
+		which DescriptorRange
+		stop  int
+		want  descriptorPart
+	}{
+		"a limit":           {DescriptorRange{Limit: 2}, 1000, descriptorPart{DescriptorListing{2, 2}, []int{0, 1}}},
+		"a reader's stop":   {DescriptorRange{Limit: 1000}, 2, descriptorPart{DescriptorListing{2, 2}, []int{0, 1}}},
+		"from a descriptor": {DescriptorRange{From: 2, Limit: 3}, 1000, descriptorPart{DescriptorListing{3, 5}, []int{2, 3, 4}}},
+		"behind the last":   {DescriptorRange{From: 1 << 20, Limit: 1000}, 1000, descriptorPart{}},
 	}
-	for _, limit := range []int{all - 1, all} {
-		visited := 0
-		seen, err := openProcess(t, fake, 5).SocketInodes(t.Context(), func(uint64) { visited++ }, limit)
-		if tooLarge := errors.Is(err, ErrTooLarge); tooLarge != (limit < all) || seen != limit || visited != limit {
-			t.Errorf("limit %d: saw %d, visited %d, %v", limit, seen, visited, err)
-		}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := listDescriptors(t, process, test.which, test.stop)
+			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(descriptorPart{})); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := openProcess(t, fake, 5).SocketInodes(ctx, func(uint64) {}, all); !errors.Is(err, context.Canceled) {
-		t.Errorf("SocketInodes = %v, want %v", err, context.Canceled)
+	if _, err := process.Descriptors(ctx, DescriptorRange{Limit: 1000}, func(*Descriptor) bool { return true }); !errors.Is(err, context.Canceled) {
+		t.Errorf("Descriptors = %v, want %v", err, context.Canceled)
+	}
+}
+
+// sleeper starts a process that has these files open beside the three that every program has.
+func sleeper(t *testing.T, files ...*os.File) *Process {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "sleep", "60")
+	command.ExtraFiles = files
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	fs, err := NewFS(DefaultRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	process, err := fs.Open(command.Process.Pid)
+	t.Cleanup(func() {
+		process.Close()
+		fs.Close()
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return process
+}
+
+// descriptorPart is a part of the descriptors of a process.
+type descriptorPart struct {
+	DescriptorListing
+
+	fds []int
+}
+
+// listDescriptors lists descriptors until so many were visited.
+func listDescriptors(t *testing.T, process *Process, which DescriptorRange, stop int) (part descriptorPart) {
+	t.Helper()
+	listing, err := process.Descriptors(t.Context(), which, func(d *Descriptor) bool {
+		part.fds = append(part.fds, d.FD)
+		return len(part.fds) < stop
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	part.DescriptorListing = listing
+	return part
+}
+
+// TestFixtureDescriptorsInParts has a directory that is no procfs: one can't go to a place in it.
+func TestFixtureDescriptorsInParts(t *testing.T) {
+	fake := fakeproc.New(t)
+	fake.Add(fakeproc.Process{PID: 5})
+	fake.Mkdir("proc/5/fd")
+	for fd := range 5 {
+		fake.Link(fmt.Sprintf("socket:[%d]", 100+fd), fmt.Sprintf("proc/5/fd/%d", fd))
+	}
+	got := listDescriptors(t, openProcess(t, fake, 5), DescriptorRange{From: 3, Limit: 5}, 5)
+	slices.Sort(got.fds)
+	if diff := cmp.Diff([]int{3, 4}, got.fds); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
 // Where the descriptors may not be listed, the information about them may.
-func TestSocketInodesByInfo(t *testing.T) {
+func TestDescriptorSocketsByInfo(t *testing.T) {
 	sockets, err := socketMount()
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +173,7 @@ func TestSocketInodesByInfo(t *testing.T) {
 }
 
 // A leader that ended has no descriptors; what its threads hold stays open.
-func TestSocketInodesOfEndedLeader(t *testing.T) {
+func TestDescriptorSocketsOfEndedLeader(t *testing.T) {
 	tests := map[string]struct {
 		process fakeproc.Process
 		holders map[int]uint64
@@ -137,7 +210,7 @@ func TestSocketInodesOfEndedLeader(t *testing.T) {
 }
 
 // Both ways find this process's own sockets, by the kernel's own texts.
-func TestOwnSocketInodes(t *testing.T) {
+func TestOwnDescriptorSockets(t *testing.T) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -161,12 +234,17 @@ func TestOwnSocketInodes(t *testing.T) {
 		t.Errorf("socket %d is not among %v of %d descriptors, %v", stat.Ino, inodes, seen, err)
 	}
 	var inodes []uint64
-	d := descriptors{buffer: new(procfd.Buffer), visit: func(inode uint64) { inodes = append(inodes, inode) }, limit: 1000}
+	d := descriptors{buffer: new(procfd.Buffer), which: DescriptorRange{Limit: 1000}, visit: func(d *Descriptor) bool {
+		if inode, ok := d.Socket(); ok {
+			inodes = append(inodes, inode)
+		}
+		return true
+	}}
 	if d.dir, err = procfd.OpenDir(process.fd, "fdinfo"); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.infos(t.Context()); err != nil || !slices.Contains(inodes, stat.Ino) {
-		t.Errorf("socket %d is not among %v of %d descriptors, %v", stat.Ino, inodes, d.seen, err)
+		t.Errorf("socket %d is not among %v of %d descriptors, %v", stat.Ino, inodes, d.listed.Seen, err)
 	}
 }
 

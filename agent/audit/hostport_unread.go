@@ -37,6 +37,10 @@ func unseenPorts(snap *snapshot.Snapshot) []Unknown {
 // already.
 func portGaps(sockets map[socket.Protocol]snapshot.Gap, forwards, reported []snapshot.Gap) []snapshot.Gap {
 	var gaps []snapshot.Gap
+	if gap, ok := gapOfAll(sockets); ok && !slices.Contains(reported, gap) {
+		gap.Detail = "sockets of the host's network may be missing: " + gap.Detail
+		gaps, sockets = append(gaps, gap), nil
+	}
 	for _, protocol := range slices.Sorted(maps.Keys(sockets)) {
 		if gap := sockets[protocol]; !slices.Contains(reported, gap) {
 			gap.Detail = fmt.Sprintf("%s sockets of the host's network may be missing: %s", protocol, gap.Detail)
@@ -50,6 +54,17 @@ func portGaps(sockets map[socket.Protocol]snapshot.Gap, forwards, reported []sna
 		}
 	}
 	return gaps
+}
+
+// gapOfAll returns the gap that the sockets of all protocols have in common, if there is one.
+func gapOfAll(sockets map[socket.Protocol]snapshot.Gap) (snapshot.Gap, bool) {
+	common := sockets[socket.TCP]
+	for _, protocol := range socket.Protocols() {
+		if gap, ok := sockets[protocol]; !ok || gap != common {
+			return snapshot.Gap{}, false
+		}
+	}
+	return common, true
 }
 
 // unseenSockets returns why the absence of a container's socket proves nothing, or nil.

@@ -13,6 +13,10 @@ import (
 // listEvery is the number of full scans of which one lists the open files of every process.
 const listEvery = 10
 
+// maxPlaces caps the containers of which it is remembered where the listing of their files was cut
+// off. A container that is gone is forgotten with all others once there are so many.
+const maxPlaces = 4096
+
 // HolderCache remembers from one full scan to the next which processes hold the sockets of the
 // host's network. A socket can be passed to a process in another network, which only the list
 // of that process's open files shows, and listing those of all processes costs more than the
@@ -22,6 +26,8 @@ type HolderCache struct {
 	mu sync.Mutex
 	// scans is how many full scans go by before the next that lists all.
 	scans int
+	// places are where the listing of containers' files was cut off, by the container's ID.
+	places map[string]filePlace
 	listing
 }
 
@@ -61,6 +67,31 @@ func (c *HolderCache) begin(scope scope) bool {
 		return false
 	}
 	return true
+}
+
+// suspend remembers where the listing of a container's files was cut off.
+func (c *HolderCache) suspend(container string, place filePlace) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.places == nil || len(c.places) == maxPlaces {
+		c.places = make(map[string]filePlace)
+	}
+	c.places[container] = place
+}
+
+// resume returns where the listing of a container's files is to go on.
+func (c *HolderCache) resume(container string) filePlace {
+	if c == nil {
+		return filePlace{}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	place := c.places[container]
+	delete(c.places, container)
+	return place
 }
 
 // holders returns the processes that had a socket open.

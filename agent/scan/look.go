@@ -19,6 +19,7 @@ type look struct {
 	inspector  *inspector
 	surveyor   *surveyor
 	settler    *settler
+	files      *fileWalk
 	sockets    *socketFinder
 	forwards   *forwardResolver
 	reconciler *reconciler
@@ -32,14 +33,16 @@ func newLook(ctx context.Context, config *Config, host *nsinspect.Host, snap *sn
 	inspector := newInspector(ctx, n, b, config)
 	inspector.placeUsers(inits.users)
 	settler := newSettler(inspector, config.Settle)
-	sockets := newSocketFinder(n, b, config.Holders, config.Settle)
 	leaver := newLeaver(inspector)
+	files := newFileWalk(n, b, config.Holders)
+	sockets := newSocketFinder(n, b, files, config.Holders, config.Settle)
 	return &look{
 		config:     config,
 		builder:    b,
 		inspector:  inspector,
-		surveyor:   &surveyor{node: n, builder: b, inspector: inspector, settler: settler, sockets: sockets},
+		surveyor:   &surveyor{node: n, builder: b, inspector: inspector, settler: settler, sockets: sockets, files: files},
 		settler:    settler,
+		files:      files,
 		sockets:    sockets,
 		forwards:   newForwardResolver(n, b, config.Forwards, sockets),
 		reconciler: newReconciler(leaver, config.Source, containers, inits.misplaced),
@@ -58,7 +61,8 @@ type phase struct {
 }
 
 // phases are the parts of a scan, in their order: the sockets are read before the processes,
-// whose files are then compared with them.
+// whose files are then compared with them. The namespaces of all processes are read before the files
+// of any, so that no container's files hold up what matters most of another.
 func (l *look) phases() []phase {
 	always := func() bool { return true }
 	return []phase{
@@ -94,7 +98,10 @@ func (l *look) run(ctx context.Context) error {
 
 func (l *look) processes(ctx context.Context) error {
 	l.sockets.read(ctx)
-	return l.surveyor.processes(ctx)
+	if err := l.surveyor.processes(ctx); err != nil {
+		return err
+	}
+	return l.files.run(ctx)
 }
 
 // ports completes what was found of the host's ports, and puts it into the snapshot.

@@ -4,11 +4,13 @@ package scan
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/nsaudit/nsaudit/agent/owner"
 	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
+	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
@@ -106,14 +108,22 @@ func (r *forwardResolver) nameHolders(ctx context.Context, nameless map[uint64][
 		search[inode] = !known || len(pids) > 0 // One without holders had none to be found when all were listed.
 	}
 	slices.Sort(candidates)
+	var budget fileBudget
 	for _, pid := range slices.Compact(candidates) {
-		if err := r.nameHolder(ctx, pid, nameless); err != nil {
+		if err := r.nameHolder(ctx, pid, nameless, &budget); err != nil {
 			return err
 		}
 	}
+	isMissing := func(inode uint64) bool { return search[inode] && len(nameless[inode][0].Holders) == 0 }
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(nameless)), isMissing) {
+		return nil
+	}
+	if err := r.sockets.listRest(ctx); err != nil {
+		return err
+	}
 	for inode, sockets := range nameless {
-		if search[inode] && len(sockets[0].Holders) == 0 {
-			return r.node.each(ctx, func(pid int) error { return r.nameHolder(ctx, pid, nameless) })
+		for _, holder := range r.sockets.holdersNow(inode) {
+			nameAll(sockets, holder)
 		}
 	}
 	return nil
@@ -128,19 +138,60 @@ func (f *socketFinder) holdersBefore(inode uint64) (pids []int, known bool) {
 	return f.cache.holdersOf(inode)
 }
 
+// listRest lists the files of all processes that were not listed yet, also of those of the host.
+func (f *socketFinder) listRest(ctx context.Context) error {
+	f.naming, f.listsAll = true, true
+	if err := f.files.run(ctx); err != nil {
+		return err
+	}
+	if f.cache != nil && f.node.scope == wholeNode {
+		f.cache.learn(f.listing())
+	}
+	return nil
+}
+
+// holdersNow returns the processes that this scan has seen to hold a socket.
+func (f *socketFinder) holdersNow(inode uint64) []snapshot.Holder {
+	holders := slices.Clone(f.hostHolders[inode])
+	listeners := f.byInode[inode]
+	if len(listeners) == 0 {
+		return holders
+	}
+	for _, held := range f.held {
+		if hold := held[listeners[0]]; hold != nil {
+			holders = append(holders, hold.holders...)
+		}
+	}
+	return holders
+}
+
+func nameAll(sockets []*snapshot.Socket, holder snapshot.Holder) {
+	for _, shadow := range sockets {
+		shadow.Holders, shadow.MoreHolders = withHolder(shadow.Holders, shadow.MoreHolders, holder)
+	}
+}
+
 // nameHolder notes that a process holds one of these sockets. What can't be listed stays
-// nameless.
-func (r *forwardResolver) nameHolder(ctx context.Context, pid int, nameless map[uint64][]*snapshot.Socket) error {
+// nameless, and what exceeds the budget is left to a look at all processes.
+func (r *forwardResolver) nameHolder(ctx context.Context, pid int, nameless map[uint64][]*snapshot.Socket, budget *fileBudget) error {
+	if budget.exhausted(maxFiles) {
+		return ctx.Err()
+	}
 	process, err := r.node.fs.Open(pid)
 	if err != nil {
 		return nil // It has ended.
 	}
 	defer process.Close()
-	_ = eachHeld(ctx, process, func(inode uint64) bool { return nameless[inode] != nil }, func(inode uint64) {
-		holder := holderOf(process)
-		for _, shadow := range nameless[inode] {
-			shadow.Holders, shadow.MoreHolders = withHolder(shadow.Holders, shadow.MoreHolders, holder)
+	named := make(map[uint64]bool)
+	budget.files += processFiles
+	which := nsinspect.DescriptorRange{Limit: max(maxFiles-budget.files, 1)}
+	_, _ = process.Descriptors(ctx, which, func(file *nsinspect.Descriptor) bool {
+		budget.files++
+		if inode, ok := file.Socket(); ok && nameless[inode] != nil && !named[inode] {
+			named[inode] = true
+			nameAll(nameless[inode], holderOf(process))
 		}
+		return true
 	})
 	return ctx.Err()
 }

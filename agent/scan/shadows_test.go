@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/nsaudit/nsaudit/agent/owner"
 	"github.com/nsaudit/nsaudit/agent/scan/scantest"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
@@ -29,7 +30,12 @@ func withFile(t *testing.T, fs *nsinspect.FS, pid int, command string, inode uin
 func resolverOf(t *testing.T, fs *nsinspect.FS, cache *HolderCache, listeners ...socket.Socket) (*forwardResolver, *snapshot.Forward) {
 	t.Helper()
 	f, container := finderOf(cache, listeners)
-	f.node.fs = fs
+	f.node.fs, f.node.owners = fs, owner.New(f.node.ref, nil)
+	pids, err := fs.PIDs(t.Context())
+	scantest.Must(t, err)
+	for _, pid := range pids {
+		f.files.other(pid, "") // All are the host's.
+	}
 	r := newForwardResolver(f.node, f.builder, nil, f)
 	forward := nstest.Forward(listeners[0].Address.Port())
 	shadows, more := r.shadowed(&forward, container)

@@ -12,50 +12,59 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
-// visit looks for the host's sockets among the open files of a container's process: of each
-// that is in the host's network, and of all where this scan lists all.
-func (f *socketFinder) visit(ctx context.Context, process *nsinspect.Process, container *snapshot.Container, record *snapshot.Process) error {
-	inHostNetwork := f.node.sharesKind(record, nsinspect.Net)
-	if len(f.byInode) == 0 || !f.listsAll && !inHostNetwork {
-		f.runs(process.PID())
-		return nil
+// wants implements fileReader: the files of each process in the host's network are needed, and
+// of all where this scan lists all.
+func (f *socketFinder) wants(record *snapshot.Process) bool {
+	switch {
+	case len(f.byInode) == 0:
+		return false
+	case record == nil:
+		// Which sockets they hold is remembered, to see when nobody of those holds one any more.
+		return f.naming || f.listsAll && f.cache != nil && f.node.scope == wholeNode
 	}
-	return f.list(ctx, process, container, inHostNetwork)
+	return f.listsAll || f.node.sharesKind(record, nsinspect.Net)
 }
 
-// visitHost looks at a process of the host: which sockets it holds is remembered, to see when
-// nobody of those holds one any more.
-func (f *socketFinder) visitHost(ctx context.Context, process *nsinspect.Process) error {
-	if !f.listsAll || f.cache == nil || f.node.scope == listed {
-		f.runs(process.PID())
-		return nil
+// file implements fileReader.
+func (f *socketFinder) file(of *openFiles, file *nsinspect.Descriptor) {
+	inode, ok := file.Socket()
+	if !ok || f.byInode[inode] == nil {
+		return
 	}
-	// What can't be listed is not remembered; it is no part of any container.
-	_ = eachHeld(ctx, process, f.isListener, func(inode uint64) {
-		if pids := f.hostHolders[inode]; len(pids) < maxHolders {
-			f.hostHolders[inode] = append(pids, process.PID())
+	held := heldFile{of.process.PID(), inode}
+	if f.seen[held] {
+		return
+	}
+	f.seen[held] = true
+	holder := holderOf(of.process)
+	if of.container == nil {
+		if holders := f.hostHolders[inode]; len(holders) < maxHolders {
+			f.hostHolders[inode] = append(holders, holder)
 		}
-	})
-	return ctx.Err()
+		return
+	}
+	for _, listener := range f.byInode[inode] {
+		f.of(of.container, listener).add(holder)
+	}
 }
 
-func (f *socketFinder) isListener(inode uint64) bool { return f.byInode[inode] != nil }
+// failed implements fileReader. What can't be listed of the host's processes is not remembered; it
+// is no part of any container.
+func (f *socketFinder) failed(of *openFiles, err error) {
+	switch {
+	case of.container == nil:
+	case !errors.Is(err, nsinspect.ErrDenied), of.inHostNetwork:
+		f.gaps[of.container] = gapOf(err)
+	default:
+		f.unlisted = true
+	}
+}
 
-// eachHeld calls found with each socket among the open files of a process that is wanted, once
-// however often the process has it open.
-func eachHeld(ctx context.Context, process *nsinspect.Process, wanted func(inode uint64) bool, found func(inode uint64)) error {
-	var seen map[uint64]bool // Most processes have none.
-	_, err := process.SocketInodes(ctx, func(inode uint64) {
-		if !wanted(inode) || seen[inode] {
-			return
-		}
-		if seen == nil {
-			seen = make(map[uint64]bool)
-		}
-		seen[inode] = true
-		found(inode)
-	}, maxDescriptors)
-	return err
+// cut implements fileReader.
+func (f *socketFinder) cut(container *snapshot.Container) {
+	if _, failed := f.gaps[container]; !failed {
+		f.gaps[container] = snapshot.Gap{Cause: snapshot.CauseLimit, Detail: "its processes have more open files than one scan lists"}
+	}
 }
 
 // runs notes that a process which held a socket before still runs.
@@ -63,29 +72,6 @@ func (f *socketFinder) runs(pid int) {
 	if _, ok := f.watched[pid]; ok {
 		f.watched[pid] = true
 	}
-}
-
-// list finds the host's sockets among the open files of a container's process.
-func (f *socketFinder) list(ctx context.Context, process *nsinspect.Process, container *snapshot.Container, inHostNetwork bool) error {
-	f.listed[process.PID()] = true
-	f.runs(process.PID())
-	err := eachHeld(ctx, process, f.isListener, func(inode uint64) {
-		holder := holderOf(process)
-		for _, listener := range f.byInode[inode] {
-			f.of(container, listener).add(holder)
-		}
-	})
-	switch {
-	case err == nil, errors.Is(err, nsinspect.ErrVanished):
-		return nil
-	case errors.Is(err, nsinspect.ErrDenied) && !inHostNetwork:
-		f.unlisted = true
-		return nil
-	case errors.Is(err, nsinspect.ErrDenied), errors.Is(err, nsinspect.ErrTooLarge):
-		f.gaps[container] = gapOf(err)
-		return nil
-	}
-	return err
 }
 
 // complete finds the sockets of processes whose files were not listed: by what is remembered
@@ -96,26 +82,31 @@ func (f *socketFinder) complete(ctx context.Context) error {
 		return nil
 	}
 	if f.node.scope == listed {
-		f.cache.update(f.seen(), f.builder.ids())
+		f.cache.update(f.listing(), f.builder.ids())
 		return nil
 	}
 	if !f.listsAll && f.unaccounted() {
 		f.listsAll = true
-		if err := f.node.each(ctx, func(pid int) error { return f.listOne(ctx, pid) }); err != nil {
+		if err := f.files.run(ctx); err != nil {
 			return err
 		}
 	}
 	if f.listsAll {
-		f.cache.learn(f.seen())
+		f.cache.learn(f.listing())
 		return nil
 	}
 	f.cache.recall(f.recall)
 	return nil
 }
 
-// recordGaps notes why the files of containers could not all be listed.
+// recordGaps notes why the files of containers could not all be listed. What is beyond a limit says
+// nothing against what was seen of the container otherwise.
 func (f *socketFinder) recordGaps() {
 	for container, gap := range f.gaps {
+		if gap.Cause == snapshot.CauseLimit {
+			snapshot.MarkSockets(&container.Unread, gap)
+			continue
+		}
 		f.builder.unread(container, gap.Cause, gap.Detail)
 	}
 }
@@ -140,32 +131,15 @@ func lasts(s *socket.Socket) bool {
 	return !comesAndGoes(s) || s.Protocol != socket.Raw && s.Address.Port() < socket.FirstEphemeralPort
 }
 
-// listOne lists the files of a process that was not listed yet.
-func (f *socketFinder) listOne(ctx context.Context, pid int) error {
-	if f.listed[pid] {
-		return nil
-	}
-	process, err := f.node.fs.Open(pid)
-	if err != nil {
-		return nil // It has ended: the walk has counted what can't be opened.
-	}
-	defer process.Close()
-	container, err := owned(ctx, f.node, f.builder, process)
-	switch {
-	case err != nil:
-		return ctx.Err() // It has ended, or the walk has noted that it can't be read.
-	case container == nil:
-		return f.visitHost(ctx, process)
-	}
-	err = f.list(ctx, process, container, false)
-	return f.builder.count(pid, err)
-}
-
-// seen returns what the files showed, for the cache.
-func (f *socketFinder) seen() listing {
+// listing returns what the files showed, for the cache.
+func (f *socketFinder) listing() listing {
 	all := listing{sockets: make(map[uint64]cachedSocket, len(f.byInode)), gaps: make(map[string]snapshot.Gap), unlisted: f.unlisted}
 	for inode := range f.byInode {
-		all.sockets[inode] = cachedSocket{host: f.hostHolders[inode]}
+		var host []int
+		for _, holder := range f.hostHolders[inode] {
+			host = append(host, holder.PID)
+		}
+		all.sockets[inode] = cachedSocket{host: host}
 	}
 	for container, held := range f.held {
 		for listener, hold := range held {
@@ -190,7 +164,7 @@ func (f *socketFinder) recall(cached listing) {
 	for inode, known := range cached.sockets {
 		for _, held := range known.containers {
 			container := holders[held.holder.PID]
-			if container == nil || container.ID != held.container || f.listed[held.holder.PID] {
+			if container == nil || container.ID != held.container || f.files.listed[held.holder.PID] {
 				continue
 			}
 			for _, listener := range f.byInode[inode] {
@@ -200,7 +174,7 @@ func (f *socketFinder) recall(cached listing) {
 	}
 	for _, container := range f.builder.containers {
 		gap, ok := cached.gaps[container.ID]
-		if ok && slices.ContainsFunc(container.Processes, func(p snapshot.Process) bool { return !f.listed[p.PID] }) {
+		if ok && slices.ContainsFunc(container.Processes, func(p snapshot.Process) bool { return !f.files.listed[p.PID] }) {
 			f.gaps[container] = gap
 		}
 	}

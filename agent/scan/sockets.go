@@ -14,8 +14,6 @@ import (
 
 // Caps of the look at who holds which socket.
 const (
-	// maxDescriptors caps the open files of one process that are looked at.
-	maxDescriptors = 1 << 20
 	// maxSocketsHeld caps the sockets that one container has in a snapshot, maxHolders the
 	// processes that one socket has, and maxShadows the sockets that a forward shadows: those
 	// among maxShadowsNamed that are not there for the sake of a container.
@@ -29,6 +27,7 @@ const (
 type socketFinder struct {
 	node    *node
 	builder *builder
+	files   *fileWalk
 	cache   *HolderCache
 	settle  time.Duration
 
@@ -43,15 +42,24 @@ type socketFinder struct {
 	// listsAll says that the files of all processes are listed, also of those in networks of
 	// their own, to which a socket of the host may have been passed.
 	listsAll bool
-	// hostHolders are the processes of the host that hold a socket, by its inode.
-	hostHolders map[uint64][]int
+	// naming says that processes of the host are listed to name those that hold sockets.
+	naming bool
+	// hostHolders are the processes of the host that hold a socket, by its inode, and seen is what
+	// processes were seen to hold.
+	hostHolders map[uint64][]snapshot.Holder
+	seen        map[heldFile]bool
 	// watched are the processes that held a socket at an earlier scan; true for those that run.
 	watched map[int]bool
-	// listed are the processes whose files this scan has listed, unlisted says that those of
-	// some may not be, and gaps are why those of containers could not all be.
-	listed   map[int]bool
+	// unlisted says that the files of some processes may not be listed, and gaps are why those of
+	// containers could not all be.
 	unlisted bool
 	gaps     map[*snapshot.Container]snapshot.Gap
+}
+
+// heldFile is a socket that a process holds.
+type heldFile struct {
+	pid   int
+	inode uint64
 }
 
 // hold is how a container has a socket.
@@ -62,15 +70,17 @@ type hold struct {
 	more    int // Holders beyond the cap.
 }
 
-func newSocketFinder(n *node, b *builder, cache *HolderCache, settle time.Duration) *socketFinder {
-	return &socketFinder{
-		node: n, builder: b, cache: cache, settle: settle,
+func newSocketFinder(n *node, b *builder, files *fileWalk, cache *HolderCache, settle time.Duration) *socketFinder {
+	f := &socketFinder{
+		node: n, builder: b, files: files, cache: cache, settle: settle,
 		held:        make(map[*snapshot.Container]map[*socket.Socket]*hold),
-		hostHolders: make(map[uint64][]int),
+		hostHolders: make(map[uint64][]snapshot.Holder),
+		seen:        make(map[heldFile]bool),
 		watched:     make(map[int]bool),
-		listed:      make(map[int]bool),
 		gaps:        make(map[*snapshot.Container]snapshot.Gap),
 	}
+	files.readers = append(files.readers, f)
+	return f
 }
 
 // read reads the sockets of the host's network, before the processes, whose files are then

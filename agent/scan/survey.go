@@ -19,6 +19,7 @@ type surveyor struct {
 	inspector *inspector
 	settler   *settler
 	sockets   *socketFinder
+	files     *fileWalk
 }
 
 // processes visits every process of the node.
@@ -41,12 +42,14 @@ func (s *surveyor) visit(ctx context.Context, process *nsinspect.Process) error 
 			process.Close()
 		}
 	}()
-	container, err := owned(ctx, s.node, s.builder, process)
+	container, other, err := attribute(ctx, s.node, s.builder, process)
 	if err != nil {
 		return err
 	}
+	s.sockets.runs(process.PID())
 	if container == nil {
-		return s.sockets.visitHost(ctx, process)
+		s.files.other(process.PID(), other)
+		return nil
 	}
 	found, err := s.survey(ctx, process, container)
 	if err != nil || found.record == nil {
@@ -55,9 +58,6 @@ func (s *surveyor) visit(ctx context.Context, process *nsinspect.Process) error 
 	record := found.record
 	if !s.builder.add(container, record, s.node.shares(record) || len(found.weak) > 0) {
 		return nil
-	}
-	if err := s.sockets.visit(ctx, process, container, record); err != nil {
-		return err
 	}
 	if process.PID() == container.PID {
 		container.Age, _ = process.Age() // 0 stands for a container that may still be starting.
@@ -70,15 +70,21 @@ func (s *surveyor) visit(ctx context.Context, process *nsinspect.Process) error 
 // owned returns the container that a process belongs to, or nil for a process of the host. A
 // targeted scan is about no container that is not in its inventory.
 func owned(ctx context.Context, n *node, b *builder, process *nsinspect.Process) (*snapshot.Container, error) {
+	container, _, err := attribute(ctx, n, b, process)
+	return container, err
+}
+
+// attribute is owned, and returns the ID of a container that the scan is not about, or "".
+func attribute(ctx context.Context, n *node, b *builder, process *nsinspect.Process) (_ *snapshot.Container, other string, _ error) {
 	entries, err := cgroup.ReadLive(ctx, process)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	found := n.owners.Attribute(entries)
 	if n.scope == listed && !found.InInventory() {
-		return nil, nil
+		return nil, found.Ref.ID, nil
 	}
-	return b.claim(process.PID(), found), nil
+	return b.claim(process.PID(), found), "", nil
 }
 
 // survey reads a container's process.

@@ -4,6 +4,7 @@ package snapshot
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
@@ -65,7 +66,12 @@ type PortCoverage struct {
 
 // Mark writes what a scan with this coverage could not see of ports to one of its containers.
 func (p *PortCoverage) Mark(unread *Unread) {
-	unread.Sockets, unread.Forwards, unread.Opaque = p.NoSockets, p.NoForwards, nil
+	sockets := p.NoSockets
+	if own := unread.Sockets; len(own) > 0 {
+		sockets = maps.Clone(own) // The node's are shared by all containers.
+		maps.Copy(sockets, p.NoSockets)
+	}
+	unread.Sockets, unread.Forwards, unread.Opaque = sockets, p.NoForwards, nil
 	if p.Ignored > 0 {
 		AddGap(&unread.Opaque, CauseRead, fmt.Sprintf("%d rules rewrite destinations in a form that is not known", p.Ignored))
 	}
@@ -76,9 +82,15 @@ func (p *PortCoverage) Mark(unread *Unread) {
 
 // MarkUnread writes to a container that its ports were not looked at, and why.
 func MarkUnread(unread *Unread, gap Gap) {
+	MarkSockets(unread, gap)
+	unread.Forwards, unread.Opaque = []Gap{gap}, nil
+}
+
+// MarkSockets writes to a container that sockets of the host's network that it has may be missing,
+// and why.
+func MarkSockets(unread *Unread, gap Gap) {
 	unread.Sockets = make(map[socket.Protocol]Gap)
 	for _, protocol := range socket.Protocols() {
 		unread.Sockets[protocol] = gap
 	}
-	unread.Forwards, unread.Opaque = []Gap{gap}, nil
 }

@@ -79,13 +79,24 @@ func TestSocketHeldOutside(t *testing.T) {
 // socketInodes returns the sockets among the descriptors of a process, sorted.
 func socketInodes(t *testing.T, process *nsinspect.Process) ([]uint64, int) {
 	t.Helper()
-	var inodes []uint64
-	seen, err := process.SocketInodes(t.Context(), func(inode uint64) { inodes = append(inodes, inode) }, 1000)
+	inodes, seen, err := heldSockets(t.Context(), process)
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.Sort(inodes)
 	return inodes, seen
+}
+
+// heldSockets returns the sockets among the descriptors of a process, sorted, and how many descriptors it has.
+func heldSockets(ctx context.Context, process *nsinspect.Process) ([]uint64, int, error) {
+	var inodes []uint64
+	listed, err := process.Descriptors(ctx, nsinspect.DescriptorRange{Limit: 1000}, func(d *nsinspect.Descriptor) bool {
+		if inode, ok := d.Socket(); ok {
+			inodes = append(inodes, inode)
+		}
+		return true
+	})
+	slices.Sort(inodes)
+	return inodes, listed.Seen, err
 }
 
 // What an ended leader held its threads hold on.
@@ -122,8 +133,7 @@ func printDescriptors(r role) error {
 	}
 	defer process.Close()
 	var list descriptorList
-	list.Seen, err = process.SocketInodes(context.Background(), func(inode uint64) { list.Inodes = append(list.Inodes, inode) }, 1000)
-	slices.Sort(list.Inodes)
+	list.Inodes, list.Seen, err = heldSockets(context.Background(), process)
 	switch {
 	case errors.Is(err, nsinspect.ErrDenied):
 		list.Err = nsinspect.ErrDenied.Error()

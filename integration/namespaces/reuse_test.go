@@ -120,7 +120,7 @@ func allVanished(process *nsinspect.Process, when string) error {
 		"LiveCgroups":     func() error { _, err := cgroup.ReadLive(ctx, process); return err },
 		"Command":         func() error { _, err := process.Command(); return err },
 		"Threads":         func() error { _, err := process.Threads(ctx); return err },
-		"SocketInodes":    func() error { _, err := process.SocketInodes(ctx, func(uint64) {}, 1); return err },
+		"Descriptors":     func() error { _, _, err := heldSockets(ctx, process); return err },
 		"Age":             func() error { _, err := process.Age(); return err },
 		"Addresses":       func() error { _, err := process.Addresses(); return err },
 		"Survey":          func() error { _, err := process.Survey(ctx, []nsinspect.Kind{nsinspect.Net}); return err },
