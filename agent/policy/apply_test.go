@@ -289,6 +289,53 @@ func TestSelf(t *testing.T) {
 	}
 }
 
+// TestSelfPosture has the posture of the agent's pod, which is not counted with that of others. What
+// the agent does not declare is: that it is privileged, and what is not in effect.
+func TestSelfPosture(t *testing.T) {
+	t.Parallel()
+	weak := func(pod string, change func(*inventory.Security)) snapshot.Container {
+		c := container("nsaudit", pod, "nsaudit", nil)
+		c.Security = &inventory.Security{
+			Spec:    &inventory.SecuritySpec{Bounding: 1 << 12, Masked: []string{"/proc/keys"}, Mounts: []inventory.Mount{{Source: "/proc", Point: "/host/proc"}}},
+			Request: &inventory.SecurityRequest{},
+		}
+		change(c.Security)
+		c.Credentials = []snapshot.Credentials{{Credentials: nsinspect.Credentials{Known: nsinspect.FieldNoNewPrivileges | nsinspect.FieldSeccomp}}}
+		c.Processes[0].Credentials = []snapshot.CredentialGroup{{Threads: 1}}
+		return c
+	}
+	asDeployed := func(*inventory.Security) {}
+	privileged := func(s *inventory.Security) { s.Request.Privileged = true }
+	lost := func(s *inventory.Security) { s.Request.Add = []string{"NET_RAW"} }
+	result := audit.Judge(&snapshot.Snapshot{
+		Node: node, Time: noon(), Host: nstest.Host(), HostSecurity: &snapshot.HostSecurity{Bounding: 1<<41 - 1},
+		Containers: []snapshot.Container{weak("nsaudit-b4", asDeployed), weak("nsaudit-other", asDeployed), weak("nsaudit-privileged", privileged), weak("nsaudit-lost", lost)},
+	})
+	for uid, want := range map[string][]string{
+		"uid-nsaudit-b4":         nil,
+		"uid-nsaudit-privileged": {"PrivilegedContainer"},
+		"uid-nsaudit-lost":       {"CapabilitiesNotInEffect"},
+	} {
+		ruled := Empty().WithSelf(uid).Apply(result)
+		var got []string
+		expected := 0
+		for _, f := range slices.Concat(ruled.Findings, ruled.Posture) {
+			own := f.Container.Pod.UID == uid
+			switch {
+			case f.Expected() && own:
+				expected++
+			case f.Expected():
+				t.Errorf("%s of %s is expected", f.Reason(), f.Container.Pod.Name)
+			case own:
+				got = append(got, f.Reason())
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" || expected < 5 {
+			t.Errorf("%s: %d expected, and not (-want +got):\n%s", uid, expected, diff)
+		}
+	}
+}
+
 // TestApplyLeavesTheResult checks that what was given is not changed, with and without rules.
 func TestApplyLeavesTheResult(t *testing.T) {
 	t.Parallel()

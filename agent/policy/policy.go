@@ -58,8 +58,9 @@ func Empty() *Policy { return new(Policy) }
 const selfRule = "nsaudit"
 
 // WithSelf returns the policy with a rule before its own that expects what the agent's pod
-// declares for the agent. Names prove nothing: the pod is known by its UID. Without one the
-// policy is returned as it is.
+// declares for the agent: the host's network and ports, and its posture. What no manifest of the
+// agent has, such as the host's processes, stays a finding. Names prove nothing: the pod is known
+// by its UID. Without one the policy is returned as it is.
 func (p *Policy) WithSelf(podUID string) *Policy {
 	if podUID == "" {
 		return p
@@ -68,8 +69,13 @@ func (p *Policy) WithSelf(podUID string) *Policy {
 		ruling:    audit.Ruling{Rule: selfRule, Reason: "It is nsaudit itself.", Expected: true},
 		podUID:    podUID,
 		checks:    set[audit.Check]{audit.HostNetwork, audit.HostPort},
-		verdicts:  set[audit.Verdict]{audit.Shared, audit.Bound, audit.Unlisted},
+		verdicts:  set[audit.Verdict]{audit.Shared, audit.Bound, audit.Unlisted, audit.Allowed},
 		declarers: set[inventory.Declarer]{inventory.ByPod},
+	}
+	for _, outcome := range audit.Outcomes() {
+		if outcome.Posture && !slices.Contains(self.checks, outcome.Check) {
+			self.checks = append(self.checks, outcome.Check)
+		}
 	}
 	return newPolicy(slices.Concat([]rule{self}, p.all()))
 }
