@@ -344,3 +344,46 @@ func TestMountsOfContainers(t *testing.T) {
 		t.Errorf("container %+v", c)
 	}
 }
+
+// TestRuntimeAtWork has a process in a container's cgroup and namespaces that is root, with all
+// capabilities and the host's root directory, as a runtime's own is while hooks run.
+func TestRuntimeAtWork(t *testing.T) {
+	fs := openProcfs(t)
+	h := hierarchies(t)[0]
+	for name, test := range map[string]struct {
+		status  inventory.Status
+		command string
+		found   bool
+	}{
+		"the runtime's own, before the start": {inventory.Created, "runc:[1:CHILD]", false},
+		"another, before the start":           {inventory.Created, "web", true},
+		"the same name, in one that runs":     {inventory.Running, "runc:[1:CHILD]", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := withMounts()
+			spec.UID = restrictedUID
+			container, init := boxed(t, h, spec, launchOptions{role: role{Do: "block"}})
+			init.ready()
+			container.Status = test.status
+			p := launch(t, launchOptions{
+				role: role{Do: "block", Command: test.command}, cgroup: filepath.Join(h.dir, container.CgroupsPath),
+				flags: ownNamespaces | unix.CLONE_NEWNS,
+			})
+			p.ready()
+			for depth, of := range map[scan.Depth]string{scan.Lean: "lean", scan.Full: "full"} {
+				c := containerIn(takeScan(t, contextConfig(fs, depth, container)), container.ID)
+				i := slices.IndexFunc(c.Processes, func(process snapshot.Process) bool { return process.PID == p.pid })
+				if i < 0 || len(c.Processes[i].Credentials) == 0 {
+					t.Fatalf("%s: container %+v", of, c)
+				}
+				weak := !c.Processes[i].Credentials[0].Unconfirmed.Has(inventory.IsRoot)
+				if weak != test.found || c.Processes[i].HostRoot != test.found {
+					t.Errorf("%s: process %+v", of, c.Processes[i])
+				}
+				if gaps := c.Unread.Security; test.status == inventory.Created && (c.Mounts != nil || len(gaps) > 0) {
+					t.Errorf("%s: mounts %+v, unread %v", of, c.Mounts, gaps)
+				}
+			}
+		})
+	}
+}
