@@ -87,12 +87,11 @@ spec:
   ports: [{port: 80, targetPort: 8080, nodePort: 30080}]
 `
 
-// testRuleDeleted takes a pod's rules away by hand. It waits for the lock of iptables, which the CNI
-// plugin holds for each pod that starts or ends meanwhile.
+// testRuleDeleted takes a pod's rules away by hand.
 func testRuleDeleted(t *testing.T, c kindtest.Cluster, ns string) {
 	t.Helper()
-	c.In(t, c.Worker(), "/bin/sh", "-c", `chain=$(iptables -w 60 -t nat -S | awk '$1 == "-A" && $2 ~ /^CNI-DN-/ && / --dport 9101 / { print $2; exit }') &&
-test -n "$chain" && iptables -w 60 -t nat -F "$chain"`)
+	c.In(t, c.Worker(), "/bin/sh", "-c", `chain=$(iptables -t nat -S | awk '$1 == "-A" && $2 ~ /^CNI-DN-/ && / --dport 9101 / { print $2; exit }') &&
+test -n "$chain" && iptables -t nat -F "$chain"`)
 	eventually.Equal(t, nextScan, "the port whose rule was deleted", []string{"udp 9101/UDP none HostPortNotInEffect pod"}, func() []string {
 		return slices.DeleteFunc(ports(t, c.Worker(), ns), func(line string) bool { return !strings.HasPrefix(line, "udp ") })
 	})
