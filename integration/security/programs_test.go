@@ -38,10 +38,13 @@ func programRows() []row {
 	stays, gone := []string{root, escalation, unfiltered}, []string{escalation, unfiltered}
 	master := both(some(hasUID(0)), some(func(t thread) bool { return t.UIDs.Effective != 0 }))
 	dropped := every(func(t thread) bool { return !t.UIDs.Has(0) })
+	// As the entrypoint of its image: all but the first step is done as postgres.
+	const postgres = "exec gosu postgres sh -c 'PATH=$PATH:/usr/lib/postgresql/15/bin; initdb -D /tmp/data && exec postgres -D /tmp/data -k /tmp -h 0.0.0.0'"
 	return []row{
 		debian("nginx", master, stays, "nginx", "-g", "daemon off;"),
 		debian("redis by gosu", dropped, gone, "gosu", "redis", "redis-server", "--save", ""),
 		debian("memcached", dropped, gone, "memcached", "-u", "memcache"),
+		debian("postgres by gosu", both(dropped, processes(6)), gone, "sh", "-c", postgres),
 		debian("cron", every(hasUID(0)), stays, "cron", "-f"),
 		debian("haproxy", both(master, rooted("/var/lib/haproxy")), stays, "haproxy", "-W", "-db", "-f", "/etc/haproxy/test.cfg"),
 		debian("dbus-daemon", dropped, gone, "sh", "-c", "mkdir -p /run/dbus; exec dbus-daemon --system --nofork"),
