@@ -29,6 +29,15 @@ func with(s *corev1.SecurityContext, change func(*corev1.SecurityContext)) *core
 // asRoot is what `ctr task exec --user 0` changes.
 func asRoot(process *specs.Process) { process.User = specs.User{} }
 
+// asUser and inGroup have a process of another user, and of another group in addition.
+func asUser(uid uint32) func(*specs.Process) {
+	return func(process *specs.Process) { process.User.UID = uid }
+}
+
+func inGroup(gid uint32) func(*specs.Process) {
+	return func(process *specs.Process) { process.User.AdditionalGids = append(process.User.AdditionalGids, gid) }
+}
+
 // leader reports whether the first thread of some process is so.
 func leader(is func(thread) bool) func([]thread) bool {
 	return some(func(t thread) bool { return t.tid == t.pid && is(t) })

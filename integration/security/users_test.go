@@ -128,6 +128,20 @@ func rootRows() []row {
 			findings: []string{undeclared},
 		}),
 		guestPod(row{
+			name:     "ctr task exec --user 1000",
+			happens:  func(n *node, pod *runtimetest.Pod) { n.Exec(n.t, pod.Containers[0], asUser(1000)) },
+			shows:    both(some(hasUID(1000)), processes(2)),
+			findings: []string{"UndeclaredUser"},
+			evidence: map[string]evidence{"UndeclaredUser": {actual: []string{"uid 1000"}, declared: []string{"uid 405"}}},
+		}),
+		guestPod(row{
+			name:     "an exec with another group",
+			happens:  func(n *node, pod *runtimetest.Pod) { n.Exec(n.t, pod.Containers[0], inGroup(4000)) },
+			shows:    both(some(func(t thread) bool { return slices.Contains(t.Groups, 4000) }), processes(2)),
+			findings: []string{"UndeclaredGroups"},
+			evidence: map[string]evidence{"UndeclaredGroups": {actual: []string{"gid 4000"}}},
+		}),
+		guestPod(row{
 			name:     "row 22: threads that are root in a 405 process",
 			command:  []string{"/bin/suid-act", "uid:405"},
 			shows:    leader(func(t thread) bool { return !t.UIDs.Has(0) }),
