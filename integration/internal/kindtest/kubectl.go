@@ -39,14 +39,27 @@ func Kubectl(t testing.TB, args ...string) (out, complaints string) {
 	return stdout.String(), stderr.String()
 }
 
-// Do runs kubectl, which must have nothing to complain about.
+// retries is how often kubectl is run again, retryPause apart, where that changes nothing in the cluster.
+const (
+	retries    = 3
+	retryPause = 2 * time.Second
+)
+
+// Do runs kubectl, which must have nothing to complain about. What only reads is tried again: a test asks for the same
+// many times, and an API server on a busy machine may let one of the questions time out.
 func Do(t testing.TB, args ...string) string {
 	t.Helper()
-	out, complaints := Kubectl(t, args...)
-	if complaints != "" && !strings.HasPrefix(complaints, "Warning:") {
-		t.Fatalf("kubectl %s: %s", strings.Join(args, " "), complaints)
+	for try := 0; ; try++ {
+		out, complaints := Kubectl(t, args...)
+		switch {
+		case complaints == "", strings.HasPrefix(complaints, "Warning:"):
+			return out
+		case args[0] != "get" || try == retries:
+			t.Fatalf("kubectl %s: %s", strings.Join(args, " "), complaints)
+		}
+		t.Logf("kubectl %s, try %d: %s", strings.Join(args, " "), try+1, complaints)
+		time.Sleep(retryPause)
 	}
-	return out
 }
 
 // Namespace makes a Kubernetes namespace for one test. Pods are refused there until the controller manager has made its
