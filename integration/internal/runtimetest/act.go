@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -68,26 +69,51 @@ func Tell() error {
 	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(name)), 0, 0, 0); err != nil {
 		return err
 	}
-	return tellParent()
+	return TellParent()
 }
 
 // Act takes the steps one after the other. Those of credentials are taken by the calling thread alone, which is the
-// first one of the process unless "thread" comes before. Some steps take all arguments that follow.
+// first one of the process unless "thread" comes before. Some steps take all that follow, or those before a ";". For
+// steps inside of these, that is a ";;".
 func (a *Actor) Act(args []string) error {
-	for i, arg := range args {
-		name, value, _ := strings.Cut(arg, ":")
+	for i := 0; i < len(args); i++ {
+		name, value, _ := strings.Cut(args[i], ":")
 		if step, ok := a.last[name]; ok {
-			return step(a, value, args[i+1:])
+			own := until(args[i+1:])
+			if err := step(a, value, inner(own)); err != nil {
+				return fmt.Errorf("%s: %w", args[i], err)
+			}
+			i += len(own) + 1
+			continue
 		}
 		step, ok := a.steps[name]
 		if !ok {
-			return fmt.Errorf("there is no step %q", arg)
+			return fmt.Errorf("there is no step %q", args[i])
 		}
 		if err := step(value); err != nil {
-			return fmt.Errorf("%s: %w", arg, err)
+			return fmt.Errorf("%s: %w", args[i], err)
 		}
 	}
 	return nil
+}
+
+// until returns what is before the end of a step that takes others.
+func until(args []string) []string {
+	if end := slices.Index(args, ";"); end >= 0 {
+		return args[:end]
+	}
+	return args
+}
+
+// inner returns the arguments of a step as they are for those inside of it.
+func inner(args []string) []string {
+	own := slices.Clone(args)
+	for i, arg := range own {
+		if arg != "" && strings.Trim(arg, ";") == "" {
+			own[i] = arg[1:]
+		}
+	}
+	return own
 }
 
 func steps() map[string]Step {

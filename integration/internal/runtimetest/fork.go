@@ -8,7 +8,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/nsaudit/nsaudit/integration/internal/reexec"
 )
@@ -28,14 +32,15 @@ func fork(_ *Actor, value string, args []string) error {
 		}
 	}
 	for range n {
-		if err := forkOne(args); err != nil {
+		if err := Fork(0, args); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func forkOne(args []string) error {
+// Fork has one child take the steps, which is born in new namespaces of the kinds of the CLONE_NEW flags.
+func Fork(flags uintptr, args []string) error {
 	told, end, err := os.Pipe()
 	if err != nil {
 		return err
@@ -44,19 +49,23 @@ func forkOne(args []string) error {
 	cmd := &exec.Cmd{
 		Path: reexec.Binary, Args: append([]string{"/bin/act"}, args...), Env: []string{toldEnv + "=1"},
 		Stderr: os.Stderr, ExtraFiles: []*os.File{end},
+		SysProcAttr: &syscall.SysProcAttr{Cloneflags: flags},
 	}
+	// Children that have ended are then no zombies, and nobody has to wait for them.
+	signal.Ignore(unix.SIGCHLD)
 	err = cmd.Start()
 	end.Close()
 	if err != nil {
 		return err
 	}
 	if _, err := told.Read(make([]byte, 1)); err != nil {
-		return fmt.Errorf("the child ended: %w", cmd.Wait())
+		return fmt.Errorf("child %d ended before it had taken its steps", cmd.Process.Pid)
 	}
 	return nil
 }
 
-func tellParent() error {
+// TellParent has a process that "fork" made tell its parent that it has taken its steps, under whatever command it has.
+func TellParent() error {
 	if os.Getenv(toldEnv) == "" {
 		return nil
 	}
