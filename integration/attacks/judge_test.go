@@ -33,6 +33,9 @@ func clean() expectation { return expectation{} }
 // finding is a finding in every scan, for each of the reasons.
 func finding(reasons ...string) expectation { return expectation{reasons: reasons} }
 
+// unknown is that something of the container is unknown in every scan.
+func unknown(cause v1alpha1.Cause) expectation { return expectation{cause: cause} }
+
 // sighting is a finding in one scan of several, also if it is over by then.
 func sighting(reasons ...string) expectation { return expectation{reasons: reasons, once: true} }
 

@@ -23,5 +23,7 @@ var only = flag.String("only", "", "play only the scenarios that match this expr
 func TestMain(m *testing.M) {
 	runtimetest.Program{Roles: machineRoles(), Steps: steps(), Last: lastSteps()}.PlayRole()
 	flag.Parse()
+	// containerd is waited for most of the time.
+	_ = flag.Set("test.parallel", "6")
 	os.Exit(onOwnMachine(m.Run))
 }

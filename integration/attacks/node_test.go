@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +29,9 @@ type node struct {
 
 	t       *testing.T // of the whole suite: what it starts ends with it
 	nsaudit string
+	victim  runtimetest.Container
+	// victimCgroup is that of the victim, as the file systems of cgroups name it.
+	victimCgroup string
 }
 
 func startNode(t *testing.T) *node {
@@ -42,7 +47,13 @@ func startNode(t *testing.T) *node {
 	}
 	n.Containerd = runtimetest.Start(t)
 	// The first container of a namespace brings the image there, which parallel ones would all do.
-	n.RunContainer(t, namespace, "bystander")
+	n.victim = n.RunContainer(t, namespace, "victim")
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(n.victim.PID), "cgroup"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	n.victimCgroup = strings.SplitN(first, ":", 3)[2]
 	return n
 }
 

@@ -51,8 +51,12 @@ type scenario struct {
 	want expectation
 	// pending says that it is not yet so. A pending scenario that does what it should fails the suite.
 	pending bool
+	// blamed is the container that is blamed as long as it is not.
+	blamed string
 	// open is why it can't be seen, ever. It fails the suite once it is seen after all.
 	open string
+	// ends: the container's program does so.
+	ends bool
 	// alone: it would disturb others.
 	alone bool
 }
@@ -74,9 +78,6 @@ type box struct {
 	hostProc bool // the host's procfs is mounted at /host/proc
 	hostSys  bool // the host's cgroups are mounted at /host/cgroup
 }
-
-// hostNS is the path of a namespace of the host, in a box that has the host's procfs.
-func hostNS(kind string) string { return "/host/proc/1/ns/" + kind }
 
 // ordinary is a container outside of pods with no rights beyond the default.
 func ordinary() box { return box{} }
@@ -116,7 +117,10 @@ const namespace = "attacks"
 // start runs the container, waits until it has taken its steps and lets happen what happens to it.
 func (s *scene) start(t *testing.T) {
 	t.Helper()
-	name, command := s.containerName(), append([]string{"/bin/act"}, s.steps...)
+	name, command := s.containerName(), []string{"/bin/act"}
+	for _, step := range s.steps {
+		command = append(command, strings.NewReplacer(s.places()...).Replace(step))
+	}
 	if s.in.pod == nil {
 		options := append(slices.Clone(s.in.options), oci.WithProcessArgs(command...), oci.WithMounts(s.in.mounts()))
 		s.main = s.RunContainer(t, namespace, name, options...)
@@ -133,11 +137,20 @@ func (s *scene) start(t *testing.T) {
 	}
 	eventually.True(t, "the steps are taken", func() bool {
 		comm, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.main.PID), "comm"))
-		return err == nil && strings.TrimSpace(string(comm)) != "act"
+		if err != nil && !s.ends {
+			t.Fatalf("%s has ended: %v", s.id(), err)
+		}
+		return err != nil || strings.TrimSpace(string(comm)) != "act"
 	})
 	if s.happens != nil {
 		s.happens(t, s)
 	}
+}
+
+// places are what steps name that is known only once the machine runs.
+func (n *node) places() []string {
+	first, _, _ := strings.Cut(n.victimCgroup[1:], "/")
+	return []string{"{victim}", n.victimCgroup, "{root}", "/" + first}
 }
 
 func (b box) mounts() []specs.Mount {

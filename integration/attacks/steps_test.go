@@ -5,7 +5,9 @@
 package attacks_test
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"strconv"
@@ -21,10 +23,18 @@ import (
 // steps are what attackers can do beyond the steps of every test's /bin/act. They concern the calling thread, which is
 // the first one of the process unless "thread" or "aside" comes before.
 func steps() map[string]runtimetest.Step {
-	return map[string]runtimetest.Step{
-		"setns": join,  // setns:/host/proc/1/ns/net,/host/proc/1/ns/ipc
-		"sleep": sleep, // sleep:500 (milliseconds)
+	all := map[string]runtimetest.Step{
+		"setns": join,    // setns:/host/proc/1/ns/net,/host/proc/1/ns/ipc
+		"sleep": sleep,   // sleep:500 (milliseconds)
+		"name":  setName, // name:runc
+		// The steps are taken as far as others are concerned.
+		"told": func(string) error { return runtimetest.Tell() },
+		"exit": func(string) error { os.Exit(0); return nil },
 	}
+	for _, more := range []map[string]runtimetest.Step{namespaceSteps(), cgroupSteps()} {
+		maps.Copy(all, more)
+	}
+	return all
 }
 
 // lastSteps take the steps that follow.
@@ -34,23 +44,42 @@ func lastSteps() map[string]runtimetest.LastStep {
 		"aside": aside,
 		// disguise:runc:[1:CHILD]: the rest is taken under this command, which stays.
 		"disguise": disguise,
-		// repeat: the rest is taken again and again.
+		// The rest is taken again and again.
 		"repeat": func(a *runtimetest.Actor, _ string, args []string) error {
-			if err := runtimetest.Tell(); err != nil {
-				return err
-			}
 			for {
 				if err := a.Act(args); err != nil {
 					return err
 				}
 			}
 		},
+		// born:pid,ipc: a child in new namespaces of these kinds takes the rest.
+		"born": func(_ *runtimetest.Actor, kinds string, args []string) error {
+			flags, err := flags(strings.Split(kinds, ","))
+			if err != nil {
+				return err
+			}
+			return runtimetest.Fork(uintptr(flags), args)
+		},
+		// hop:50: the rest is taken, and 50 ms later another process has taken this one's place.
+		"hop": hop,
+		// memfd:runc: the rest is taken by a copy of this program in memory.
+		"memfd": inMemory,
+		// copy:/tmp/runc: the rest is taken by a copy of this program.
+		"copy": elsewhere,
+		// threads:1000: as many threads take the rest.
+		"threads": func(a *runtimetest.Actor, value string, args []string) error {
+			n, err := strconv.Atoi(value)
+			for range n {
+				err = errors.Join(err, aside(a, "", args))
+			}
+			return err
+		},
 	}
 }
 
 func join(value string) error {
 	for path := range strings.SplitSeq(value, ",") {
-		namespace, err := os.Open(path)
+		namespace, err := os.Open(os.ExpandEnv(path))
 		if err != nil {
 			return err
 		}
@@ -63,15 +92,19 @@ func join(value string) error {
 	return nil
 }
 
-func disguise(a *runtimetest.Actor, name string, args []string) error {
+func setName(name string) error {
 	text, err := unix.BytePtrFromString(name)
 	if err != nil {
 		return err
 	}
+	return unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(text)), 0, 0, 0)
+}
+
+func disguise(a *runtimetest.Actor, name string, args []string) error {
 	if err := runtimetest.Tell(); err != nil {
 		return err
 	}
-	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(text)), 0, 0, 0); err != nil {
+	if err := setName(name); err != nil {
 		return err
 	}
 	if err := a.Act(args); err != nil {
