@@ -120,6 +120,16 @@ func (b *box) relink(t *testing.T, pid int, name, target string) string {
 	return before
 }
 
+// enterRoot gives a thread of a process the root directory of another process.
+func (b *box) enterRoot(t *testing.T, pid, tid, of int) {
+	t.Helper()
+	target, err := os.Readlink(filepath.Join(b.fs.Root(), fmt.Sprint(of), "root"))
+	scantest.Must(t, err)
+	name := fmt.Sprintf("task/%d/root", tid)
+	b.remove(t, pid, name) // If it is there.
+	scantest.Must(t, os.Symlink(target, b.paths(pid, name)[0]))
+}
+
 // paths returns where a file of a process is: that of a namespace also is in the directory of the
 // leader.
 func (b *box) paths(pid int, name string) []string {
@@ -139,11 +149,16 @@ func (b *box) remove(t *testing.T, pid int, name string) {
 	}
 }
 
-// label has a process confined so.
+// label has the threads of a process confined so.
 func (b *box) label(t *testing.T, pid int, label string) {
 	t.Helper()
-	scantest.Must(t, os.MkdirAll(filepath.Join(b.fs.Root(), fmt.Sprint(pid), "attr/apparmor"), 0o755))
-	b.write(t, pid, "attr/apparmor/current", label+"\n")
+	dir := filepath.Join(b.fs.Root(), fmt.Sprint(pid))
+	threads, err := filepath.Glob(dir + "/task/*")
+	scantest.Must(t, err)
+	for _, of := range append(threads, dir) {
+		scantest.Must(t, os.MkdirAll(of+"/attr/apparmor", 0o755))
+		scantest.Must(t, os.WriteFile(of+"/attr/apparmor/current", []byte(label+"\n"), 0o600))
+	}
 }
 
 // weaker puts the ways in which processes of a container are weaker that were confirmed into words.

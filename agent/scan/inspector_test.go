@@ -164,6 +164,8 @@ func TestSandboxed(t *testing.T) {
 			sandboxed := &b.containers[1]
 			sandboxed.Runtime = "io.containerd.runsc.v1"
 			b.link(t, initOf(1), "root", 1)
+			scantest.Become(t, b.fs, initOf(1)+16, scantest.Root(), scantest.Root())
+			b.enterRoot(t, initOf(1)+16, initOf(1)+17, 1)
 			b.write(t, initOf(1), "uid_map", "0 100000 65536\n")
 			b.write(t, initOf(1), "gid_map", "0 100000 65536\n")
 			if late {
@@ -182,7 +184,7 @@ func TestSandboxed(t *testing.T) {
 						t.Errorf("process %d: its %s namespace is known: %t", process.PID, kind, ok)
 					}
 				}
-				if process.Credentials != nil || process.HostRoot {
+				if process.Credentials != nil || process.AtHostRoot() || process.HostRootTIDs != nil {
 					t.Errorf("process %+v", process)
 				}
 			}
@@ -267,21 +269,13 @@ func TestThreadAtHostRoot(t *testing.T) {
 	t.Parallel()
 	b, pid := newBox(t, 1), initOf(0)
 	scantest.Become(t, b.fs, pid, scantest.User(uid), scantest.User(uid))
-	rootOf := func(dir string, of int) {
-		target, err := os.Readlink(filepath.Join(b.fs.Root(), fmt.Sprint(of), "root"))
-		scantest.Must(t, err)
-		path := filepath.Join(b.fs.Root(), fmt.Sprint(pid), dir, "root")
-		_ = os.Remove(path) // It may be the first.
-		scantest.Must(t, os.Symlink(target, path))
-	}
-	thread := fmt.Sprintf("task/%d", pid+1)
 	look := func(depth Depth) string {
 		p := &b.scan(t, depth, nil).Containers[0].Processes[0]
 		return fmt.Sprint(p.HostRoot, p.HostRootThreads, p.HostRootTIDs)
 	}
 	alone := fmt.Sprintf("false 1 [%d]", pid+1)
 
-	rootOf(thread, pid)
+	b.enterRoot(t, pid, pid+1, pid)
 	check := func(what, got, want string) {
 		t.Helper()
 		if got != want {
@@ -289,7 +283,7 @@ func TestThreadAtHostRoot(t *testing.T) {
 		}
 	}
 	check("with the leader's root directory", look(Full), "false 0 []")
-	rootOf(thread, 1)
+	b.enterRoot(t, pid, pid+1, 1)
 	check("with the host's", look(Full), alone)
 	b.memory = new(ContextCache)
 	found := 0
@@ -303,7 +297,7 @@ func TestThreadAtHostRoot(t *testing.T) {
 	if found < 5 {
 		t.Errorf("%d of %d lean scans have found it", found, rotation+4)
 	}
-	rootOf("", 1)
+	b.link(t, pid, "root", 1)
 	check("with the leader", look(Full), "true 0 []")
 }
 

@@ -146,17 +146,23 @@ func TestArriving(t *testing.T) {
 		status  inventory.Status
 		command string
 		isInit  bool
+		thread  bool // Only a thread of it has the host's root directory.
 		want    []string
 	}{
-		"the runtime's, created":        {inventory.Created, "runc:[1:CHILD]", false, nil},
-		"the runtime's, without a task": {inventory.NoTask, "youki:[1:INTER]", false, nil},
-		"init, whatever its name is":    {inventory.Created, "web", true, nil},
-		"another, created":              {inventory.Created, "web", false, found},
-		"another, without a task":       {inventory.NoTask, "web", false, found},
-		"the same name, running":        {inventory.Running, "runc:[1:CHILD]", false, found},
-		"init, running":                 {inventory.Running, "web", true, found},
+		"the runtime's, created":        {inventory.Created, "runc:[1:CHILD]", false, false, nil},
+		"the runtime's, without a task": {inventory.NoTask, "youki:[1:INTER]", false, false, nil},
+		"init, whatever its name is":    {inventory.Created, "web", true, false, nil},
+		"a thread of the runtime's":     {inventory.Created, "runc:[1:CHILD]", false, true, nil},
+		"a thread of another":           {inventory.Created, "web", false, true, found},
+		"another, created":              {inventory.Created, "web", false, false, found},
+		"another, without a task":       {inventory.NoTask, "web", false, false, found},
+		"the same name, running":        {inventory.Running, "runc:[1:CHILD]", false, false, found},
+		"init, running":                 {inventory.Running, "web", true, false, found},
 	} {
 		for of, depth := range map[string]Depth{"lean": Lean, "full": Full} {
+			if test.thread && depth == Lean {
+				continue // Its turn comes in one of some scans.
+			}
 			t.Run(name+", "+of, func(t *testing.T) {
 				t.Parallel()
 				b, pid := newBox(t, 2), initOf(0)+16
@@ -171,10 +177,15 @@ func TestArriving(t *testing.T) {
 					b.link(t, confined, "ns/user", 1)
 					b.label(t, confined, "default (enforce)")
 				}
-				b.link(t, pid, "root", 1)
-				b.label(t, pid, nsinspect.Unconfined)
 				b.write(t, pid, "comm", test.command+"\n")
-				scantest.Become(t, b.fs, pid, scantest.Root())
+				if test.thread {
+					scantest.Become(t, b.fs, pid, scantest.Root(), scantest.Root())
+					b.enterRoot(t, pid, pid+1, 1)
+				} else {
+					scantest.Become(t, b.fs, pid, scantest.Root())
+					b.link(t, pid, "root", 1)
+				}
+				b.label(t, pid, nsinspect.Unconfined)
 				var got []string
 				for _, finding := range audit.Judge(b.scan(t, depth, nil)).Findings {
 					if finding.Check != audit.HostNetwork { // Which all of them declare.
