@@ -16,6 +16,9 @@ var (
 	ErrDenied = procfd.ErrDenied
 	// ErrTooLarge reports that there was more than a cap allows, so that not all was read.
 	ErrTooLarge = procfd.ErrTooLarge
+	// ErrCovered reports that something is mounted over a process, or over a part of it, so that what
+	// would be read is not the kernel's: a gap.
+	ErrCovered = procfd.ErrCovered
 	// ErrNoProcfs reports that a path is not the root of a readable procfs.
 	ErrNoProcfs = errors.New("not a readable procfs")
 	// ErrNoHost reports that there is no host reference.

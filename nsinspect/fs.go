@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -27,25 +28,35 @@ const maxProcesses = 4 << 20
 type FS struct {
 	root string
 	dir  *os.File
+	// uncovered says that nothing can be mounted on it.
+	uncovered bool
+	// covered are the processes that something is mounted over, or over a part of, with that part.
+	covered atomic.Pointer[map[int]string]
 	// buffers are shared by all listings, also those of processes after the FS was closed.
 	buffers *procfd.Buffers
 }
 
 // NewFS opens the procfs mounted at root, such as /proc or a container's /host/proc.
 // A directory of fixtures works as well: IDs are then device and inode of the files
-// that the links below ns lead to. Errors wrap [ErrNoProcfs].
+// that the links below ns lead to. Another file system that is mounted there does not: it may hide the
+// kernel's. Errors wrap [ErrNoProcfs].
+//
+// With CAP_SYS_ADMIN, what is mounted over processes is not seen.
 func NewFS(root string) (*FS, error) {
 	dir, err := os.Open(root)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoProcfs, err)
 	}
 	fs := &FS{root: root, dir: dir, buffers: new(procfd.Buffers)}
+	if err := fs.uncover(); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %s: %w", ErrNoProcfs, root, err), fs.dir.Close())
+	}
 	pids, err := fs.PIDs(context.Background())
 	if err == nil && len(pids) == 0 {
 		err = errors.New("it lists no process")
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %s: %w", ErrNoProcfs, root, err), dir.Close())
+		return nil, errors.Join(fmt.Errorf("%w: %s: %w", ErrNoProcfs, root, err), fs.dir.Close())
 	}
 	return fs, nil
 }
@@ -76,10 +87,18 @@ func (fs *FS) PIDs(ctx context.Context) ([]int, error) {
 	return pids, nil
 }
 
-// Open opens the process with this pid, as the procfs numbers it. The caller closes it.
+// Open opens the process with this pid, as the procfs numbers it. The caller closes it. The error is
+// [ErrCovered] where something is mounted over it, or, as far as [FS.FindCovered] knows, over a part
+// of it.
 func (fs *FS) Open(pid int) (*Process, error) {
+	if part, covered := fs.coveredPart(pid); covered {
+		return nil, coveredError(pid, part)
+	}
 	name := strconv.Itoa(pid)
-	fd, err := unix.Openat(fs.fd(), name, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := procfd.OpenOnMount(fs.fd(), name)
+	if errors.Is(err, ErrCovered) {
+		return nil, coveredError(pid, "")
+	}
 	if err != nil {
 		return nil, procfd.Classify("open process "+name, err)
 	}

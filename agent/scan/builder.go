@@ -103,6 +103,8 @@ func (b *builder) count(pid int, err error) error {
 		b.snap.Coverage.Vanished++
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
+	case errors.Is(err, nsinspect.ErrCovered):
+		b.gap(causeOf(err), oneLine(err))
 	default:
 		if errors.Is(err, nsinspect.ErrDenied) {
 			b.snap.Coverage.Denied++

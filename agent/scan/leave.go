@@ -72,13 +72,13 @@ func mustRun(ctx context.Context, process *nsinspect.Process) error {
 	return err
 }
 
-// runs reports whether there is a process with this pid that has not ended.
+// runs reports whether there is a process with this pid that is not known to have ended.
 func (l *leaver) runs(ctx context.Context, pid int) bool {
 	if pid <= 0 {
 		return false
 	}
 	_, err := l.ownerNow(ctx, pid)
-	return err == nil
+	return !errors.Is(err, nsinspect.ErrVanished)
 }
 
 // run tells the containers that have ended from those that have other processes than were recorded,

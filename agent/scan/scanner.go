@@ -91,6 +91,7 @@ func (s *Scanner) Containers(ctx context.Context, keys []inventory.Key) (*snapsh
 // take takes a snapshot of a scope, with the containers of an inventory.
 func (s *Scanner) take(ctx context.Context, start time.Time, inv inventory.Inventory, containers []inventory.Container, scope scope) (*snapshot.Snapshot, error) {
 	s.config.Progress("find the host reference")
+	_, coveredErr := s.config.Procfs.FindCovered() // Each process that is covered is met by the walk.
 	host, hostErr := s.config.Procfs.Host(hostContainers, s.config.Hosts...)
 	snap := &snapshot.Snapshot{
 		Node: s.config.Node, Time: start.UTC().Truncate(time.Millisecond),
@@ -102,7 +103,11 @@ func (s *Scanner) take(ctx context.Context, start time.Time, inv inventory.Inven
 		l.builder.gap(snapshot.CauseHost, "no host reference: "+oneLine(hostErr))
 	}
 	defer host.Close() // It is one that knows nothing after an error.
+	if coveredErr != nil {
+		l.builder.gap(snapshot.CauseRead, oneLine(coveredErr))
+	}
 	err := l.run(ctx)
+	l.builder.findCovered(s.config.Procfs)
 	if err != nil {
 		l.builder.interrupt(err)
 	}

@@ -134,6 +134,7 @@ func parts() map[string]func(role) error {
 		"restrict thread":   restrictThread,
 		"many mounts":       manyMounts,
 		"switch user":       switchUser,
+		"cover":             cover,
 	}
 }
 

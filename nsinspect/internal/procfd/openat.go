@@ -19,6 +19,22 @@ func OpenDir(at int, name string) (int, error) {
 	})
 }
 
+// OpenOnMount opens a handle of a directory that is on the same mount as at. The error is [ErrCovered]
+// where something is mounted there, of which nothing is touched: a file system in user space might not
+// answer.
+func OpenOnMount(at int, name string) (int, error) {
+	fd, err := Retry(func() (int, error) {
+		return unix.Openat2(at, name, &unix.OpenHow{
+			Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
+			Resolve: unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_SYMLINKS,
+		})
+	})
+	if errors.Is(err, unix.EXDEV) {
+		return -1, ErrCovered
+	}
+	return fd, err
+}
+
 // Open opens a file for reading.
 func Open(at int, name string) (int, error) {
 	return Retry(func() (int, error) {
@@ -121,6 +137,36 @@ func MountID(fd int) (uint64, error) {
 		return 0, errors.New("read the id of a mount: the kernel does not tell it")
 	}
 	return stat.Mnt_id, nil
+}
+
+// Uncover returns a handle of the root of the mount that an open directory is on, with nothing mounted
+// on it, now or later: of a copy of that mount which nobody else sees. It takes CAP_SYS_ADMIN, and
+// Linux 5.12 (open_tree(2), mount_setattr(2)).
+func Uncover(dir int) (int, error) {
+	const flags = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_EMPTY_PATH
+	fd, err := Retry(func() (int, error) { return unix.OpenTree(dir, "", flags) })
+	if err != nil {
+		return -1, fmt.Errorf("copy a mount: %w", err)
+	}
+	// Without this, mounts on the first would appear on the copy as well.
+	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Propagation: unix.MS_PRIVATE}); err != nil {
+		Close(fd)
+		return -1, fmt.Errorf("make a copy of a mount private: %w", err)
+	}
+	return fd, nil
+}
+
+// IsProcfs reports whether an open file is on a procfs, and whether it is the root of a mount.
+func IsProcfs(fd int) (is, mounted bool, err error) {
+	var fs unix.Statfs_t
+	var file unix.Statx_t
+	if _, err := Retry(func() (int, error) { return 0, unix.Fstatfs(fd, &fs) }); err != nil {
+		return false, false, err
+	}
+	if _, err := Retry(func() (int, error) { return 0, unix.Statx(fd, "", unix.AT_EMPTY_PATH, 0, &file) }); err != nil {
+		return false, false, err
+	}
+	return fs.Type == unix.PROC_SUPER_MAGIC, file.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0, nil
 }
 
 // Retry repeats a call that a signal interrupted: the Go runtime preempts with signals.

@@ -17,6 +17,8 @@ var (
 	ErrDenied = errors.New("denied")
 	// ErrTooLarge reports that there was more than a cap allows, so that not all was read.
 	ErrTooLarge = errors.New("larger than its cap")
+	// ErrCovered reports that something is mounted over what was to be read, which hides it: a gap.
+	ErrCovered = errors.New("something is mounted over")
 )
 
 // Classify turns an errno of a read below /proc/PID into one of the outcomes. The
