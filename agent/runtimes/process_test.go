@@ -6,30 +6,38 @@ import "testing"
 
 func TestProcessNames(t *testing.T) {
 	t.Parallel()
-	for command, want := range map[string]struct{ init, entering, keepsPort bool }{
-		"runc":            {entering: true},
-		"runc:[0:PARENT]": {entering: true},
-		"runc:[2:INIT]":   {init: true, entering: true},
-		"crun":            {entering: true},
-		"youki":           {entering: true},
-		"youki:[1:INTER]": {entering: true},
-		"youki:[2:INIT]":  {entering: true},
-		"docker-proxy":    {keepsPort: true},
-		"conmon":          {keepsPort: true},
-		"rootlessport":    {keepsPort: true},
-		"sleep":           {},
-		"":                {},
-		"nsenter":         {},
-		"docker-proxy2":   {},
+	for name, want := range map[string]struct{ init, runtime, shim, keepsPort bool }{
+		"runc":                                   {runtime: true},
+		"runc:[2:INIT]":                          {init: true, runtime: true},
+		"crun":                                   {runtime: true},
+		"youki":                                  {runtime: true},
+		"rootlessport":                           {keepsPort: true},
+		"memfd:crun_clon":                        {runtime: true},
+		"docker-proxy":                           {keepsPort: true},
+		"conmon":                                 {shim: true, keepsPort: true},
+		"containerd-shim":                        {shim: true},
+		"/usr/local/bin/containerd-shim-runc-v2": {shim: true},
+		"/usr/sbin/runc":                         {runtime: true},
+		"/usr/sbin/runc (deleted)":               {runtime: true},
+		"/memfd:crun_cloned:/proc/self/exe (deleted)": {runtime: true},
+		"/memfd:sh:/usr/sbin/runc (deleted)":          {},
+		"/runc/sleep":                                 {},
+		"sleep":                                       {},
+		"":                                            {},
+		"nsenter":                                     {},
+		"docker-proxy2":                               {},
 	} {
-		if got := IsInit(command); got != want.init {
-			t.Errorf("IsInit(%q) = %t, want %t", command, got, want.init)
+		if got := IsInit(name); got != want.init {
+			t.Errorf("IsInit(%q) = %t, want %t", name, got, want.init)
 		}
-		if got := IsEntering(command); got != want.entering {
-			t.Errorf("IsEntering(%q) = %t, want %t", command, got, want.entering)
+		if got := IsRuntime(name); got != want.runtime {
+			t.Errorf("IsRuntime(%q) = %t, want %t", name, got, want.runtime)
 		}
-		if got := KeepsPort(command); got != want.keepsPort {
-			t.Errorf("KeepsPort(%q) = %t, want %t", command, got, want.keepsPort)
+		if got := IsShim(name); got != want.shim {
+			t.Errorf("IsShim(%q) = %t, want %t", name, got, want.shim)
+		}
+		if got := KeepsPort(name); got != want.keepsPort {
+			t.Errorf("KeepsPort(%q) = %t, want %t", name, got, want.keepsPort)
 		}
 	}
 }

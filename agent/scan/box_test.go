@@ -52,11 +52,25 @@ func newBox(t *testing.T, processes ...int) *box {
 	for pid := range cgroups {
 		pids = append(pids, pid)
 	}
+	cgroups[runtimePID], cgroups[shimPID] = hostCgroup, hostCgroup
 	b.fs = scantest.Procfs(t, cgroups)
 	for _, pid := range pids {
 		scantest.Become(t, b.fs, pid, scantest.User(uid))
 	}
 	return b
+}
+
+// addRuntime starts a shim and a runtime on the host, whose program is the file "runc".
+func (b *box) addRuntime(t *testing.T) {
+	t.Helper()
+	scantest.Must(t, os.Mkdir(b.program(""), 0o755))
+	scantest.Must(t, os.WriteFile(b.program("runc"), []byte("runc"), 0o600))
+	addRuntime(t, b.fs, b.program("runc"), b.program("shim"))
+}
+
+// program returns the path of a file that processes may execute.
+func (b *box) program(name string) string {
+	return filepath.Join(b.fs.Root(), "bin", name)
 }
 
 // initOf returns the init process of a container. The others follow in steps of 16.

@@ -23,6 +23,8 @@ type inspector struct {
 	kinds   kindsRead
 	memory  *contextMemory
 	host    hostContext
+	// arrivals tell a runtime's own processes from those of containers.
+	arrivals arrivals
 	// contexts are those of the containers that have processes.
 	contexts map[*snapshot.Container]*containerContext
 	// text is the memory that mounts are read into.
@@ -33,6 +35,7 @@ func newInspector(ctx context.Context, n *node, b *builder, config *Config) *ins
 	i := &inspector{
 		node: n, builder: b, depth: config.Depth, kinds: newKinds(config.Depth, &n.ref.Namespaces), memory: config.Contexts.begin(),
 		contexts: make(map[*snapshot.Container]*containerContext),
+		arrivals: arrivals{node: n, daemons: config.Hosts},
 	}
 	if i.depth != Namespaces {
 		i.readHost(ctx, config.Hosts)
@@ -95,7 +98,7 @@ func (i *inspector) inspect(ctx context.Context, process *nsinspect.Process, con
 	switch {
 	case seen.Ended && seen.Denied == 0:
 		found.record = nil // It ended between the reads: what was read of it is no container's any more.
-	case found.record != nil && isArriving(container, process):
+	case found.record != nil && i.arrivals.isRuntimes(process, container):
 		disregard(found.record)
 	case found.record != nil && ways != 0:
 		found.weak = v.weak(nested)
@@ -114,23 +117,6 @@ func (i *inspector) mayBeNested(container *snapshot.Container, groups []nsinspec
 		return false
 	}
 	return !known || container.UserNamespace.IsZero() || id != container.UserNamespace
-}
-
-// isArriving reports whether a process of a container that was not started yet is the runtime's. It
-// may stay that for long, while hooks run, with the host's root directory and all capabilities; and
-// a container's init that nobody starts waits before its last step, in which a runtime installs the
-// seccomp filter and the label.
-func isArriving(container *snapshot.Container, process *nsinspect.Process) bool {
-	switch container.Status {
-	case inventory.Created, inventory.NoTask:
-	default:
-		return false
-	}
-	if container.PID == process.PID() {
-		return true
-	}
-	command, err := process.Command()
-	return err == nil && runtimes.IsEntering(command)
 }
 
 // disregard takes back what the security context of a process would be judged by.
@@ -240,14 +226,11 @@ func (i *inspector) placeUsers(inits map[inventory.Key]nsinspect.ID) {
 	}
 }
 
-// isEntering reports whether a process is the runtime's own, with the host's root directory still.
-func isEntering(record *snapshot.Process) bool {
-	return record.HostRoot && runtimes.IsEntering(record.Command)
-}
-
-// isSuspect reports whether what was read of a process is to be looked at again.
-func (i *inspector) isSuspect(container *snapshot.Container, found *inspected) bool {
-	return len(found.weak) > 0 || isEntering(found.record) || len(i.node.undeclared(container, found.record)) > 0
+// isSuspect reports whether what was read of a process is to be looked at again: it is weaker, shares
+// what was not declared, or is the runtime's with the host's root directory still.
+func (i *inspector) isSuspect(process *nsinspect.Process, container *snapshot.Container, found *inspected) bool {
+	return len(found.weak) > 0 || len(i.node.undeclared(container, found.record)) > 0 ||
+		found.record.HostRoot && i.arrivals.of(process) == arriving
 }
 
 // confirmed returns the ways in which threads are weaker that a second look has confirmed.

@@ -48,6 +48,8 @@ type settler struct {
 	starting []suspect
 	// kept counts the handles that are kept open, by container.
 	kept map[*snapshot.Container]int
+	// deadline is until when runtimes are waited for; zero before the first was.
+	deadline time.Time
 	// unlooked are the ways in which processes look weaker that there was no room for.
 	unlooked map[*snapshot.Container]inventory.Weakness
 }
@@ -78,7 +80,7 @@ func (s *settler) close() {
 // process is then the settler's to close.
 func (s *settler) keep(process *nsinspect.Process, container *snapshot.Container, found *inspected) bool {
 	again := suspect{process, container, found.weak}
-	suspected := s.inspector.isSuspect(container, found)
+	suspected := s.inspector.isSuspect(process, container, found)
 	switch {
 	case suspected && s.hasRoom(container, len(s.suspects), s.spare(container, found)):
 		s.suspects = append(s.suspects, again)
@@ -120,10 +122,10 @@ func (s *settler) confirm(ctx context.Context) error {
 		if err := pause(ctx, s.settle); err != nil {
 			return err
 		}
-		if err := s.awaitRuntimes(ctx); err != nil {
+		left, err := s.transient(ctx)
+		if err != nil {
 			return err
 		}
-		left := s.transient(ctx)
 		if len(left) == 0 {
 			break
 		}
@@ -157,12 +159,30 @@ func (s *settler) noteUnlooked() {
 }
 
 // transient looks at all suspects again, and returns the containers of which some have left a
-// kind of namespace that no other process of the container stays in.
-func (s *settler) transient(ctx context.Context) map[*snapshot.Container]bool {
+// kind of namespace that no other process of the container stays in. Those that a runtime is still
+// at come last.
+func (s *settler) transient(ctx context.Context) (map[*snapshot.Container]bool, error) {
 	left := make(map[*snapshot.Container][]nsinspect.Kind)
-	for _, suspect := range s.suspects {
+	look := func(suspect suspect) {
 		left[suspect.container] = append(left[suspect.container], s.lookAgain(ctx, suspect)...)
 		suspect.process.Close()
+	}
+	s.suspects = slices.DeleteFunc(s.suspects, func(suspect suspect) bool {
+		settled := !s.isArriving(ctx, suspect)
+		if settled {
+			look(suspect)
+		}
+		return settled
+	})
+	if err := s.awaitRuntimes(ctx); err != nil {
+		return nil, err
+	}
+	for _, suspect := range s.suspects {
+		late := s.isArriving(ctx, suspect)
+		look(suspect)
+		if late {
+			s.giveUp(suspect)
+		}
 	}
 	s.suspects = s.suspects[:0]
 	clear(s.kept)
@@ -175,7 +195,7 @@ func (s *settler) transient(ctx context.Context) map[*snapshot.Container]bool {
 			}
 		}
 	}
-	return transient
+	return transient, nil
 }
 
 // lookAgain returns the kinds of the host's namespaces that a suspect was in and is no more.

@@ -4,25 +4,23 @@ package scan
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/runtimes"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 )
 
-// patience is how long a process with the name of a runtime's own may take to leave the
-// host's namespaces. On a node that is busy with something else, runc was seen to take more
-// than a second from entering a container's cgroup. A process that gives itself such a name
-// is found that much later.
-const patience = 5 * time.Second
-
-// awaitRuntimes waits until no suspect is a runtime's own process, by its name, that has yet
-// to leave the host's namespaces.
+// awaitRuntimes waits until no suspect is a runtime's own process that has yet to leave the host's
+// namespaces: in one scan no longer than one of them may take.
 func (s *settler) awaitRuntimes(ctx context.Context) error {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		entering := slices.ContainsFunc(s.suspects, func(suspect suspect) bool { return s.isEntering(ctx, suspect) })
-		if !entering {
+	if s.deadline.IsZero() {
+		s.deadline = time.Now().Add(patience)
+	}
+	for time.Now().Before(s.deadline) {
+		if !slices.ContainsFunc(s.suspects, func(suspect suspect) bool { return s.isArriving(ctx, suspect) }) {
 			break
 		}
 		if err := pause(ctx, max(s.settle, startPause)); err != nil {
@@ -32,16 +30,12 @@ func (s *settler) awaitRuntimes(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// isEntering reports whether a suspect is young, has the name of a runtime's own, and still has what
-// a runtime enters with: something of the host's, or capabilities that the container was not given.
-// A program of the container has that name by choice; to run as root it takes no more than a setuid
-// file, for which no scan waits.
-func (s *settler) isEntering(ctx context.Context, suspect suspect) bool {
-	command, err := suspect.process.Command()
-	if err != nil || !runtimes.IsEntering(command) {
-		return false
-	}
-	if age, err := suspect.process.Age(); err == nil && age > patience {
+// isArriving reports whether a suspect is a runtime's process and still has what a runtime enters with:
+// something of the host's, or capabilities that the container was not given.
+func (s *settler) isArriving(ctx context.Context, suspect suspect) bool {
+	arrivals := &s.inspector.arrivals
+	enters := arrivals.of(suspect.process) == arriving
+	if !enters && !arrivals.isStarting(suspect.process, suspect.container) {
 		return false
 	}
 	found, err := s.inspector.inspect(ctx, suspect.process, suspect.container, nil)
@@ -53,7 +47,14 @@ func (s *settler) isEntering(ctx context.Context, suspect suspect) bool {
 			return true
 		}
 	}
-	return isEntering(found.record) || len(s.node.undeclared(suspect.container, found.record)) > 0
+	return enters && (found.record.HostRoot || len(s.node.undeclared(suspect.container, found.record)) > 0)
+}
+
+// giveUp leaves a container unknown of which a runtime's process did not arrive in time.
+func (s *settler) giveUp(suspect suspect) {
+	pid := suspect.process.PID()
+	s.builder.remove(suspect.container, pid)
+	s.builder.unread(suspect.container, snapshot.CauseUnsettled, fmt.Sprintf("the runtime was still starting process %d of it after %s", pid, patience))
 }
 
 // startPause is the time between looks at a name: a program takes over within a few

@@ -61,68 +61,38 @@ func TestStartingProgram(t *testing.T) {
 	}
 }
 
-// TestEnteringRuntime has a runtime's own process that takes long to leave the host's
-// network, as on a busy node, and one that only has such a name.
-func TestEnteringRuntime(t *testing.T) {
-	t.Parallel()
-	const pid = 42
-	for name, enters := range map[string]bool{"it enters": true, "it stays": false} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			fs := scantest.Procfs(t, map[int]string{pid: "/docker/" + scantest.HexID("a")})
-			dir := filepath.Join(fs.Root(), fmt.Sprint(pid))
-			scantest.Must(t, os.WriteFile(dir+"/comm", []byte("runc:[1:CHILD]\n"), 0o600))
-			own := filepath.Join(t.TempDir(), "net")
-			scantest.Must(t, os.WriteFile(own, nil, 0o600))
-			synctest.Test(t, func(t *testing.T) {
-				if enters {
-					time.AfterFunc(patience/2, func() {
-						for _, link := range []string{dir + "/ns/net", fmt.Sprintf("%s/task/%d/ns/net", dir, pid)} {
-							scantest.Must(t, os.Remove(link))
-							scantest.Must(t, os.Symlink(own, link))
-						}
-					})
-				}
-				scanner := New(Config{Procfs: fs, Settle: DefaultSettle, Hosts: pid1()})
-				snap, err := scanner.Scan(t.Context())
-				scantest.Must(t, err)
-				findings := audit.Judge(snap).Findings
-				if enters != (len(findings) == 0) || enters != (snap.Coverage.Transient == 1) {
-					t.Errorf("findings %+v, transient %d", findings, snap.Coverage.Transient)
-				}
-				if took := snap.Duration; enters == (took >= patience) || took > patience+2*DefaultSettle {
-					t.Errorf("it took %s", took)
-				}
-			})
-		})
-	}
-}
-
-// TestNamedLikeARuntime has a program of a container that has the name of a runtime's own process
-// and is weaker than it was to be. A runtime has more than a setuid file gives: only for that, a scan
-// waits.
-func TestNamedLikeARuntime(t *testing.T) {
+// TestWeakWhileStarting has processes that are weaker than they were to be. A scan waits for those of a
+// runtime: its child, and a container's init process that has yet to become the program. A name alone
+// buys nothing, and a runtime has more than a setuid file gives.
+func TestWeakWhileStarting(t *testing.T) {
 	t.Parallel()
 	user := scantest.User(uid)
-	root, capable, gained := user, user, user
+	root, capable := user, user
 	root.UIDs = nsinspect.IDs{}
-	capable.Permitted, gained.Permitted = capSysAdmin, 1<<13
+	capable.Permitted = capSysAdmin
+	const waits = DefaultSettle + patience
 	for name, test := range map[string]struct {
 		credentials nsinspect.Credentials
 		hostRoot    bool
+		run         run
 		took        time.Duration
 	}{
-		"a setuid program":                      {root, false, DefaultSettle},
-		"a program with a file's capabilities":  {gained, false, DefaultSettle},
-		"one with capabilities of nobody's":     {capable, false, DefaultSettle + patience},
-		"one with the host's root directory":    {root, true, DefaultSettle + patience},
-		"as it was to be, with the host's root": {user, true, DefaultSettle + patience},
+		"a setuid program":        {root, false, run{0, 1, 0, "runc", ""}, DefaultSettle},
+		"named like it":           {capable, false, run{0, initOf(1), 0, "runc:[2:INIT]", ""}, DefaultSettle},
+		"the runtime's":           {capable, false, run{0, runtimePID, 0, "6", "runc"}, waits},
+		"with the host's root":    {user, true, run{0, runtimePID, 0, "6", "runc"}, waits},
+		"init, before its last":   {capable, false, run{0, shimPID, 0, "runc:[2:INIT]", ""}, waits},
+		"init, of another name":   {capable, false, run{0, shimPID, 0, "sh", ""}, DefaultSettle},
+		"init, not young":         {capable, false, run{0, shimPID, 2 * patience, "runc:[2:INIT]", ""}, DefaultSettle},
+		"root while it starts":    {root, false, run{0, shimPID, 0, "runc:[2:INIT]", ""}, DefaultSettle},
+		"a name, the host's root": {user, true, run{0, initOf(1), 0, "runc", ""}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b, pid := newBox(t, 1), initOf(0)
+			b, pid := newBox(t, 1, 1), initOf(0)
+			b.addRuntime(t)
 			b.link(t, pid, "ns/user", 1)
-			b.write(t, pid, "comm", "runc\n")
+			scantest.Run(t, b.fs, pid, test.run.parent, test.run.age, test.run.command, b.program(test.run.file))
 			scantest.Become(t, b.fs, pid, test.credentials)
 			if test.hostRoot {
 				b.link(t, pid, "root", 1)
@@ -134,30 +104,30 @@ func TestNamedLikeARuntime(t *testing.T) {
 	}
 }
 
-// TestArriving has a process that has everything of the host but its network, and no label yet. In a
+// TestRuntimeAtWork has a process that has everything of the host but its network, and no label yet. In a
 // container that was not started, that is the runtime's own, for as long as hooks run.
-func TestArriving(t *testing.T) {
+func TestRuntimeAtWork(t *testing.T) {
 	t.Parallel()
 	found := []string{
 		"UndeclaredRootUser", "UndeclaredPrivileged", "UndeclaredPrivilegeEscalation",
 		"UndeclaredSeccompUnconfined", "UndeclaredAppArmorUnconfined", "UndeclaredHostRoot",
 	}
 	for name, test := range map[string]struct {
-		status  inventory.Status
-		command string
-		isInit  bool
-		thread  bool // Only a thread of it has the host's root directory.
-		want    []string
+		status inventory.Status
+		parent int
+		isInit bool
+		thread bool // Only a thread of it has the host's root directory.
+		want   []string
 	}{
-		"the runtime's, created":        {inventory.Created, "runc:[1:CHILD]", false, false, nil},
-		"the runtime's, without a task": {inventory.NoTask, "youki:[1:INTER]", false, false, nil},
-		"init, whatever its name is":    {inventory.Created, "web", true, false, nil},
-		"a thread of the runtime's":     {inventory.Created, "runc:[1:CHILD]", false, true, nil},
-		"a thread of another":           {inventory.Created, "web", false, true, found},
-		"another, created":              {inventory.Created, "web", false, false, found},
-		"another, without a task":       {inventory.NoTask, "web", false, false, found},
-		"the same name, running":        {inventory.Running, "runc:[1:CHILD]", false, false, found},
-		"init, running":                 {inventory.Running, "web", true, false, found},
+		"the runtime's, created":        {inventory.Created, runtimePID, false, false, nil},
+		"the runtime's, without a task": {inventory.NoTask, runtimePID, false, false, nil},
+		"init, whatever its parent is":  {inventory.Created, initOf(0), true, false, nil},
+		"a thread of the runtime's":     {inventory.Created, runtimePID, false, true, nil},
+		"a thread of another":           {inventory.Created, initOf(0), false, true, found},
+		"another, created":              {inventory.Created, initOf(0), false, false, found},
+		"another, without a task":       {inventory.NoTask, initOf(0), false, false, found},
+		"the runtime's, running":        {inventory.Running, runtimePID, false, false, found},
+		"init, running":                 {inventory.Running, shimPID, true, false, found},
 	} {
 		for of, depth := range map[string]Depth{"lean": Lean, "full": Full} {
 			if test.thread && depth == Lean {
@@ -177,7 +147,8 @@ func TestArriving(t *testing.T) {
 					b.link(t, confined, "ns/user", 1)
 					b.label(t, confined, "default (enforce)")
 				}
-				b.write(t, pid, "comm", test.command+"\n")
+				b.addRuntime(t)
+				scantest.Run(t, b.fs, pid, test.parent, 2*patience, "runc:[1:CHILD]", b.program("runc"))
 				if test.thread {
 					scantest.Become(t, b.fs, pid, scantest.Root(), scantest.Root())
 					b.enterRoot(t, pid, pid+1, 1)

@@ -11,6 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/runtimes"
@@ -139,6 +142,31 @@ func Become(t *testing.T, fs *nsinspect.FS, pid int, threads ...nsinspect.Creden
 		}
 		Must(t, os.WriteFile(task+"/status", text, 0o600))
 	}
+}
+
+// BecomeHost gives a process the namespaces of the host's pid 1.
+func BecomeHost(t *testing.T, fs *nsinspect.FS, pid int) {
+	t.Helper()
+	for _, dir := range []string{"ns", fmt.Sprintf("task/%d/ns", pid)} {
+		path := filepath.Join(fs.Root(), fmt.Sprint(pid), dir)
+		Must(t, os.RemoveAll(path))
+		Must(t, os.Symlink(filepath.Join(fs.Root(), "1/ns"), path))
+	}
+}
+
+// Run makes a process of this age the child of another, and lets it execute a file.
+func Run(t *testing.T, fs *nsinspect.FS, pid, parent int, age time.Duration, command, file string) {
+	t.Helper()
+	dir := filepath.Join(fs.Root(), fmt.Sprint(pid))
+	var now unix.Timespec
+	Must(t, unix.ClockGettime(unix.CLOCK_BOOTTIME, &now))
+	const tick = time.Second / 100
+	start := (time.Duration(now.Nano()) - age) / tick
+	stat := fmt.Sprintf("%d (%s) S %d 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 %d\n", pid, command, parent, start)
+	Must(t, os.WriteFile(dir+"/stat", []byte(stat), 0o600))
+	Must(t, os.WriteFile(dir+"/comm", []byte(command+"\n"), 0o600))
+	Must(t, os.RemoveAll(dir+"/exe"))
+	Must(t, os.Symlink(file, dir+"/exe"))
 }
 
 // Must ends the test where there is an error.
