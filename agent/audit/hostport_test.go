@@ -137,8 +137,11 @@ func TestJudgePorts(t *testing.T) {
 		},
 		"declared, and there are rules of another form": {
 			containers: podOf(false, nil, nil, tcp(9000)),
-			ports:      snapshot.PortCoverage{Ignored: 2},
-			unknown:    []string{"it declares host port 9000/TCP, which can't be verified here: 2 rules rewrite destinations in a form that is not known"},
+			ports:      snapshot.PortCoverage{Ignored: 2, Opaque: []snapshot.Gap{{Cause: snapshot.CauseRead, Detail: "2 rules send packets elsewhere"}}},
+			unknown: []string{
+				"the host's ports may lead into any container: 2 rules send packets elsewhere",
+				"it declares host port 9000/TCP, which can't be verified here: 2 rules send packets elsewhere",
+			},
 		},
 		"a forward before a listener of the host": {
 			containers: podOf(false, []snapshot.Forward{leads(22, listens(22, 1))}, nil, tcp(22)),

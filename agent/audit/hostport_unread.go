@@ -18,6 +18,10 @@ func unseenPorts(snap *snapshot.Snapshot) []Unknown {
 	var known []snapshot.Gap
 	if snap.Ports != nil {
 		known = portGaps(snap.Ports.NoSockets, snap.Ports.NoForwards, nil)
+		for _, gap := range snap.Ports.Opaque {
+			gap.Detail = "the host's ports may lead into any container: " + gap.Detail
+			unknown = append(unknown, Unknown{nil, gap})
+		}
 	}
 	for _, gap := range known {
 		unknown = append(unknown, Unknown{nil, gap})

@@ -3,7 +3,6 @@
 package runtimes
 
 import (
-	"slices"
 	"strings"
 	"testing"
 )
@@ -36,28 +35,6 @@ func TestRuleOwner(t *testing.T) {
 	for _, test := range tests {
 		if got := RuleOwner(test.in.table, test.in.chain, test.comment); got != test.want {
 			t.Errorf("RuleOwner of %+v, %q = %q, want %q", test.in, test.comment, got, test.want)
-		}
-	}
-}
-
-func TestIsServiceChain(t *testing.T) {
-	services := []place{
-		{"nat", "KUBE-SERVICES"},
-		{"nat", "cali-PREROUTING"},
-		{"nat", "CILIUM_PRE_nat"},
-		{"kube-proxy", "nat-prerouting"},
-	}
-	others := []place{
-		{"nat", "PREROUTING"},
-		{"nat", portmapChain},
-		{"nat", "KUBE-HOSTPORTS"},
-		{"nat", "KUBE-HP-4YVONL46AKYWSKS3"},
-		{"cni_hostport", "prerouting"},
-		{"nat", "DOCKER"},
-	}
-	for _, chain := range slices.Concat(services, others) {
-		if got, want := IsServiceChain(chain.table, chain.chain), slices.Contains(services, chain); got != want {
-			t.Errorf("IsServiceChain of %+v = %t, want %t", chain, got, want)
 		}
 	}
 }

@@ -28,7 +28,7 @@ type forwardResolver struct {
 // NewForwardReader returns a reader of forwards that knows the names of the usual runtimes,
 // CNI plugins and Service proxies.
 func NewForwardReader() *netfilter.Reader {
-	return netfilter.NewReader(netfilter.Names{IsService: runtimes.IsServiceChain, Owner: runtimes.RuleOwner})
+	return netfilter.NewReader(netfilter.Names{IsService: runtimes.IsService, Owner: runtimes.RuleOwner})
 }
 
 func newForwardResolver(n *node, b *builder, reader *netfilter.Reader, sockets *socketFinder) *forwardResolver {
@@ -47,6 +47,9 @@ func (r *forwardResolver) resolve(ctx context.Context) error {
 	coverage.Forwards, coverage.Rules, coverage.Ignored = len(table.Forwards), table.Rules, table.Ignored
 	for _, detail := range table.Unread {
 		snapshot.AddGap(&coverage.NoForwards, snapshot.CauseRead, detail)
+	}
+	for _, detail := range table.Opaque {
+		snapshot.AddGap(&coverage.Opaque, snapshot.CauseRead, detail)
 	}
 	coverage.Datapath = r.datapath()
 	r.targets = owner.NewTargets(r.identities(), r.addresses)

@@ -3,7 +3,6 @@
 package snapshot
 
 import (
-	"fmt"
 	"maps"
 
 	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
@@ -50,11 +49,14 @@ type PortCoverage struct {
 	Ways   map[socket.Protocol]socket.Source `json:"ways,omitempty"`
 	Absent []socket.Protocol                 `json:"absent,omitempty"`
 	// Rules is the number of rules of the packet filter that were looked at, Ignored how many
-	// of them rewrite a destination in a form that is not known, and Foreign how many forwards
+	// of them send packets elsewhere in a form that is not known, and Foreign how many forwards
 	// lead to no container.
 	Rules   int `json:"rules"`
 	Ignored int `json:"ignored"`
 	Foreign int `json:"foreign"`
+	// Opaque are ways from the host's ports that can be read and not be understood, such as the
+	// ignored rules: any container may be where they lead.
+	Opaque []Gap `json:"opaque,omitempty"`
 	// NoSockets are, by protocol, why its sockets could not be read, and NoForwards why there
 	// may be forwards that were not seen. Verdicts rest on [Container.Unread] instead, which
 	// is what the scan that saw the container could not see.
@@ -72,8 +74,8 @@ func (p *PortCoverage) Mark(unread *Unread) {
 		maps.Copy(sockets, p.NoSockets)
 	}
 	unread.Sockets, unread.Forwards, unread.Opaque = sockets, p.NoForwards, nil
-	if p.Ignored > 0 {
-		AddGap(&unread.Opaque, CauseRead, fmt.Sprintf("%d rules rewrite destinations in a form that is not known", p.Ignored))
+	for _, gap := range p.Opaque {
+		AddGap(&unread.Opaque, gap.Cause, gap.Detail)
 	}
 	if p.Datapath != "" {
 		AddGap(&unread.Opaque, CauseDatapath, p.Datapath+" forwards without rules, by programs in the kernel")

@@ -35,6 +35,7 @@ func validate(snap *Snapshot) error {
 		}
 		v.socketGaps(ports.NoSockets)
 		v.gaps(ports.NoForwards)
+		v.gaps(ports.Opaque)
 	}
 	for i := range snap.Containers {
 		v.container(&snap.Containers[i])
@@ -73,6 +74,7 @@ func (v *validator) container(container *Container) {
 		forward := &container.Forwards[i]
 		v.protocol(forward.Protocol)
 		oneOf(v, "place of rules", forward.Backend, netfilter.Backends()...)
+		oneOf(v, "kind of forwards", forward.Kind, netfilter.Kinds()...)
 		v.sockets(forward.Shadows)
 	}
 	v.gaps(container.Unread.Gaps)

@@ -48,6 +48,11 @@ func newHost(t testing.TB) *host {
 	t.Cleanup(opened.Close)
 	h := &host{t: t, reader: scan.NewForwardReader(), Host: opened}
 	h.run("", "ip", "link", "set", "lo", "up")
+	// The rules of the tests are about these addresses.
+	h.run("", "ip", "address", "add", "192.168.0.2/32", "dev", "lo")
+	h.run("", "ip", "address", "add", "10.88.0.1/32", "dev", "lo")
+	h.run("", "ip", "route", "add", "local", "192.0.2.0/24", "dev", "lo")
+	h.run("", "ip", "-6", "route", "add", "local", "2001:db8::/32", "dev", "lo")
 	return h
 }
 

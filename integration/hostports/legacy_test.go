@@ -77,6 +77,7 @@ func legacyScenes(t *testing.T) map[string]func(*host) {
 	return map[string]func(*host){
 		"crio":                  files("crio.iptables"),
 		"docker-iptables":       files("docker.iptables"),
+		"elsewhere-iptables":    files("elsewhere.iptables"),
 		"forms-iptables":        files("forms.iptables", "forms.ip6tables"),
 		"kube-proxy-iptables":   files("kube-proxy.iptables"),
 		"podman-iptables":       files("podman.iptables"),
@@ -120,7 +121,7 @@ func TestLegacyScenes(t *testing.T) {
 			h := newHost(t)
 			build(h)
 			table := h.forwards()
-			got := expected{table.Forwards, table.Ignored}
+			got := expected{table.Opaque, table.Forwards, table.Ignored}
 			if *update {
 				if _, shared := others[name]; !shared {
 					write(t, filepath.Join(expectations, name+".json"), got)
@@ -135,13 +136,39 @@ func TestLegacyScenes(t *testing.T) {
 			if err := json.Unmarshal(text, &want); err != nil {
 				t.Fatal(err)
 			}
-			for i := range want.Forwards {
-				want.Forwards[i].Backend = netfilter.IptablesLegacy
-			}
-			if diff := cmp.Diff(want, got, cmpForward()); diff != "" {
+			if diff := cmp.Diff(inLegacy(want), got, cmpForward()); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// inLegacy is what rules give in legacy iptables instead.
+func inLegacy(want expected) expected {
+	for i := range want.Forwards {
+		want.Forwards[i].Backend = netfilter.IptablesLegacy
+	}
+	for i := range want.Opaque {
+		want.Opaque[i] = strings.ReplaceAll(want.Opaque[i], string(netfilter.IptablesNft), string(netfilter.IptablesLegacy))
+	}
+	return want
+}
+
+// TestLegacyMangle has the table in which iptables gives packets to sockets.
+func TestLegacyMangle(t *testing.T) {
+	h := newHost(t)
+	h.loadLegacy("mangle.iptables")
+	text, err := os.ReadFile(filepath.Join(expectations, "mangle-iptables.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want expected
+	if err := json.Unmarshal(text, &want); err != nil {
+		t.Fatal(err)
+	}
+	table := h.forwards()
+	if diff := cmp.Diff(inLegacy(want), expected{table.Opaque, table.Forwards, table.Ignored}, cmpForward()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -31,6 +31,7 @@ const expectations = "../../nsinspect/netfilter/testdata/forwards"
 
 // expected is what a scene gives.
 type expected struct {
+	Opaque   []string            `json:"opaque,omitempty"`
 	Forwards []netfilter.Forward `json:"forwards"`
 	Ignored  int                 `json:"ignored"`
 }
@@ -54,11 +55,14 @@ func scenes(t *testing.T) map[string]func(*host) {
 		"crio":                files("crio.iptables"),
 		"docker-iptables":     files("docker.iptables"),
 		"docker-nftables":     files("docker.nft"),
+		"elsewhere-iptables":  files("elsewhere.iptables"),
+		"elsewhere-nftables":  files("elsewhere.nft"),
 		"forms-iptables":      files("forms.iptables", "forms.ip6tables"),
 		"forms-nftables":      files("forms.nft"),
 		"kindnet":             files("kindnet.nft"),
 		"kube-proxy-iptables": files("kube-proxy.iptables"),
 		"kube-proxy-nftables": files("kube-proxy.nft"),
+		"mangle-iptables":     files("mangle.iptables"),
 		"podman-iptables":     files("podman.iptables"),
 		"podman-nftables":     files("podman.nft"),
 		"portmap-1.7":         files("portmap-1.7.nft"),
@@ -82,7 +86,7 @@ func TestScenes(t *testing.T) {
 			h := newHost(t)
 			build(h)
 			table := h.forwards()
-			got := expected{table.Forwards, table.Ignored}
+			got := expected{table.Opaque, table.Forwards, table.Ignored}
 			file := filepath.Join(expectations, name+".json")
 			if *update {
 				write(t, file, got)

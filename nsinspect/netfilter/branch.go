@@ -4,7 +4,6 @@ package netfilter
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 )
 
@@ -20,7 +19,7 @@ func (t *tracer) try(ctx context.Context, a arrival, to *rule) error {
 		return err
 	}
 	m, ok := a.match.and(to.match)
-	if !ok {
+	if !ok || !t.local.has(m.host) {
 		return nil
 	}
 	if owner := t.names.owner(a.chain, to.comment); owner != "" {
@@ -50,6 +49,12 @@ func (t *tracer) lookup(ctx context.Context, chain object, by lookup, branches [
 			return nil, err
 		}
 	}
+	if by.negated {
+		if !isPort(by.key) {
+			return notFound(branches), nil
+		}
+		elements = complement(elements)
+	}
 	var next []branch
 	for i := range elements {
 		asked, ok := elements[i].match(by.key)
@@ -60,7 +65,7 @@ func (t *tracer) lookup(ctx context.Context, chain object, by lookup, branches [
 			if err := t.count(&t.steps, t.limits.steps, "ways through its rules"); err != nil {
 				return nil, err
 			}
-			if m, ok := b.match.and(asked); ok {
+			if m, ok := b.match.and(asked); ok && t.local.has(m.host) {
 				next = append(next, branch{m, append(slices.Clip(b.found), &elements[i])})
 			}
 		}
@@ -68,37 +73,51 @@ func (t *tracer) lookup(ctx context.Context, chain object, by lookup, branches [
 	return next, nil
 }
 
+// notFound goes on with branches for which a lookup found nothing that is known.
+func notFound(branches []branch) []branch {
+	for i := range branches {
+		branches[i].found = append(slices.Clip(branches[i].found), nil)
+	}
+	return branches
+}
+
 // take follows a branch to where its rule leads.
 func (t *tracer) take(chain object, from *rule, b branch) error {
-	next := from.jump
-	if from.jumpBy > 0 {
-		next = b.found[from.jumpBy-1].chain
+	next, own := from.jump, from.match
+	if from.jumpBy > 0 && b.found[from.jumpBy-1] != nil {
+		found := b.found[from.jumpBy-1]
+		next = found.chain
+		own, _ = found.match(from.lookups[from.jumpBy-1].key)
 	}
-	if to := (object{chain.family, chain.table, next}); next != "" && !t.names.isService(to) {
+	if to := (object{chain.family, chain.table, next}); next != "" && !t.names.isService(chain, next, own, from) {
 		if rules, known := t.rules[to]; !known || len(rules) > 0 {
 			t.queue = append(t.queue, arrival{to, b.match})
 		}
 	}
+	if from.target == nil && !from.unknown || t.names.isService(chain, "", b.match, from) {
+		return nil
+	}
+	from.ignored = from.ignored || from.unknown
 	if from.target == nil {
-		from.ignored = from.ignored || from.unknown
 		return nil
 	}
 	target, ok := from.target.resolve(b.match, b.found)
-	if !ok || b.match.anyPort() {
+	if !ok {
 		from.ignored = true
 		return nil
 	}
-	from.forwards = true
-	return t.forward(chain, from.backend, b.match, target)
+	return t.forward(chain, from, b.match, &target)
 }
 
 // forward adds a forward for each protocol, once: the chains for packets that come in and those
 // for packets of the host itself may both lead to it.
-func (t *tracer) forward(chain object, backend Backend, m match, target netip.AddrPort) error {
+func (t *tracer) forward(chain object, from *rule, m match, to *resolved) error {
+	first, last := m.ports()
 	for _, protocol := range m.protocols.names() {
 		f := Forward{
-			Protocol: protocol, HostAddress: m.address(), HostPort: m.first, LastPort: m.last,
-			Target: target, Owner: m.owner, Backend: backend, Table: chain.tableName(),
+			Kind: to.kind, Protocol: protocol, HostAddress: m.address(), HostPort: first, LastPort: last,
+			Target: to.target, LastTarget: to.last, LastTargetPort: to.lastPort,
+			Owner: m.owner, Backend: from.backend, Table: chain.tableName(),
 		}
 		if t.forwards[f] {
 			continue

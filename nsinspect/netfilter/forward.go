@@ -26,9 +26,27 @@ const (
 // Backends returns every backend.
 func Backends() []Backend { return []Backend{Nftables, IptablesNft, IptablesLegacy} }
 
-// Forward is a rule of the host's packet filter that sends what comes to a port of the host
-// on to another address: DNAT. Those that [Names] call Services are none.
+// Kind is how a forward sends packets on.
+type Kind string
+
+// The kinds.
+const (
+	// DNAT rewrites the address of the destination: the zero value.
+	DNAT Kind = ""
+	// Redirect sends packets to the host itself, on another port.
+	Redirect Kind = "redirect"
+	// TProxy gives packets, unchanged, to a socket of the host on another port.
+	TProxy Kind = "tproxy"
+)
+
+// Kinds returns every kind.
+func Kinds() []Kind { return []Kind{DNAT, Redirect, TProxy} }
+
+// Forward is a rule of the host's packet filter that sends what comes to ports of the host on to
+// elsewhere. Conditions of the rule that are not about addresses and ports are left out, so
+// that it may be for fewer packets than it says. What [Names] call a Service is no forward.
 type Forward struct {
+	Kind     Kind            `json:"kind,omitempty"`
 	Protocol socket.Protocol `json:"protocol"`
 	// HostAddress is the address of the host that it is about; the zero value stands for all
 	// of the target's family.
@@ -36,8 +54,15 @@ type Forward struct {
 	// HostPort is the first port and LastPort the last, which mostly is the same.
 	HostPort uint16 `json:"hostPort"`
 	LastPort uint16 `json:"lastPort"`
-	// Target is where the first port leads; port 0 stands for the same as the host's.
+	// Target is where the first port leads; port 0 stands for the same as the host's. Where the
+	// address is unspecified, the host itself is the target.
 	Target netip.AddrPort `json:"target"`
+	// LastTarget ends a range of addresses, one of which the target is; the zero value stands
+	// for the target's alone.
+	LastTarget netip.Addr `json:"lastTarget,omitzero"`
+	// LastTargetPort ends a range of ports, one of which the target's is; 0 stands for the
+	// target's alone.
+	LastTargetPort uint16 `json:"lastTargetPort,omitempty"`
 	// Owner is whom the rule is for, as the comments on the way to it say and [Names]
 	// understand them. The process that made the rule chose it, in any bytes; empty where
 	// they say nothing.
@@ -52,10 +77,11 @@ type Forward struct {
 // Table is the forwards of the host's network namespace, ordered by host port.
 type Table struct {
 	Forwards []Forward
-	// Rules is the number of rules that were read, and Ignored how many of them rewrite a
-	// destination in an unknown form.
+	// Rules is the number of rules that were read, and Ignored how many of them send packets
+	// elsewhere in an unknown form. Opaque says which these are, a sentence for each chain.
 	Rules   int
 	Ignored int
+	Opaque  []string
 	// Unread are parts that could not be read, each a sentence: a table of legacy iptables,
 	// or what lies beyond a cap.
 	Unread []string
@@ -73,6 +99,9 @@ func compareForwards(a, b Forward) int {
 		cmp.Compare(a.Table, b.Table),
 		cmp.Compare(a.Chain, b.Chain),
 		cmp.Compare(a.Backend, b.Backend),
+		cmp.Compare(a.Kind, b.Kind),
+		a.LastTarget.Compare(b.LastTarget),
+		cmp.Compare(a.LastTargetPort, b.LastTargetPort),
 	)
 }
 

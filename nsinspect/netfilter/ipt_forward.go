@@ -15,23 +15,26 @@ import (
 var errLayout = errors.New("a 32-bit program can't read it")
 
 // legacyForwards adds the forwards in legacy iptables to a table, and returns what failed.
-func (r *Reader) legacyForwards(ctx context.Context, host *nsinspect.Host, table *Table) []error {
+func (r *Reader) legacyForwards(ctx context.Context, host *nsinspect.Host, local *localAddresses, table *Table) []error {
 	var failures []error
 	for _, family := range legacyFamilies() {
-		// Each has a timeout of its own: what blocks one must not hide the other.
-		limited, cancel := context.WithTimeout(ctx, maxForwardTime)
-		found, err := r.legacyFamilyForwards(limited, host, &family)
-		cancel()
-		table.add(&found)
-		if err != nil {
-			name := object{family: family.family, table: natTable}.tableName()
-			failures = append(failures, fmt.Errorf("read the table %q of legacy iptables: %w", name, err))
+		for _, name := range [...]string{natTable, mangleTable} {
+			family.table = name
+			// Each has a timeout of its own: what blocks one must not hide the other.
+			limited, cancel := context.WithTimeout(ctx, maxForwardTime)
+			found, err := r.legacyFamilyForwards(limited, host, local, &family)
+			cancel()
+			table.add(&found)
+			if err != nil {
+				failures = append(failures, fmt.Errorf("read the table %q of legacy iptables: %w", object{family: family.family, table: name}.tableName(), err))
+				break // What holds up one table of a family holds up the other as well.
+			}
 		}
 	}
 	return failures
 }
 
-func (r *Reader) legacyFamilyForwards(ctx context.Context, host *nsinspect.Host, family *legacyFamily) (Table, error) {
+func (r *Reader) legacyFamilyForwards(ctx context.Context, host *nsinspect.Host, local *localAddresses, family *legacyFamily) (Table, error) {
 	table, err := r.askLegacy(ctx, host, family)
 	if errors.Is(err, errNoTable) {
 		return Table{}, nil
@@ -40,7 +43,7 @@ func (r *Reader) legacyFamilyForwards(ctx context.Context, host *nsinspect.Host,
 		return Table{}, err
 	}
 	defer table.free()
-	reader := newTracer(table, r.names, defaultLimits())
+	reader := newTracer(table, r.names, local, defaultLimits())
 	err = reader.read(ctx)
 	return reader.result(), err
 }
@@ -66,8 +69,9 @@ func (r *Reader) askLegacy(ctx context.Context, host *nsinspect.Host, family *le
 		err   error
 	}
 	answers := make(chan answer)
+	asked := *family // This goroutine may outlive the call.
 	go func() {
-		table, err := readLegacy(host, family)
+		table, err := readLegacy(host, &asked)
 		<-asking
 		select {
 		case answers <- answer{table, err}:
@@ -90,5 +94,6 @@ func (t *Table) add(other *Table) {
 	t.Forwards = append(t.Forwards, other.Forwards...)
 	t.Rules += other.Rules
 	t.Ignored += other.Ignored
+	t.Opaque = append(t.Opaque, other.Opaque...)
 	t.Unread = append(t.Unread, other.Unread...)
 }

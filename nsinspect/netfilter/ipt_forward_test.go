@@ -62,7 +62,7 @@ func readLegacyTable(t testing.TB, number int, data []byte, limits limits) (Tabl
 	if err != nil {
 		return Table{}, err
 	}
-	reader := newTracer(table, testNames(), limits)
+	reader := newTracer(table, testNames(), testLocal(), limits)
 	err = reader.read(t.Context())
 	return reader.result(), err
 }
@@ -114,7 +114,7 @@ func TestLegacyForms(t *testing.T) {
 
 // What is counted as a rule is what iptables shows as one, of the chains that are looked at.
 func TestLegacyRules(t *testing.T) {
-	for name, want := range map[string]int{"kube-proxy-iptables": 2, "crio": 5, "revisions": 4, "forms-iptables": 23} {
+	for name, want := range map[string]int{"kube-proxy-iptables": 7, "crio": 6, "revisions": 4, "forms-iptables": 23} {
 		if got := readRecorded(t, filepath.Join(recordings, name+".legacy")).Rules; got != want {
 			t.Errorf("%s: %d rules were read, want %d", name, got, want)
 		}

@@ -39,7 +39,7 @@ const maxLegacyBytes = 64 << 20
 // maxNamesBytes caps the list of tables, of which the kernel knows five.
 const maxNamesBytes = 4 << 10
 
-// errNoTable reports that the host's network namespace has no table for NAT.
+// errNoTable reports that the host's network namespace has no such table.
 var errNoTable = errors.New("there is no such table")
 
 // errTorn reports that what was read of a table at different times does not fit together.
@@ -54,19 +54,24 @@ type legacyFamily struct {
 	// names is the file below /proc/PID/net that lists the tables.
 	names  string
 	layout entryLayout
+	// table is the one that is read.
+	table string
 }
 
 func legacyFamilies() [2]legacyFamily {
 	return [2]legacyFamily{
-		{0, unix.NFPROTO_IPV4, unix.AF_INET, unix.SOL_IP, "ip_tables_names", ipv4Layout()},
-		{1, unix.NFPROTO_IPV6, unix.AF_INET6, unix.SOL_IPV6, "ip6_tables_names", ipv6Layout()},
+		{0, unix.NFPROTO_IPV4, unix.AF_INET, unix.SOL_IP, "ip_tables_names", ipv4Layout(), natTable},
+		{1, unix.NFPROTO_IPV6, unix.AF_INET6, unix.SOL_IPV6, "ip6_tables_names", ipv6Layout(), natTable},
 	}
 }
 
-// natTable is the name of the table for NAT.
-const natTable = "nat"
+// The tables with rules that send packets elsewhere: those for NAT, and TPROXY.
+const (
+	natTable    = "nat"
+	mangleTable = "mangle"
+)
 
-// has reports whether the host's network namespace has the table for NAT. Asking the
+// has reports whether the host's network namespace has the table. Asking the
 // kernel for a table that is not there would create it.
 func (f *legacyFamily) has(host *nsinspect.Host) (bool, error) {
 	file, err := host.OpenNet(f.names)
@@ -84,7 +89,7 @@ func (f *legacyFamily) has(host *nsinspect.Host) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read net/%s of process %d: %w", f.names, host.Ref().PID, err)
 	}
-	return slices.Contains(strings.Split(string(text), "\n"), natTable), nil
+	return slices.Contains(strings.Split(string(text), "\n"), f.table), nil
 }
 
 // legacyDump is a table as the kernel gives it, one after the other: struct xt_getinfo, and the
@@ -113,7 +118,7 @@ func (d *legacyDump) free() {
 	d.buffer, d.entries = nil, nil
 }
 
-// readLegacy reads the table for NAT of the host's network namespace. The error is errNoTable
+// readLegacy reads a table of the host's network namespace. The error is errNoTable
 // where there is none. The caller frees the table.
 func readLegacy(host *nsinspect.Host, family *legacyFamily) (*legacyTable, error) {
 	if ok, err := family.has(host); err != nil || !ok {
@@ -136,13 +141,13 @@ func readLegacy(host *nsinspect.Host, family *legacyFamily) (*legacyTable, error
 	return family.read(fd)
 }
 
-// read reads the table for NAT, and retries if it changed meanwhile. The caller frees it.
+// read reads the table, and retries if it changed meanwhile. The caller frees it.
 func (f *legacyFamily) read(fd int) (*legacyTable, error) {
 	var dump legacyDump
 	var err error
 	for range maxForwardAttempts {
 		var table *legacyTable
-		if err = dump.read(fd, f.level); err == nil {
+		if err = dump.read(fd, f.level, f.table); err == nil {
 			table, err = parseLegacy(f, &dump)
 		}
 		if err == nil {
@@ -156,9 +161,9 @@ func (f *legacyFamily) read(fd int) (*legacyTable, error) {
 	return nil, fmt.Errorf("%w, %d times in a row", err, maxForwardAttempts)
 }
 
-// read reads the table for NAT once.
-func (d *legacyDump) read(fd, level int) error {
-	if err := getInfo(fd, level, &d.info); err != nil {
+// read reads a table once.
+func (d *legacyDump) read(fd, level int, table string) error {
+	if err := getInfo(fd, level, table, &d.info); err != nil {
 		return err
 	}
 	size := int64(decodeInfo(&d.info).size)
@@ -168,7 +173,7 @@ func (d *legacyDump) read(fd, level int) error {
 	if err := d.grow(iptEntriesHead + int(size)); err != nil {
 		return fmt.Errorf("make room for %d bytes: %w", size, err)
 	}
-	copy(d.buffer, natTable)
+	copy(d.buffer, table)
 	binary.NativeEndian.PutUint32(d.buffer[iptNameSize:], uint32(size))
 	err := getsockopt(fd, level, iptGetEntries, d.buffer)
 	if errors.Is(err, unix.EAGAIN) {
@@ -178,9 +183,9 @@ func (d *legacyDump) read(fd, level int) error {
 	return err
 }
 
-func getInfo(fd, level int, info *[iptInfoSize]byte) error {
+func getInfo(fd, level int, table string, info *[iptInfoSize]byte) error {
 	*info = [iptInfoSize]byte{}
-	copy(info[:], natTable)
+	copy(info[:], table)
 	return getsockopt(fd, level, iptGetInfo, info[:])
 }
 

@@ -37,6 +37,7 @@ func decodeInfo(raw *[iptInfoSize]byte) legacyInfo {
 // It is a source of rules: it has chains and rules, and no sets.
 type legacyTable struct {
 	family byte
+	name   string
 	layout entryLayout
 	*legacyDump
 	// starts are the offsets of the entries, ascending.
@@ -61,6 +62,7 @@ func errMalformed(offset int) error {
 func parseLegacy(family *legacyFamily, dump *legacyDump) (*legacyTable, error) {
 	t := &legacyTable{
 		family:     family.family,
+		name:       family.table,
 		layout:     family.layout,
 		legacyDump: dump,
 		names:      make(map[int]string),
@@ -114,7 +116,7 @@ func (t *legacyTable) addHook(name string, start, policy int) error {
 		return errMalformed(policy)
 	}
 	t.names[start], t.offsets[name], t.ends[name] = name, start, policy
-	t.entrances = append(t.entrances, object{t.family, natTable, name})
+	t.entrances = append(t.entrances, object{t.family, t.name, name})
 	return nil
 }
 

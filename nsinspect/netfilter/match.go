@@ -51,8 +51,8 @@ const maxPort = 1<<16 - 1
 // anyPacket is the match that all packets pass.
 func anyPacket() match { return match{protocols: allProtocols, last: maxPort} }
 
-// anyPort reports whether the match leaves the port unrestricted. Port 0 is none.
-func (m match) anyPort() bool { return m.first <= 1 && m.last == maxPort }
+// ports returns the first and the last port that the match is for. Port 0 is none.
+func (m match) ports() (first, last uint16) { return max(m.first, min(m.last, 1)), m.last }
 
 // and returns the match of the packets that pass both, and reports whether any can.
 func (m match) and(other match) (match, bool) {

@@ -124,6 +124,57 @@ func TestCloseRanges(t *testing.T) {
 	}
 }
 
+func TestComplement(t *testing.T) {
+	single := func(key string) element { return element{key: bytesOf(t, key)} }
+	closed := func(key, end string) element { return element{key: bytesOf(t, key), end: bytesOf(t, end)} }
+	tests := map[string]struct{ elements, want []element }{
+		"nothing":            {nil, []element{closed("0000", "ffff")}},
+		"a port":             {[]element{single("0016")}, []element{closed("0000", "0015"), closed("0017", "ffff")}},
+		"in any order":       {[]element{single("0050"), closed("0016", "0018")}, []element{closed("0000", "0015"), closed("0019", "004f"), closed("0051", "ffff")}},
+		"the first":          {[]element{closed("0000", "7fff")}, []element{closed("8000", "ffff")}},
+		"the last":           {[]element{closed("8000", "ffff")}, []element{closed("0000", "7fff")}},
+		"all":                {[]element{closed("0000", "ffff")}, nil},
+		"one in another":     {[]element{closed("0010", "0020"), single("0011")}, []element{closed("0000", "000f"), closed("0021", "ffff")}},
+		"one that is no key": {[]element{single("00"), {}}, []element{closed("0000", "ffff")}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, complement(test.elements), cmp.AllowUnexported(element{})); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLocalAddresses(t *testing.T) {
+	local := newLocalAddresses([]netip.Prefix{
+		netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("2001:db8::1/128"),
+	})
+	tests := map[string]bool{
+		"127.0.0.1/32":    true,
+		"127.0.0.0/7":     true,
+		"192.0.2.1/32":    true,
+		"192.0.2.0/24":    true,
+		"192.0.2.2/32":    false,
+		"192.0.3.0/24":    false,
+		"0.0.0.0/0":       true,
+		"2001:db8::/64":   true,
+		"2001:db8::2/128": false,
+	}
+	for network, want := range tests {
+		if got := local.has(netip.MustParsePrefix(network)); got != want {
+			t.Errorf("has(%s) = %t, want %t", network, got, want)
+		}
+	}
+	if !local.has(netip.Prefix{}) {
+		t.Error("a rule for any address is for none of the host's")
+	}
+	var unread *localAddresses
+	if !unread.has(netip.MustParsePrefix("192.0.2.2/32")) {
+		t.Error("of a host whose addresses are not known, one is not its own")
+	}
+}
+
 // The process that makes a rule chooses its user data, any bytes.
 func TestComment(t *testing.T) {
 	tests := map[string]string{

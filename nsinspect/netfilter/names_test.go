@@ -10,9 +10,12 @@ import (
 // testNames understand what the recorded programs write, in a few words.
 func testNames() Names {
 	return Names{
-		IsService: func(table, chain string) bool {
-			hostPorts := strings.HasPrefix(chain, "KUBE-HOSTPORTS") || strings.HasPrefix(chain, "KUBE-HP-")
-			return table == "kube-proxy" || strings.HasPrefix(chain, "KUBE-") && !hostPorts
+		IsService: func(step Step) bool {
+			isService := step.Chain == "services" || step.Chain == "KUBE-SERVICES" || step.Chain == "KUBE-NODEPORTS"
+			isChain := strings.HasPrefix(step.Next, "service-") || strings.HasPrefix(step.Next, "external-") ||
+				strings.HasPrefix(step.Next, "KUBE-SVC-") || strings.HasPrefix(step.Next, "KUBE-EXT-")
+			return isService && isChain && (step.Address.IsValid() || step.FirstPort >= 30000) ||
+				step.Kind == TProxy && step.Chain == "CILIUM_PRE_mangle" && step.Marked
 		},
 		Owner: func(table, _, comment string) string {
 			if table == "cni_hostport" {
@@ -26,8 +29,8 @@ func testNames() Names {
 
 // Without names each comment is only a text, and each chain is followed.
 func TestNoNames(t *testing.T) {
-	for name, want := range map[string]int{"kube-proxy-iptables": 2, "kube-proxy-nftables": 0} {
-		reader := newTracer(nftRules{recorded(t, name)}, Names{}, defaultLimits())
+	for name, want := range servicesRead() {
+		reader := newTracer(nftRules{recorded(t, name)}, Names{}, nil, defaultLimits())
 		if err := reader.read(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -35,7 +38,7 @@ func TestNoNames(t *testing.T) {
 			t.Errorf("%s: %d rules were read, want more than %d", name, got, want)
 		}
 	}
-	reader := newTracer(nftRules{recorded(t, "portmap-nftables")}, Names{}, defaultLimits())
+	reader := newTracer(nftRules{recorded(t, "portmap-nftables")}, Names{}, nil, defaultLimits())
 	if err := reader.read(t.Context()); err != nil {
 		t.Fatal(err)
 	}

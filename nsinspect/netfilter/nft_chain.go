@@ -8,8 +8,27 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect/internal/nlattr"
 )
 
+// entrances are the hooks at which rules may decide where packets go that are for the host, or are
+// the host's own, by family: bits of their numbers (include/uapi/linux/netfilter.h and
+// netfilter_bridge.h, in which they are the same).
+func entrances(family byte, kind string) uint {
+	const (
+		prerouting = 1 << unix.NF_INET_PRE_ROUTING
+		input      = 1 << unix.NF_INET_LOCAL_IN
+		output     = 1 << unix.NF_INET_LOCAL_OUT
+		ingress    = 1 << unix.NF_INET_NUMHOOKS
+	)
+	switch {
+	case kind == "nat":
+		return prerouting | output
+	case family == unix.NFPROTO_NETDEV:
+		return 1 << unix.NF_NETDEV_INGRESS
+	}
+	return ingress | prerouting | input | output
+}
+
 // decodeBaseChain decodes a chain, and reports whether it is one in which packets for the host,
-// or of the host itself, begin their way through the rules for NAT.
+// or of the host itself, begin their way through rules that may send them elsewhere.
 func decodeBaseChain(message nftMessage) (chain object, enters bool, err error) {
 	chain.family = message.family
 	var hook, kind []byte
@@ -34,15 +53,15 @@ func decodeBaseChain(message nftMessage) (chain object, enters bool, err error) 
 	}
 	place, ok := number(hook)
 	switch {
-	case !ok || cString(kind) != "nat" || chain.familyName() == "":
+	case !ok || chain.familyName() == "":
 		return object{}, false, nil
-	case place != unix.NF_INET_PRE_ROUTING && place != unix.NF_INET_LOCAL_OUT:
+	case place >= 8 || entrances(chain.family, cString(kind))&(1<<place) == 0:
 		return object{}, false, nil
 	}
 	return chain, true, nil
 }
 
-// familyName is the family as nft writes it; "" for those without NAT.
+// familyName is the family as nft writes it; "" for those that have no packets of IP.
 func (o object) familyName() string {
 	switch o.family {
 	case unix.NFPROTO_IPV4:
@@ -51,6 +70,10 @@ func (o object) familyName() string {
 		return "ip6"
 	case unix.NFPROTO_INET:
 		return "inet"
+	case unix.NFPROTO_BRIDGE:
+		return "bridge"
+	case unix.NFPROTO_NETDEV:
+		return "netdev"
 	}
 	return ""
 }

@@ -19,9 +19,9 @@ import (
 var errNoNftables = errors.New("the kernel has no nf_tables")
 
 // nftForwards reads the forwards in nf_tables. What was read until an error comes with it.
-func (r *Reader) nftForwards(ctx context.Context, host *nsinspect.Host) (Table, error) {
+func (r *Reader) nftForwards(ctx context.Context, host *nsinspect.Host, local *localAddresses) (Table, error) {
 	for attempt := 1; ; attempt++ {
-		table, changed, err := r.nftAttempt(ctx, host)
+		table, changed, err := r.nftAttempt(ctx, host, local)
 		switch {
 		case errors.Is(err, errNoNftables):
 			return Table{}, nil
@@ -39,7 +39,7 @@ func (r *Reader) nftForwards(ctx context.Context, host *nsinspect.Host) (Table, 
 
 // nftAttempt reads the forwards once and reports whether the rules changed meanwhile. A dump is
 // in many parts, and rules that move between them are left out.
-func (r *Reader) nftAttempt(ctx context.Context, host *nsinspect.Host) (Table, bool, error) {
+func (r *Reader) nftAttempt(ctx context.Context, host *nsinspect.Host, local *localAddresses) (Table, bool, error) {
 	conn, err := hostlink.Dial(ctx, host, unix.NETLINK_NETFILTER)
 	if errors.Is(err, unix.EPROTONOSUPPORT) {
 		err = errNoNftables // It has no netlink for netfilter at all.
@@ -56,7 +56,7 @@ func (r *Reader) nftAttempt(ctx context.Context, host *nsinspect.Host) (Table, b
 	if err != nil {
 		return Table{}, false, err
 	}
-	reader := newTracer(nftRules{rules}, r.names, defaultLimits())
+	reader := newTracer(nftRules{rules}, r.names, local, defaultLimits())
 	err = reader.read(ctx)
 	if err != nil || reader.capped {
 		// The connection may be in the midst of a dump.

@@ -127,7 +127,7 @@ func TestForwardForms(t *testing.T) {
 			if err := json.Unmarshal(text, &want); err != nil {
 				t.Fatal(err)
 			}
-			reader := newTracer(nftRules{recorded(t, name)}, testNames(), defaultLimits())
+			reader := newTracer(nftRules{recorded(t, name)}, testNames(), testLocal(), defaultLimits())
 			if err := reader.read(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -142,10 +142,24 @@ func TestForwardForms(t *testing.T) {
 	}
 }
 
+// testLocal are the addresses of the host in the recorded rules.
+func testLocal() *localAddresses {
+	return newLocalAddresses([]netip.Prefix{
+		netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("192.168.0.2/32"), netip.MustParsePrefix("10.88.0.1/32"),
+		netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("2001:db8::/32"),
+	})
+}
+
+// servicesRead are how many rules are read where there are Services: the chains behind those
+// that name them stay in the kernel.
+func servicesRead() map[string]int {
+	return map[string]int{"kube-proxy-iptables": 7, "kube-proxy-nftables": 4}
+}
+
 // Rules for Services stay in the kernel.
 func TestServicesAreNotRead(t *testing.T) {
-	for name, want := range map[string]int{"kube-proxy-iptables": 2, "kube-proxy-nftables": 0} {
-		reader := newTracer(nftRules{recorded(t, name)}, testNames(), defaultLimits())
+	for name, want := range servicesRead() {
+		reader := newTracer(nftRules{recorded(t, name)}, testNames(), testLocal(), defaultLimits())
 		if err := reader.read(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +187,7 @@ func TestForwardLimits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			limits := defaultLimits()
 			test.limit(&limits)
-			reader := newTracer(nftRules{recorded(t, test.recording)}, testNames(), limits)
+			reader := newTracer(nftRules{recorded(t, test.recording)}, testNames(), testLocal(), limits)
 			if err := reader.read(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -191,7 +205,7 @@ func TestForwardLimits(t *testing.T) {
 func TestForwardReadingEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	reader := newTracer(nftRules{recorded(t, "kindnet")}, testNames(), defaultLimits())
+	reader := newTracer(nftRules{recorded(t, "kindnet")}, testNames(), testLocal(), defaultLimits())
 	if err := reader.read(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("read = %v, want %v", err, context.Canceled)
 	}
@@ -204,7 +218,7 @@ func TestMalformedMessages(t *testing.T) {
 		for i, message := range messages[kind] {
 			messages[kind][i].attributes = message.attributes[:len(message.attributes)-4]
 		}
-		reader := newTracer(nftRules{messages}, testNames(), defaultLimits())
+		reader := newTracer(nftRules{messages}, testNames(), testLocal(), defaultLimits())
 		if err := reader.read(t.Context()); !errors.Is(err, nlattr.ErrMalformed) {
 			t.Errorf("messages of kind %d: %v, want %v", kind, err, nlattr.ErrMalformed)
 		}

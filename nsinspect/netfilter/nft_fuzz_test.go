@@ -50,7 +50,7 @@ func mustMakeSense(t *testing.T, source nftDumper) {
 	t.Helper()
 	limits := defaultLimits()
 	limits.steps, limits.rules = 1000, 100
-	reader := newTracer(nftRules{source}, testNames(), limits)
+	reader := newTracer(nftRules{source}, testNames(), testLocal(), limits)
 	if err := reader.read(t.Context()); err != nil && !errors.Is(err, nlattr.ErrMalformed) {
 		t.Fatal(err)
 	}
@@ -63,12 +63,18 @@ func mustBeForwards(t *testing.T, table Table) {
 	for _, forward := range table.Forwards {
 		switch {
 		case forward.Protocol == "", forward.HostPort > forward.LastPort, !forward.Target.Addr().IsValid(),
-			forward.HostPort <= 1 && forward.LastPort == maxPort, forward.HostAddress.IsValid() && forward.HostAddress.IsUnspecified():
+			forward.HostAddress.IsValid() && forward.HostAddress.IsUnspecified(),
+			forward.Target.Addr().IsUnspecified() && forward.Target.Port() == 0,
+			forward.LastTarget.IsValid() && forward.LastTarget.Compare(forward.Target.Addr()) <= 0,
+			forward.LastTargetPort != 0 && forward.LastTargetPort <= forward.Target.Port():
 			t.Errorf("forward %+v", forward)
 		}
 	}
 	if table.Ignored > table.Rules {
 		t.Errorf("%d rules ignored of %d", table.Ignored, table.Rules)
+	}
+	if (len(table.Opaque) > 0) != (table.Ignored > 0) {
+		t.Errorf("%d rules ignored, and %d sentences about them", table.Ignored, len(table.Opaque))
 	}
 }
 

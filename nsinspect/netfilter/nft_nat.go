@@ -3,10 +3,6 @@
 package netfilter
 
 import (
-	"bytes"
-	"encoding/binary"
-	"net/netip"
-
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
@@ -31,8 +27,8 @@ func (d *ruleDecoder) immediate(data []byte) error {
 	return err
 }
 
-// maxMapData is the most that a map gives in the forms of DNAT: an IPv6 address and a port.
-const maxMapData = 20
+// maxMapData is the most that a map gives: all registers.
+const maxMapData = registerWords * unix.NFT_REG32_SIZE
 
 // lookup steps through a lookup in a set, or in a map, which gives bytes or a verdict.
 func (d *ruleDecoder) lookup(data []byte) {
@@ -42,10 +38,10 @@ func (d *ruleDecoder) lookup(data []byte) {
 		return
 	}
 	key := d.registers.layout(e.SourceRegister)
-	if !e.IsDestRegSet && (e.Invert || len(key) == 0) {
+	if !e.IsDestRegSet && len(key) == 0 {
 		return // A set of something else, such as sources, is not read: it may be large.
 	}
-	d.rule.lookups = append(d.rule.lookups, lookup{set: e.SetName, key: key})
+	d.rule.lookups = append(d.rule.lookups, lookup{set: e.SetName, key: key, negated: e.Invert})
 	switch {
 	case !e.IsDestRegSet:
 	case e.DestRegister == unix.NFT_REG_VERDICT:
@@ -62,70 +58,55 @@ func (d *ruleDecoder) nat(data []byte) {
 		d.rule.unknown = true
 		return
 	}
-	if e.Type != expr.NATTypeDestNAT || e.RegAddrMin == 0 {
-		return // Without an address only the port changes.
+	if e.Type != expr.NATTypeDestNAT {
+		return
 	}
 	target := natTarget{family: byte(e.Family)}
-	var ok1, ok2 bool
-	target.host, ok1 = d.natSource(e.RegAddrMin, e.RegAddrMax)
-	ok2 = true
-	if e.RegProtoMin != 0 {
-		target.port, ok2 = d.natSource(e.RegProtoMin, e.RegProtoMax)
+	if e.RegAddrMin == 0 {
+		target.kind = Redirect // Only the port changes.
 	}
-	if !ok1 || !ok2 || e.Prefix {
+	d.setTarget(target, [4]uint32{e.RegAddrMin, e.RegAddrMax, e.RegProtoMin, e.RegProtoMax})
+}
+
+// redirect steps through a native expression that sends packets to the host itself. Without a port
+// it changes nothing for a packet that was for the host anyway.
+func (d *ruleDecoder) redirect(data []byte) {
+	var e expr.Redir
+	if expr.Unmarshal(d.family, data, &e) != nil {
 		d.rule.unknown = true
 		return
 	}
-	d.rule.target = &target
+	if e.RegisterProtoMin != 0 {
+		d.setTarget(natTarget{kind: Redirect, family: d.family}, [4]uint32{2: e.RegisterProtoMin, 3: e.RegisterProtoMax})
+	}
 }
 
-// natSource returns what a pair of registers holds, which must be a single value.
-func (d *ruleDecoder) natSource(from, to uint32) (natSource, bool) {
-	value, at := d.registers.load(from)
-	if value == nil || value.lookup == 0 && value.data == nil {
-		return natSource{}, false
+// tproxy steps through a native expression that gives packets to a socket.
+func (d *ruleDecoder) tproxy(data []byte) {
+	// The decoder of google/nftables (expr.TProxy) refuses the family as the kernel writes it.
+	raw, err := nlattr.Find(data, expr.NFTA_TPROXY_REG_PORT)
+	register, ok := number(raw)
+	if err != nil || !ok {
+		d.rule.unknown = true // To a socket that has the packet's own port, and any address.
+		return
 	}
-	if to != 0 && to != from {
-		other, _ := d.registers.load(to)
-		if other == nil || value.data == nil || !bytes.Equal(value.data, other.data) {
-			return natSource{}, false
+	// To which of the host's addresses is of no importance: the port tells who listens.
+	d.setTarget(natTarget{kind: TProxy, family: d.family}, [4]uint32{2: register})
+}
+
+// setTarget makes a target of what registers hold: the first and the last address, and the
+// first and the last port. 0 stands for none.
+func (d *ruleDecoder) setTarget(target natTarget, from [4]uint32) {
+	for i, into := range []*natSource{&target.host, &target.lastHost, &target.port, &target.lastPort} {
+		if from[i] == 0 {
+			continue
 		}
+		value, at := d.registers.load(from[i])
+		if value == nil || value.lookup == 0 && value.data == nil {
+			d.rule.unknown = true
+			return
+		}
+		*into = natSource{data: value.data, lookup: value.lookup, at: at}
 	}
-	return natSource{data: value.data, lookup: value.lookup, at: at}, true
-}
-
-// resolve returns where packets of the match are sent, given what each lookup gave.
-func (t *natTarget) resolve(m match, found []*element) (netip.AddrPort, bool) {
-	length := 4
-	if t.family == unix.NFPROTO_IPV6 {
-		length = 16
-	}
-	host, ok := netip.AddrFromSlice(t.host.bytes(found, length))
-	if !ok {
-		return netip.AddrPort{}, false
-	}
-	if t.port.data == nil && t.port.lookup == 0 {
-		return netip.AddrPortFrom(host, 0), true
-	}
-	raw := t.port.bytes(found, 2)
-	if len(raw) != 2 {
-		return netip.AddrPort{}, false
-	}
-	port := binary.BigEndian.Uint16(raw)
-	if t.base != 0 {
-		port += m.first - t.base
-	}
-	return netip.AddrPortFrom(host, port), true
-}
-
-// bytes returns this many bytes of the source, or nil.
-func (s natSource) bytes(found []*element, length int) []byte {
-	data := s.data
-	if s.lookup != 0 && s.lookup <= len(found) {
-		data = found[s.lookup-1].data
-	}
-	if s.at+length > len(data) {
-		return nil
-	}
-	return data[s.at : s.at+length]
+	d.rule.target = &target
 }

@@ -91,6 +91,11 @@ func (r *registers) layout(register uint32) []part {
 	return parts
 }
 
+// isPort reports whether parts are a port and nothing else.
+func isPort(parts []part) bool {
+	return len(parts) == 1 && parts[0] == part{portField, 0, 2, 2}
+}
+
 // headerField is where a field stands in a header.
 type headerField struct {
 	base         expr.PayloadBase
@@ -126,6 +131,18 @@ func payloadParts(family byte, e *expr.Payload) []part {
 		}
 	}
 	return parts
+}
+
+// rewritesDestination reports whether a write to a packet changes where it goes: its address, its
+// port, or both ends of a link.
+func rewritesDestination(e *expr.Payload) bool {
+	start, end := int64(e.Offset), int64(e.Offset)+int64(e.Len)
+	for _, f := range headerFields {
+		if f.base == e.Base && f.field != protocolField && start < int64(f.offset+f.size) && end > int64(f.offset) {
+			return true
+		}
+	}
+	return e.Base != expr.PayloadBaseNetworkHeader && e.Base != expr.PayloadBaseTransportHeader
 }
 
 // metaParts returns the fields that a load of meta data has, and its length.

@@ -74,7 +74,7 @@ func (d *ruleDecoder) expressions(list []byte) error {
 // expression steps through one expression.
 func (d *ruleDecoder) expression(name string, data []byte) error {
 	switch name {
-	case "counter", "log", "limit", "quota", "connlimit", "last", "objref", "dynset", "masq", "redir", "notrack":
+	case "counter", "log", "limit", "quota", "connlimit", "last", "objref", "dynset", "masq", "notrack", "reject":
 		// They do not write registers.
 	case "match", "target":
 		return d.extension(name, data)
@@ -90,11 +90,27 @@ func (d *ruleDecoder) expression(name string, data []byte) error {
 		d.lookup(data)
 	case "nat":
 		d.nat(data)
+	case "redir":
+		d.redirect(data)
+	case "tproxy":
+		d.tproxy(data)
 	default:
-		// An unknown expression may write any register.
-		d.registers = registers{}
+		d.other(name)
 	}
 	return nil
+}
+
+// other steps through an expression of which only the name counts.
+func (d *ruleDecoder) other(name string) {
+	d.registers = registers{} // It may write any of them.
+	switch name {
+	case "byteorder", "connsecmark", "ct", "exthdr", "fib", "flow_offload", "hash", "inner", "numgen", "osf", "rt",
+		"secmark", "socket", "synproxy", "tunnel", "xfrm":
+	case "queue":
+		// A program decides. That network policies are made so is usual.
+	default:
+		d.rule.unknown = true // fwd and dup send packets elsewhere, and one that is newer may.
+	}
 }
 
 // extension steps through a match or a target of iptables.
@@ -123,6 +139,7 @@ func (d *ruleDecoder) load(name string, data []byte) bool {
 		if !e.SourceRegister {
 			parts, length := metaParts(e.Key)
 			d.registers.store(e.Register, length, &operand{parts: parts})
+			d.rule.marked = d.rule.marked || e.Key == expr.MetaKeyMARK
 		}
 	case "payload":
 		var e expr.Payload
@@ -132,6 +149,8 @@ func (d *ruleDecoder) load(name string, data []byte) bool {
 		if e.OperationType == expr.PayloadLoad {
 			length := min(int(e.Len), registerWords*unix.NFT_REG32_SIZE)
 			d.registers.store(e.DestRegister, length, &operand{parts: payloadParts(d.family, &e)})
+		} else {
+			d.rule.unknown = d.rule.unknown || rewritesDestination(&e)
 		}
 	case "bitwise":
 		var e expr.Bitwise
@@ -169,8 +188,12 @@ func isPrefixMask(mask []byte) bool {
 func (d *ruleDecoder) compare(name string, data []byte) {
 	if name == "range" {
 		var e expr.Range
-		if expr.Unmarshal(d.family, data, &e) == nil && e.Op == expr.CmpOpEq {
+		switch err := expr.Unmarshal(d.family, data, &e); {
+		case err != nil:
+		case e.Op == expr.CmpOpEq:
 			d.narrow(e.Register, e.FromData, e.ToData)
+		case e.Op == expr.CmpOpNeq:
+			d.exclude(e.Register, e.FromData, e.ToData)
 		}
 		return
 	}
@@ -190,7 +213,20 @@ func (d *ruleDecoder) compare(name string, data []byte) {
 	case expr.CmpOpLt:
 		d.narrow(e.Register, make([]byte, len(e.Data)), add(e.Data, 0xff))
 	case expr.CmpOpNeq:
+		d.exclude(e.Register, e.Data, e.Data)
 	}
+}
+
+// exclude narrows the match to packets whose port, if the register holds one and nothing else, is
+// not between two values.
+func (d *ruleDecoder) exclude(register uint32, low, high []byte) {
+	value, at := d.registers.load(register)
+	if value == nil || at != 0 || value.mask != nil || !isPort(value.parts) || len(low) != 2 || len(high) != 2 {
+		return
+	}
+	d.rule.lookups = append(d.rule.lookups, lookup{
+		key: value.parts, inline: []element{{key: bytes.Clone(low), end: bytes.Clone(high)}}, negated: true,
+	})
 }
 
 // add returns a big-endian number plus 1, or, with 0xff, minus 1.

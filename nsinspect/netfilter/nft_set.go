@@ -4,6 +4,7 @@ package netfilter
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -117,4 +118,32 @@ func (e *element) match(key []part) (match, bool) {
 		}
 	}
 	return m, true
+}
+
+// complement returns elements for all ports that are in none of the given elements.
+func complement(elements []element) []element {
+	ports := slices.Clone(elements)
+	slices.SortFunc(ports, func(a, b element) int { return bytes.Compare(a.key, b.key) })
+	var others []element
+	next := 0
+	add := func(from, to int) {
+		if from <= to {
+			others = append(others, element{
+				key: binary.BigEndian.AppendUint16(nil, uint16(from)), end: binary.BigEndian.AppendUint16(nil, uint16(to)),
+			})
+		}
+	}
+	for _, e := range ports {
+		end := e.end
+		if end == nil {
+			end = e.key
+		}
+		if len(e.key) < 2 || len(end) < 2 {
+			continue
+		}
+		add(next, int(binary.BigEndian.Uint16(e.key))-1)
+		next = max(next, int(binary.BigEndian.Uint16(end))+1)
+	}
+	add(next, maxPort)
+	return others
 }

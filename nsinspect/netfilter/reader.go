@@ -32,9 +32,10 @@ func NewReader(names Names) *Reader {
 	return &Reader{names: names, asking: [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)}}
 }
 
-// Forwards returns the forwards that the rules for NAT of the host's network namespace make,
-// in nf_tables and in legacy iptables. Each rule is read by itself: that an earlier rule takes its
-// packets away is not considered.
+// Forwards returns the forwards that the rules of the host's network namespace make, in
+// nf_tables and in legacy iptables. Each rule is read by itself: that an earlier rule takes its
+// packets away is not considered. Rules for addresses that are not the host's own are about
+// none of its ports.
 //
 // It takes CAP_NET_ADMIN in that namespace (net/netfilter/nfnetlink.c, nfnetlink_rcv;
 // net/ipv4/netfilter/ip_tables.c, do_ipt_get_ctl): [nsinspect.ErrDenied] without. Asking makes the
@@ -46,8 +47,9 @@ func (r *Reader) Forwards(ctx context.Context, host *nsinspect.Host) (Table, err
 	if host.Ref().PID == 0 {
 		return Table{}, nsinspect.ErrNoHost
 	}
-	table, err := r.nativeForwards(ctx, host)
-	failures := r.legacyForwards(ctx, host, &table)
+	local := localOf(host)
+	table, err := r.nativeForwards(ctx, host, local)
+	failures := r.legacyForwards(ctx, host, local, &table)
 	if ctx.Err() != nil {
 		return Table{}, fmt.Errorf("read the packet filter's rules: %w", ctx.Err())
 	}
@@ -66,10 +68,10 @@ func (r *Reader) Forwards(ctx context.Context, host *nsinspect.Host) (Table, err
 }
 
 // nativeForwards returns the forwards in nf_tables.
-func (r *Reader) nativeForwards(ctx context.Context, host *nsinspect.Host) (Table, error) {
+func (r *Reader) nativeForwards(ctx context.Context, host *nsinspect.Host, local *localAddresses) (Table, error) {
 	limited, cancel := context.WithTimeout(ctx, maxForwardTime)
 	defer cancel()
-	table, err := r.nftForwards(limited, host)
+	table, err := r.nftForwards(limited, host, local)
 	switch {
 	case err == nil:
 	case ctx.Err() == nil && limited.Err() != nil:

@@ -8,7 +8,7 @@ import "context"
 // thing after another until that returns an error, so that the caller can end it at a cap.
 type ruleSource interface {
 	// chains visits all chains. enters marks those in which packets for the host, or of the
-	// host itself, begin their way through the rules for NAT.
+	// host itself, begin their way through rules that may send them elsewhere.
 	chains(ctx context.Context, visit func(chain object, enters bool) error) error
 	// rules visits the rules of a chain.
 	rules(ctx context.Context, chain object, visit func(rule) error) error
@@ -33,12 +33,14 @@ type rule struct {
 	jump   string
 	jumpBy int
 	target *natTarget
-	// unknown is set if it rewrites the destination in an unknown form.
+	// unknown is set if it sends packets elsewhere in an unknown form.
 	unknown bool
+	// marked is set if it is for packets that carry a mark.
+	marked  bool
 	backend Backend
 
-	// forwards and ignored are set by the tracer: it led to a forward, or could not be followed.
-	forwards, ignored bool
+	// ignored is set by the tracer: the rule could not be followed.
+	ignored bool
 }
 
 // leads reports whether the rule sends packets to another chain or address.
@@ -52,6 +54,8 @@ type lookup struct {
 	key []part
 	// inline are the elements where there is no set: the ports of xt_multiport.
 	inline []element
+	// negated is set if it is for packets that are not in the set.
+	negated bool
 }
 
 // element is an element of a set or map.
@@ -64,19 +68,4 @@ type element struct {
 	chain string
 	// closes marks the end of a range: the first value behind it.
 	closes bool
-}
-
-// natTarget is where DNAT leads.
-type natTarget struct {
-	family     byte
-	host, port natSource
-	// base is the port for which port is the first of a range; 0 where there is none.
-	base uint16
-}
-
-// natSource is known bytes, or the bytes at an offset of what a lookup gives.
-type natSource struct {
-	data   []byte
-	lookup int
-	at     int
 }

@@ -5,6 +5,7 @@ package netfilter
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -36,6 +37,7 @@ type arrival struct {
 type tracer struct {
 	source ruleSource
 	names  Names
+	local  *localAddresses
 	limits limits
 	table  Table
 	capped bool
@@ -50,10 +52,11 @@ type tracer struct {
 	chains, elements, steps int
 }
 
-func newTracer(source ruleSource, names Names, caps limits) *tracer {
+func newTracer(source ruleSource, names Names, local *localAddresses, caps limits) *tracer {
 	return &tracer{
 		source:   source,
 		names:    names,
+		local:    local,
 		limits:   caps,
 		rules:    make(map[object][]rule),
 		sets:     make(map[object][]element),
@@ -90,7 +93,7 @@ func (t *tracer) enter(ctx context.Context) error {
 		if err := t.count(&t.chains, t.limits.chains, "chains"); err != nil {
 			return err
 		}
-		if enters && !t.names.isService(chain) {
+		if enters {
 			t.queue = append(t.queue, arrival{chain, anyPacket()})
 		}
 		return nil
@@ -109,15 +112,31 @@ func ignoreCap(err error) error {
 // result returns the sorted forwards, also after an error.
 func (t *tracer) result() Table {
 	slices.SortFunc(t.table.Forwards, compareForwards)
-	t.table.Ignored = 0
-	for _, rules := range t.rules {
+	t.table.Ignored, t.table.Opaque = 0, nil
+	for chain, rules := range t.rules {
+		n := 0
+		var backend Backend
 		for i := range rules {
-			if rules[i].ignored && !rules[i].forwards {
-				t.table.Ignored++
+			if rules[i].ignored {
+				n++
+				backend = rules[i].backend
 			}
 		}
+		if n > 0 {
+			t.table.Ignored += n
+			t.table.Opaque = append(t.table.Opaque, opaque(chain, backend, n))
+		}
 	}
+	slices.Sort(t.table.Opaque)
 	return t.table
+}
+
+// opaque says in which chain there are rules of an unknown form.
+func opaque(chain object, backend Backend, n int) string {
+	if n == 1 {
+		return fmt.Sprintf("a rule in the chain %q of the table %q (%s) sends packets elsewhere in a form that is not known", chain.name, chain.tableName(), backend)
+	}
+	return fmt.Sprintf("%d rules in the chain %q of the table %q (%s) send packets elsewhere in a form that is not known", n, chain.name, chain.tableName(), backend)
 }
 
 // follow takes packets through a chain.

@@ -3,9 +3,7 @@
 package netfilter
 
 import (
-	"bytes"
 	"encoding/binary"
-	"net"
 
 	"github.com/google/nftables/xt"
 	"golang.org/x/sys/unix"
@@ -54,24 +52,30 @@ func (d *ruleDecoder) xtMatch(x xtExtension) {
 		}
 		switch info := info.(type) {
 		case *xt.Tcp:
-			if info.InvFlags&xt.TcpInvDestPorts == 0 {
-				ok = d.ports(info.DstPorts[0], info.DstPorts[1])
-			}
+			ok = d.ports(info.DstPorts[0], info.DstPorts[1], info.InvFlags&xt.TcpInvDestPorts != 0)
 		case *xt.Udp:
-			if info.InvFlags&xt.UdpInvDestPorts == 0 {
-				ok = d.ports(info.DstPorts[0], info.DstPorts[1])
-			}
+			ok = d.ports(info.DstPorts[0], info.DstPorts[1], info.InvFlags&xt.UdpInvDestPorts != 0)
 		}
 	case "sctp":
 		ok = d.xtSCTP(x.info)
 	case "multiport":
 		d.xtMultiport(x)
+	case "addrtype":
+		ok = xtMayBeLocal(x)
+	case "mark", "connmark":
+		d.rule.marked = true
 	}
 	d.never = d.never || !ok
 }
 
-// ports narrows the match to ports and reports whether anything is left.
-func (d *ruleDecoder) ports(first, last uint16) bool {
+// ports narrows the match to ports, or to all others, and reports whether anything is left.
+func (d *ruleDecoder) ports(first, last uint16, inverse bool) bool {
+	if inverse {
+		d.rule.lookups = append(d.rule.lookups, lookup{key: []part{{portField, 0, 2, 2}}, negated: true, inline: []element{{
+			key: binary.BigEndian.AppendUint16(nil, first), end: binary.BigEndian.AppendUint16(nil, last),
+		}}})
+		return true
+	}
 	other := anyPacket()
 	other.first, other.last = first, last
 	var ok bool
@@ -93,10 +97,26 @@ func (d *ruleDecoder) xtSCTP(info []byte) bool {
 		return true
 	}
 	flags, inverse := binary.NativeEndian.Uint32(info[xtSCTPFlags:]), binary.NativeEndian.Uint32(info[xtSCTPInvFlags:])
-	if flags&xtSCTPDstPorts == 0 || inverse&xtSCTPDstPorts != 0 {
+	if flags&xtSCTPDstPorts == 0 {
 		return true
 	}
-	return d.ports(binary.NativeEndian.Uint16(info), binary.NativeEndian.Uint16(info[2:]))
+	return d.ports(binary.NativeEndian.Uint16(info), binary.NativeEndian.Uint16(info[2:]), inverse&xtSCTPDstPorts != 0)
+}
+
+// Parts of struct xt_addrtype_info_v1 (include/uapi/linux/netfilter/xt_addrtype.h).
+const (
+	xtAddrtypeSize   = 8
+	xtAddrtypeInvert = 0x02
+	xtAddrtypeLocal  = 0x0004
+)
+
+// xtMayBeLocal reports whether a match for the type of address lets packets for the host pass.
+func xtMayBeLocal(x xtExtension) bool {
+	if x.revision != 1 || len(x.info) < xtAddrtypeSize {
+		return true
+	}
+	asked, flags := binary.NativeEndian.Uint16(x.info[2:]), binary.NativeEndian.Uint32(x.info[4:])
+	return asked == 0 || (asked&xtAddrtypeLocal != 0) == (flags&xtAddrtypeInvert == 0)
 }
 
 // Parts of struct xt_multiport_v1 (include/uapi/linux/netfilter/xt_multiport.h).
@@ -113,10 +133,10 @@ const (
 // begins a range, which the next one ends.
 func (d *ruleDecoder) xtMultiport(x xtExtension) {
 	info := x.info
-	if x.revision != 1 || len(info) < xtMultiportSize || info[0] == xtMultiportSource || info[xtMultiportInvert] != 0 {
+	if x.revision != 1 || len(info) < xtMultiportSize || info[0] == xtMultiportSource {
 		return
 	}
-	ports := lookup{key: []part{{portField, 0, 2, 2}}}
+	ports := lookup{key: []part{{portField, 0, 2, 2}}, negated: info[xtMultiportInvert] != 0}
 	port := func(i int) []byte {
 		return binary.BigEndian.AppendUint16(nil, binary.NativeEndian.Uint16(info[xtMultiportPorts+2*i:]))
 	}
@@ -131,55 +151,3 @@ func (d *ruleDecoder) xtMultiport(x xtExtension) {
 	}
 	d.rule.lookups = append(d.rule.lookups, ports)
 }
-
-// xtTarget decodes the target DNAT. Others, such as REDIRECT, lead to no other address.
-func (d *ruleDecoder) xtTarget(x xtExtension) {
-	if x.name != "DNAT" {
-		return
-	}
-	// Revision 0 has a number of ranges, from which the decoder allocates; it is always 1.
-	one := binary.NativeEndian.AppendUint32(nil, 1)
-	if x.revision == 0 && !bytes.HasPrefix(x.info, one) {
-		d.rule.unknown = true
-		return
-	}
-	info, err := xt.Unmarshal(x.name, xt.TableFamily(d.table), x.revision, x.info)
-	if err != nil {
-		d.rule.unknown = true
-		return
-	}
-	switch info := info.(type) {
-	case *xt.NatIPv4MultiRangeCompat:
-		d.natRange(xt.NatRange((*info)[0]), 0)
-	case *xt.NatRange:
-		d.natRange(*info, 0)
-	case *xt.NatRange2:
-		d.natRange(info.NatRange, info.BasePort)
-	default:
-		d.rule.unknown = true
-	}
-}
-
-// natRange decodes struct nf_nat_range2 (include/uapi/linux/netfilter/nf_nat.h).
-func (d *ruleDecoder) natRange(r xt.NatRange, base uint16) {
-	flags := xt.NatRangeFlags(r.Flags)
-	if flags&xt.NatRangeMapIPs == 0 {
-		return // Only the port changes.
-	}
-	if flags&xt.NatRangeProtoOffset == 0 {
-		base = 0
-	}
-	ranged := flags&xt.NatRangeProtoSpecified != 0 && r.MinPort != r.MaxPort && base == 0
-	if !r.MinIP.Equal(r.MaxIP) || ranged || flags&xt.NatRangeNetmap != 0 {
-		d.rule.unknown = true
-		return
-	}
-	target := natTarget{family: d.table, host: natSource{data: natIP(r.MinIP)}, base: base}
-	if flags&xt.NatRangeProtoSpecified != 0 {
-		target.port.data = binary.BigEndian.AppendUint16(nil, r.MinPort)
-	}
-	d.rule.target = &target
-}
-
-// natIP returns the bytes of an address, never nil: that would mean that there is none.
-func natIP(ip net.IP) []byte { return append(make([]byte, 0, len(ip)), ip...) }
