@@ -59,7 +59,7 @@ func judgeCapabilities(s *subject) []contextVerdict {
 func (s *subject) moreCapabilities(all bool) (*SecurityEvidence, nsinspect.Capabilities) {
 	var more nsinspect.Capabilities
 	evidence := s.evidence(func(process *snapshot.Process, group *snapshot.CredentialGroup, c *snapshot.Credentials) bool {
-		if !s.isWeaker(inventory.MoreCapabilities, process, group, c) || s.hasAll(process, c) != all {
+		if !s.isWeaker(inventory.MoreCapabilities, process, group) || s.hasAll(process, c) != all {
 			return false
 		}
 		more |= s.spec.More(&c.Credentials)

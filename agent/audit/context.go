@@ -135,6 +135,8 @@ type subject struct {
 	spec                  *inventory.SecuritySpec
 	// request is nil outside pods.
 	request *inventory.SecurityRequest
+	// ways are those in which the credentials are weaker than the spec.
+	ways snapshot.Weaknesses
 }
 
 func newSubject(snap *snapshot.Snapshot, container *snapshot.Container) (*subject, bool) {
@@ -167,13 +169,6 @@ func (s *subject) inOwnUsers(process *snapshot.Process) bool {
 	return ok && (in == s.UserNamespace || in == s.hostUsers)
 }
 
-// isNested reports whether a process is known to be in another user namespace than these. Its ids
-// may be any of those that the container's user was lent.
-func (s *subject) isNested(process *snapshot.Process) bool {
-	_, known := namespaceOf(process, nsinspect.User)
-	return known && !s.inOwnUsers(process)
-}
-
 // namespaceOf returns the namespace of a kind that threads of a process can't differ in.
 func namespaceOf(process *snapshot.Process, kind nsinspect.Kind) (nsinspect.ID, bool) {
 	for i := range process.Groups {
@@ -185,14 +180,14 @@ func namespaceOf(process *snapshot.Process, kind nsinspect.Kind) (nsinspect.ID, 
 }
 
 // isWeaker reports whether threads are weaker than the spec in a way that a second look confirmed.
-func (s *subject) isWeaker(way inventory.Weakness, process *snapshot.Process, group *snapshot.CredentialGroup, c *snapshot.Credentials) bool {
-	return !group.Unconfirmed.Has(way) && s.spec.Weaker(&c.Credentials, !s.inOwnUsers(process)).Has(way)
+func (s *subject) isWeaker(way inventory.Weakness, process *snapshot.Process, group *snapshot.CredentialGroup) bool {
+	return !group.Unconfirmed.Has(way) && s.ways.Of(s.Container, group.Set, !s.inOwnUsers(process)).Has(way)
 }
 
 // weaker collects the threads that are weaker than the spec in a way that a second look confirmed.
 func (s *subject) weaker(way inventory.Weakness) *SecurityEvidence {
-	return s.evidence(func(process *snapshot.Process, group *snapshot.CredentialGroup, c *snapshot.Credentials) bool {
-		return s.isWeaker(way, process, group, c)
+	return s.evidence(func(process *snapshot.Process, group *snapshot.CredentialGroup, _ *snapshot.Credentials) bool {
+		return s.isWeaker(way, process, group)
 	})
 }
 
@@ -202,8 +197,8 @@ func (s *subject) eachWeaker(way inventory.Weakness, each func(*snapshot.Process
 		process := &s.Processes[i]
 		for k := range process.Credentials {
 			group := &process.Credentials[k]
-			if c := &s.Credentials[group.Set]; s.isWeaker(way, process, group, c) {
-				each(process, c)
+			if s.isWeaker(way, process, group) {
+				each(process, &s.Credentials[group.Set])
 			}
 		}
 	}

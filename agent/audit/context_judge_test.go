@@ -198,14 +198,15 @@ func TestGroups(t *testing.T) {
 		"more than the spec lists":          {boxed(told(405), grouped(405, 0, 77)), []string{"UndeclaredGroups nobody: gid 77 | gid 0 11/1[]"}},
 		"more, as the effective group":      {boxed(told(405), cred(405, func(c *snapshot.Credentials) { c.GIDs.Effective = 42 })), []string{"UndeclaredGroups nobody: gid 42 | gid 0 11/1[]"}},
 		"more, of root":                     {boxed(told(0), grouped(0, 0, 77)), nil},
-		"more, with the right to take them": {boxed(told(405), cred(405, func(c *snapshot.Credentials) { c.Groups, c.Permitted = []uint32{77}, capSetGID })), nil},
+		"more, with the right to take them": {boxed(told(405), cred(405, func(c *snapshot.Credentials) { c.Groups, c.Permitted = []uint32{77}, 1<<6 })), nil},
 		"more, of another user":             {boxed(told(405), grouped(33, 77)), nil},
-		"more than anyone names":            {boxed(told(405), grouped(405, many...)), []string{"UndeclaredGroups nobody: gid 1, gid 2, gid 3, gid 4, gid 5, gid 6, gid 7, gid 8 +1 | gid 0 11/1[]"}},
+		"more than anyone names":            {boxed(told(405), grouped(405, many...)), []string{"UndeclaredGroups nobody: gid 1, gid 2, gid 3, gid 4, gid 5, gid 6, gid 7, gid 8 +8 | gid 0 11/1[]"}},
 		"mapped, as declared":               {volumeMapped(boxed(told(405), grouped(65941, 65536, 67536))), nil},
 		"mapped, and more":                  {volumeMapped(boxed(told(405), grouped(65941, 65536, 67536, 2000))), []string{"UndeclaredGroups nobody: gid 2000 | gid 0, gid 2000 11/1[]"}},
 		"mapped, and lost":                  {volumeMapped(boxed(told(405), grouped(65941, 65536))), []string{"GroupsNotInEffect pod:  | gid 2000"}},
 		"more, of a nested user namespace":  {nested, nil},
-		"more, in an unknown namespace":     {changed(boxed(told(405), grouped(405, 0, 77)), func(c *snapshot.Container) { c.Processes[0].Groups = nil }), []string{"UndeclaredGroups nobody: gid 77 | gid 0 11/1[]"}},
+		"more, in an unknown namespace":     {changed(boxed(told(405), grouped(405, 0, 77)), func(c *snapshot.Container) { c.Processes[0].Groups = nil }), nil},
+		"more, for a moment":                {changed(boxed(told(405), grouped(405, 0, 77)), func(c *snapshot.Container) { c.Processes[0].Credentials[0].Unconfirmed = inventory.OtherGroups }), nil},
 	}, Groups)
 }
 

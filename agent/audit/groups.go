@@ -8,7 +8,6 @@ import (
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
-	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
 // Groups asks which groups a container's threads are in beside those that its pod names, and which
@@ -88,67 +87,22 @@ func (s *subject) missingGroups() []uint32 {
 	return sortedIDs(missing)
 }
 
-// moreGroups collects the threads with groups that the spec does not list. Root may take any, so
-// only threads count that have the spec's user as each of their ids, and no right to take groups.
+// moreGroups collects the threads with groups that the spec does not list, in a way that a second look
+// confirmed, and returns the groups.
 func (s *subject) moreGroups() (*SecurityEvidence, []uint32) {
-	undeclaredIn := make([][]uint32, len(s.Credentials)) // A set may have 65,536 groups, and a thousand processes.
-	user, ok := s.spec.Outside(s.spec.UID)
-	if s.spec.UID == 0 || !ok {
-		return new(SecurityEvidence), nil
-	}
-	listed := s.listedGroups()
-	for i := range s.Credentials {
-		if c := &s.Credentials[i]; allAre(c.UIDs, user) && c.Permitted&capSetGID == 0 {
-			undeclaredIn[i] = notListed(c, listed)
-		}
-	}
 	var more []uint32
-	evidence := s.evidence(func(process *snapshot.Process, group *snapshot.CredentialGroup, _ *snapshot.Credentials) bool {
-		found := undeclaredIn[group.Set]
-		if len(found) == 0 || s.isNested(process) {
-			return false
+	seen := make(map[*snapshot.Credentials]bool) // A set may have 65,536 groups, and a thousand processes.
+	s.eachWeaker(inventory.OtherGroups, func(_ *snapshot.Process, c *snapshot.Credentials) {
+		if !seen[c] {
+			seen[c], more = true, append(more, s.spec.MoreGroups(&c.Credentials)...)
 		}
-		more = append(more, found...)
-		return true
 	})
-	return evidence, sortedIDs(more)
-}
-
-// capSetGID is the right to take groups.
-const capSetGID nsinspect.Capabilities = 1 << 6
-
-// listedGroups returns the groups of the spec as the host sees them.
-func (s *subject) listedGroups() []uint32 {
-	var listed []uint32
-	for _, gid := range append(slices.Clone(s.spec.Groups), s.spec.GID) {
-		if outside, ok := s.spec.OutsideGroup(gid); ok {
-			listed = append(listed, outside)
-		}
-	}
-	return sortedIDs(listed)
-}
-
-// notListed returns the first groups of a thread that are not among those, which are sorted.
-func notListed(c *snapshot.Credentials, listed []uint32) []uint32 {
-	var more []uint32
-	for _, gid := range append([]uint32{c.GIDs.Real, c.GIDs.Effective, c.GIDs.Saved, c.GIDs.Filesystem}, c.Groups...) {
-		if !hasGroup(listed, gid) && gid != nsinspect.OverflowID && !slices.Contains(more, gid) {
-			more = append(more, gid)
-		}
-		if len(more) > maxWords {
-			break
-		}
-	}
-	return more
+	return s.weaker(inventory.OtherGroups), sortedIDs(more)
 }
 
 func hasGroup(sorted []uint32, gid uint32) bool {
 	_, found := slices.BinarySearch(sorted, gid)
 	return found
-}
-
-func allAre(ids nsinspect.IDs, id uint32) bool {
-	return ids.Real == id && ids.Effective == id && ids.Saved == id && ids.Filesystem == id
 }
 
 func sortedIDs(ids []uint32) []uint32 {

@@ -13,7 +13,8 @@ type Weakness uint8
 
 // The ways. MoreCapabilities, NewPrivileges and NoFilter can't come about by what the container's
 // own processes do: there, a thread and its children can only get tighter. The others can, by
-// files that give whoever executes them another user or capabilities (setuid, capabilities(7)).
+// files that give whoever executes them another user, another group or capabilities (setuid and
+// setgid: inode(7); capabilities(7)).
 const (
 	// IsRoot: one of its user ids is root, of the container or of the host, and the spec's is not.
 	IsRoot Weakness = 1 << iota
@@ -28,22 +29,27 @@ const (
 	NewPrivileges
 	// NoFilter: no seccomp filter restricts its system calls.
 	NoFilter
+	// OtherGroups: it has groups that the spec does not list, and that it could not take itself.
+	OtherGroups
 )
 
 // AnyWeakness is every way.
-const AnyWeakness = IsRoot | OtherUser | MoreCapabilities | GainsPrivileges | NewPrivileges | NoFilter
+const AnyWeakness = IsRoot | OtherUser | MoreCapabilities | GainsPrivileges | NewPrivileges | NoFilter | OtherGroups
 
 // Has reports whether all of some ways are in the set.
 func (w Weakness) Has(ways Weakness) bool { return w&ways == ways }
 
 // Weaker compares the credentials of a thread with the spec. Nested says that the thread is in a
 // user namespace below the container's, or may be: capabilities mean nothing outside of it, and
-// its users may be any of those that the container's user was lent (subuid(5)). What the kernel
+// its users and groups may be any of those that the container's user was lent (subuid(5)). What the kernel
 // did not show is not compared.
 func (s *SecuritySpec) Weaker(credentials *nsinspect.Credentials, nested bool) Weakness {
 	found := s.otherUser(credentials, nested)
 	if !nested {
 		found |= s.capabilities(credentials)
+		if len(s.MoreGroups(credentials)) > 0 {
+			found |= OtherGroups
+		}
 	}
 	known := credentials.Known
 	if s.NoNewPrivileges && known.Has(nsinspect.FieldNoNewPrivileges) && !credentials.NoNewPrivileges {

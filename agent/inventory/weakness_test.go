@@ -19,7 +19,7 @@ const (
 // permitted also where the user is not root, who does not get them.
 func specOf(uid uint32) *SecuritySpec {
 	given := chown | netBind | netRaw
-	return &SecuritySpec{UID: uid, GID: uid, Bounding: given, Permitted: given, Effective: given, Host: []nsinspect.Kind{nsinspect.User}}
+	return &SecuritySpec{UID: uid, Bounding: given, Permitted: given, Effective: given, Host: []nsinspect.Kind{nsinspect.User}}
 }
 
 // mapped gives a spec a user namespace.
@@ -140,6 +140,41 @@ func TestWeakerPrivileges(t *testing.T) {
 			spec: strict, thread: with(holds(0, sysAdmin), func(c *nsinspect.Credentials) { c.NoNewPrivileges, c.Seccomp = false, 0 }),
 			want: IsRoot | MoreCapabilities | NewPrivileges | NoFilter,
 		},
+	})
+}
+
+// TestWeakerGroups has the groups of threads.
+func TestWeakerGroups(t *testing.T) {
+	t.Parallel()
+	pod := nsinspect.IDRange{Outside: 65536, Count: 65536}
+	spec := specOf(405)
+	spec.GID, spec.Groups = 405, []uint32{2000, 7}
+	own := mapped(specOf(405), pod)
+	own.GID, own.Users.GIDs = 405, nsinspect.IDMap{pod}
+	in := func(uid, gid uint32, groups ...uint32) *nsinspect.Credentials {
+		return with(as(uid), func(c *nsinspect.Credentials) {
+			c.GIDs, c.Groups = nsinspect.IDs{Real: gid, Effective: gid, Saved: gid, Filesystem: gid}, groups
+		})
+	}
+	many := make([]uint32, 65_536)
+	for i := range many {
+		many[i] = 7
+	}
+	testWeaker(t, map[string]comparison{
+		"those of the spec":            {spec: spec, thread: in(405, 405, 7, 2000)},
+		"fewer":                        {spec: spec, thread: in(405, 7)},
+		"one of the spec, many times":  {spec: spec, thread: in(405, 405, many...)},
+		"another at the end":           {spec: spec, thread: in(405, 405, append(many, 8)...), want: OtherGroups},
+		"another group":                {spec: spec, thread: in(405, 12), want: OtherGroups},
+		"the saved one":                {spec: spec, thread: with(in(405, 405), func(c *nsinspect.Credentials) { c.GIDs.Saved = 12 }), want: OtherGroups},
+		"nested":                       {spec: spec, thread: in(405, 12), nested: true},
+		"the overflow id":              {spec: spec, thread: in(405, 405, nsinspect.OverflowID)},
+		"root may take any":            {spec: specOf(0), thread: in(0, 12)},
+		"the right to take any":        {spec: spec, thread: with(in(405, 12), func(c *nsinspect.Credentials) { c.Permitted = capSetGID }), want: MoreCapabilities},
+		"another user is told of":      {spec: spec, thread: in(33, 12), want: OtherUser},
+		"in a user namespace":          {spec: own, thread: in(65941, 65941)},
+		"in a user namespace, another": {spec: own, thread: in(65941, 65948), want: OtherGroups},
+		"a namespace without maps":     {spec: mapped(specOf(405)), thread: in(65941, 65948)},
 	})
 }
 

@@ -180,6 +180,7 @@ func weaker(c *snapshot.Container) []string {
 	names := map[inventory.Weakness]string{
 		inventory.IsRoot: "root", inventory.OtherUser: "other user", inventory.MoreCapabilities: "more capabilities",
 		inventory.GainsPrivileges: "gains privileges", inventory.NewPrivileges: "new privileges", inventory.NoFilter: "no filter",
+		inventory.OtherGroups: "other groups",
 	}
 	var found []string
 	for i := range c.Processes {

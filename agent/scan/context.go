@@ -38,6 +38,8 @@ type containerContext struct {
 	// they have.
 	sets     map[setKey][]int
 	groupIDs int
+	// weaker are the ways in which the sets are weaker than the spec.
+	weaker snapshot.Weaknesses
 	// excess is how many bytes a status may still have beyond the usual.
 	excess int
 	// users are the user namespaces whose maps were read.
@@ -161,7 +163,7 @@ func (c *containerContext) compact() {
 			kept = append(kept, c.container.Credentials[i])
 		}
 	}
-	c.container.Credentials = kept
+	c.container.Credentials, c.weaker = kept, snapshot.Weaknesses{}
 	for i := range c.container.Processes {
 		groups := c.container.Processes[i].Credentials
 		for k := range groups {

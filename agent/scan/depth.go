@@ -65,7 +65,7 @@ func (d Depth) compared() []nsinspect.Kind {
 	if d == Namespaces {
 		return judged()
 	}
-	return append(judged(), nsinspect.Mnt, nsinspect.User, nsinspect.UTS)
+	return append(judged(), nsinspect.Mnt, nsinspect.User, nsinspect.UTS, nsinspect.Cgroup)
 }
 
 // hasUsers reports whether a container was given a user namespace of its own.

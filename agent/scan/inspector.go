@@ -235,11 +235,11 @@ func (i *inspector) isSuspect(process *nsinspect.Process, container *snapshot.Co
 
 // confirmed returns the ways in which threads are weaker that a second look has confirmed.
 func (i *inspector) confirmed(container *snapshot.Container, process *snapshot.Process, group *snapshot.CredentialGroup) inventory.Weakness {
-	spec := container.SecuritySpec()
-	if spec == nil {
+	of := i.contexts[container]
+	if container.SecuritySpec() == nil || of == nil {
 		return 0
 	}
-	return spec.Weaker(&container.Credentials[group.Set].Credentials, container.IsNested(process, &i.node.ref)) &^ group.Unconfirmed
+	return of.weaker.Of(container, group.Set, container.IsNested(process, &i.node.ref)) &^ group.Unconfirmed
 }
 
 // sandboxed takes back what was read of the processes of a container that has a kernel of its own.

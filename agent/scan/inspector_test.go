@@ -69,6 +69,9 @@ func TestWeaker(t *testing.T) {
 	gained.Permitted = 1 << 13
 	unfiltered := user
 	unfiltered.Seccomp, unfiltered.NoNewPrivileges = nsinspect.SeccompDisabled, false
+	helper, member := user, user
+	helper.GIDs = nsinspect.IDs{Effective: 43, Saved: 43, Filesystem: 43}
+	member.Groups = []uint32{10}
 	tighter := user
 	tighter.Filters, tighter.Bounding = 30, 0
 	tests := map[string]struct {
@@ -79,20 +82,26 @@ func TestWeaker(t *testing.T) {
 		want          []string
 		transient     int
 	}{
-		"it stays":                       {first: []nsinspect.Credentials{root}, want: []string{"10000 [] root"}},
-		"a set-user-ID program ends":     {first: []nsinspect.Credentials{root}, gone: true, transient: 1},
-		"it drops to the user":           {first: []nsinspect.Credentials{root}, second: []nsinspect.Credentials{user}, transient: 1},
-		"it is weak in another way":      {first: []nsinspect.Credentials{root}, second: []nsinspect.Credentials{gained}, transient: 1},
-		"it stays weak in one of two":    {first: []nsinspect.Credentials{unfiltered}, second: []nsinspect.Credentials{{UIDs: user.UIDs, Bounding: user.Bounding, NoNewPrivileges: true}}, want: []string{"10000 [] no filter"}},
-		"tighter is not weaker":          {first: []nsinspect.Credentials{tighter}},
-		"one thread is root":             {first: []nsinspect.Credentials{user, root, user}, want: []string{"10000 [10001] root"}},
-		"one thread is tighter":          {first: []nsinspect.Credentials{user, tighter, user}},
-		"another thread is it then":      {first: []nsinspect.Credentials{user, root, user}, second: []nsinspect.Credentials{user, user, root}, transient: 1},
-		"created, and not yet started":   {first: []nsinspect.Credentials{unfiltered}, status: inventory.Created},
-		"capabilities of its own":        {first: []nsinspect.Credentials{gained}, want: []string{"10000 [] gains privileges"}},
-		"capabilities in its own users":  {first: []nsinspect.Credentials{gained}, nested: true},
-		"root in its own user namespace": {first: []nsinspect.Credentials{root}, nested: true, want: []string{"10000 [] root"}},
-		"named like the runtime's own":   {first: []nsinspect.Credentials{root}, command: "runc:[2:INIT]", want: []string{"10000 [] root"}},
+		"it stays":                                {first: []nsinspect.Credentials{root}, want: []string{"10000 [] root"}},
+		"a set-user-ID program ends":              {first: []nsinspect.Credentials{root}, gone: true, transient: 1},
+		"it drops to the user":                    {first: []nsinspect.Credentials{root}, second: []nsinspect.Credentials{user}, transient: 1},
+		"it is weak in another way":               {first: []nsinspect.Credentials{root}, second: []nsinspect.Credentials{gained}, transient: 1},
+		"it stays weak in one of two":             {first: []nsinspect.Credentials{unfiltered}, second: []nsinspect.Credentials{{UIDs: user.UIDs, Bounding: user.Bounding, NoNewPrivileges: true}}, want: []string{"10000 [] no filter"}},
+		"tighter is not weaker":                   {first: []nsinspect.Credentials{tighter}},
+		"one thread is root":                      {first: []nsinspect.Credentials{user, root, user}, want: []string{"10000 [10001] root"}},
+		"one thread is tighter":                   {first: []nsinspect.Credentials{user, tighter, user}},
+		"another thread is it then":               {first: []nsinspect.Credentials{user, root, user}, second: []nsinspect.Credentials{user, user, root}, transient: 1},
+		"created, and not yet started":            {first: []nsinspect.Credentials{unfiltered}, status: inventory.Created},
+		"capabilities of its own":                 {first: []nsinspect.Credentials{gained}, want: []string{"10000 [] gains privileges"}},
+		"capabilities in its own users":           {first: []nsinspect.Credentials{gained}, nested: true},
+		"root in its own user namespace":          {first: []nsinspect.Credentials{root}, nested: true, want: []string{"10000 [] root"}},
+		"a set-group-ID program ends":             {first: []nsinspect.Credentials{helper}, gone: true, transient: 1},
+		"a set-group-ID program executes another": {first: []nsinspect.Credentials{helper}, second: []nsinspect.Credentials{user}, transient: 1},
+		"a set-group-ID program stays":            {first: []nsinspect.Credentials{helper}, want: []string{"10000 [] other groups"}},
+		"a supplementary group for a moment":      {first: []nsinspect.Credentials{member}, second: []nsinspect.Credentials{user}, transient: 1},
+		"a supplementary group":                   {first: []nsinspect.Credentials{user, member}, want: []string{"10000 [10001] other groups"}},
+		"groups of its own users":                 {first: []nsinspect.Credentials{member}, nested: true},
+		"named like the runtime's own":            {first: []nsinspect.Credentials{root}, command: "runc:[2:INIT]", want: []string{"10000 [] root"}},
 	}
 	for name, test := range tests {
 		for of, depth := range map[string]Depth{"lean": Lean, "full": Full} {

@@ -163,11 +163,13 @@ func (n *node) undeclared(container *snapshot.Container, record *snapshot.Proces
 	return kinds
 }
 
-// asks reports whether a container declares to share a kind. Nearly all share the host's users, and
-// some its name: without the runtime spec it is not known who does not.
+// asks reports whether a container declares to share a kind. Nearly all share the host's users, some
+// its name, and with cgroup v1 its cgroups: without the runtime spec it is not known who does not.
 func (n *node) asks(container *snapshot.Container, kind nsinspect.Kind) bool {
-	if kind == nsinspect.User || kind == nsinspect.UTS {
+	switch kind {
+	case nsinspect.User, nsinspect.UTS, nsinspect.Cgroup:
 		return container.SecuritySpec() == nil || container.Asks(kind)
+	default:
+		return container.Asks(kind)
 	}
-	return container.Asks(kind)
 }

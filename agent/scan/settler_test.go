@@ -121,3 +121,41 @@ func TestEndedBetweenReads(t *testing.T) {
 		}
 	}
 }
+
+// TestCgroupNamespaceInPassing has a process in the host's cgroup namespace, which stays there, has left
+// it at the second look, or is where its container was told to be.
+func TestCgroupNamespaceInPassing(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		leaves, told        bool
+		findings, transient int
+	}{
+		"it stays": {findings: 1}, "it leaves": {leaves: true, transient: 1}, "it was told to be there": {told: true},
+	} {
+		for of, depth := range map[string]Depth{"lean": Lean, "full": Full} {
+			t.Run(name+", "+of, func(t *testing.T) {
+				t.Parallel()
+				b, pid := newBox(t, 1), initOf(0)
+				if !test.told {
+					b.containers[0].Security.Spec.Host = []nsinspect.Kind{nsinspect.User}
+				}
+				b.link(t, pid, "ns/user", 1)
+				own := b.link(t, pid, "ns/cgroup", 1)
+				snap := b.scan(t, depth, func() {
+					if test.leaves {
+						b.relink(t, pid, "ns/cgroup", own)
+					}
+				})
+				findings := 0
+				for _, finding := range audit.Judge(snap).Findings {
+					if finding.Check == audit.HostCgroup {
+						findings++
+					}
+				}
+				if findings != test.findings || snap.Coverage.Transient != test.transient {
+					t.Errorf("%d findings, want %d; %d transient, want %d", findings, test.findings, snap.Coverage.Transient, test.transient)
+				}
+			})
+		}
+	}
+}

@@ -143,15 +143,13 @@ func (v *visit) add(set, tid int) {
 // compare compares the credentials with what the runtime was told. What no look before has seen is
 // not confirmed, nor is what counts only if the process is not nested.
 func (v *visit) compare(nested bool) (found inventory.Weakness) {
-	spec := v.context.container.SecuritySpec()
-	if spec == nil {
+	if v.context.container.SecuritySpec() == nil {
 		return 0
 	}
 	for i := range v.groups {
 		group := &v.groups[i]
-		credentials := &v.context.container.Credentials[group.Set].Credentials
-		ways := spec.Weaker(credentials, nested)
-		group.Unconfirmed = spec.Weaker(credentials, false) &^ (ways & group.before)
+		ways := v.context.weaker.Of(v.context.container, group.Set, nested)
+		group.Unconfirmed = v.context.weaker.Of(v.context.container, group.Set, false) &^ (ways & group.before)
 		found |= ways
 	}
 	return found
@@ -159,11 +157,10 @@ func (v *visit) compare(nested bool) (found inventory.Weakness) {
 
 // weak returns threads that look weaker, with the ways: of each group the first.
 func (v *visit) weak(nested bool) map[int]inventory.Weakness {
-	spec := v.context.container.SecuritySpec()
 	found := make(map[int]inventory.Weakness)
 	for i := range v.groups {
 		group := &v.groups[i]
-		ways := spec.Weaker(&v.context.container.Credentials[group.Set].Credentials, nested)
+		ways := v.context.weaker.Of(v.context.container, group.Set, nested)
 		for _, tid := range group.TIDs {
 			if ways != 0 && len(found) < maxWeak {
 				found[tid] = ways

@@ -77,3 +77,32 @@ func (c *Container) IsNested(process *Process, host *nsinspect.HostReference) bo
 	}
 	return false
 }
+
+// Weaknesses are the ways in which the credentials of a container's threads are weaker than its spec,
+// compared once a set: a set may have 65,536 groups, and be that of a thousand processes.
+type Weaknesses struct {
+	spec *inventory.SecuritySpec
+	// ways are by set, for threads that are nested and that are not.
+	ways map[comparedSet]inventory.Weakness
+}
+
+// comparedSet is a set of credentials, by its index.
+type comparedSet struct {
+	set    int
+	nested bool
+}
+
+// Of returns the ways in which a set of credentials of a container is weaker than the spec, which must
+// be known. The sets that were asked for may not change.
+func (w *Weaknesses) Of(container *Container, set int, nested bool) inventory.Weakness {
+	if spec := container.SecuritySpec(); w.ways == nil || w.spec != spec {
+		w.spec, w.ways = spec, make(map[comparedSet]inventory.Weakness)
+	}
+	key := comparedSet{set, nested}
+	ways, ok := w.ways[key]
+	if !ok {
+		ways = w.spec.Weaker(&container.Credentials[set].Credentials, nested)
+		w.ways[key] = ways
+	}
+	return ways
+}
