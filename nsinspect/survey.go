@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 
 	"golang.org/x/sys/unix"
 
@@ -20,6 +21,21 @@ type Plan struct {
 	Credentials CredentialVisitor
 	// Labels says that the label is read of each thread whose credentials are.
 	Labels bool
+	// Host are the host's namespaces: of a thread beyond the cap on groups, what it has of them is
+	// kept. Nil keeps nothing.
+	Host *Namespaces
+	// Threads limits how many threads are read; nil reads all.
+	Threads *ThreadLimit
+}
+
+// ThreadLimit limits how many threads of a process are read. Which they are is left to chance, so
+// that a thread can't hide behind others for long; the leader and those that are named first are
+// always among them, within the limit.
+type ThreadLimit struct {
+	Max int
+	// First returns threads that are to be read first. It is called only if there are more than
+	// the limit; nil names none.
+	First func() []int
 }
 
 // CredentialVisitor decides which credentials a survey reads, and takes them.
@@ -60,6 +76,7 @@ func (p *Process) Survey(ctx context.Context, kinds []Kind) (Survey, error) {
 // [Process.Survey].
 func (p *Process) SurveyBy(ctx context.Context, plan *Plan) (Survey, error) {
 	s := surveyor{process: p, plan: plan}
+	s.groups.survey = &s.survey
 	if plan.Credentials != nil {
 		s.buffer = p.buffers.Borrow()
 		defer p.buffers.Return(s.buffer)
@@ -82,7 +99,7 @@ func (p *Process) SurveyBy(ctx context.Context, plan *Plan) (Survey, error) {
 		return Survey{}, err
 	}
 	survey := s.survey
-	if len(survey.Groups) == 1 && !survey.Truncated && survey.Denied == 0 {
+	if len(survey.Groups) == 1 && !survey.Truncated && survey.Denied == 0 && survey.Skipped == 0 {
 		survey.Groups[0].TIDs = nil
 	}
 	survey.Ended = survey.Threads == 0 && survey.Denied == 0
@@ -113,6 +130,7 @@ type surveyor struct {
 	perThread [numKinds]Kind
 	n         int
 	survey    Survey
+	groups    groups
 }
 
 // leader reads the credentials of the leader if credentials are wanted, and counts the threads:
@@ -180,6 +198,10 @@ func (s *surveyor) threads(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if limit := s.plan.Threads; limit != nil && len(tids) > limit.Max {
+		s.survey.Skipped = len(tids) - limit.Max
+		tids = limit.choose(tids, s.process.pid)
+	}
 	for _, tid := range tids {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -205,12 +227,52 @@ func (s *surveyor) thread(tid int, dir string) error {
 		return err
 	default:
 		s.survey.Threads++
-		s.survey.add(seen, tid)
+		s.groups.add(seen, tid, s.ofHost)
 	}
 	if wanted {
 		s.credentials(tid, dir)
 	}
 	return nil
+}
+
+// choose returns as many threads as are read: the leader, those that are named first, and of the
+// others those behind one that is drawn.
+func (l *ThreadLimit) choose(tids []int, leader int) []int {
+	first := []int{leader}
+	if l.First != nil {
+		first = append(first, l.First()...)
+	}
+	from := rand.IntN(len(tids)) //nolint:gosec // Who could guess it would have to make each thread look alike.
+	chosen := make([]int, 0, l.Max)
+	taken := make(map[int]bool, l.Max)
+	for _, some := range [...][]int{first, tids[from:], tids[:from]} {
+		for _, tid := range some {
+			if len(chosen) < l.Max && !taken[tid] {
+				chosen, taken[tid] = append(chosen, tid), true
+			}
+		}
+	}
+	return chosen
+}
+
+// ofHost returns what a thread has of the host's namespaces, beside those that all threads of a
+// process share: nothing, if it has no other of the host's.
+func (s *surveyor) ofHost(seen Namespaces) Namespaces {
+	if s.plan.Host == nil {
+		return Namespaces{}
+	}
+	kept, shares := s.common, false
+	for _, kind := range s.perThread[:s.n] {
+		id, _ := seen.Get(kind)
+		if host, ok := s.plan.Host.Get(kind); ok && id == host {
+			kept.Set(kind, id)
+			shares = true
+		}
+	}
+	if !shares {
+		return Namespaces{}
+	}
+	return kept
 }
 
 // namespaces reads the namespaces of one thread.

@@ -8,6 +8,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Of how many processes and threads of one container a scan reads what. Beyond it the container is
+// unknown, as far as it was not read.
+const (
+	// maxThreads caps the threads beyond the first of each process. Which of a process are read is
+	// left to chance, so that each is read at some time.
+	maxThreads = 16 << 10
+	// fewThreads are read of each process, whatever others have.
+	fewThreads = 8
+	// maxStatuses caps the threads whose credentials are read.
+	maxStatuses = 16 << 10
+	// maxRecordedOfOne caps the processes that a snapshot holds, but for some that share with the
+	// host.
+	maxRecordedOfOne = 16 << 10
+	spareRecorded    = 1 << 10
+	// fewRecorded are held whatever other containers have.
+	fewRecorded = 512
+)
+
 // What one scan spends on the open files of one container. Beyond it, which sockets of the host's
 // network it has is unknown.
 const (

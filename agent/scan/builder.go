@@ -14,9 +14,9 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// maxRecorded caps the processes of containers that a snapshot holds: about 250 bytes
-// each. Containers with more are unknown.
-const maxRecorded = 200_000
+// maxRecorded caps the processes of all containers that a snapshot holds: about 250 bytes
+// each.
+const maxRecorded = 100_000
 
 // builder builds the snapshot of one scan. Nothing else writes to it.
 type builder struct {
@@ -120,6 +120,9 @@ func (b *builder) countThreads(container *snapshot.Container, pid int, seen nsin
 		b.snap.Coverage.Denied += seen.Denied
 		b.unread(container, snapshot.CauseDenied, fmt.Sprintf("%d threads of process %d could not be read: permission denied", seen.Denied, pid))
 	}
+	if seen.Skipped > 0 {
+		b.unread(container, snapshot.CauseLimit, fmt.Sprintf("it has more threads than one scan reads: %d of process %d are missing", seen.Skipped, pid))
+	}
 	if seen.Truncated {
 		b.unread(container, snapshot.CauseLimit, fmt.Sprintf("the threads of process %d are in more namespaces than are counted", pid))
 	}
@@ -128,11 +131,13 @@ func (b *builder) countThreads(container *snapshot.Container, pid int, seen nsin
 	}
 }
 
-// add adds a process to its container. It reports whether there was room: what shares with
-// the host is always recorded.
+// add adds a process to its container. It reports whether there was room: of those that share with
+// the host, there is for more.
 func (b *builder) add(container *snapshot.Container, record *snapshot.Process, shares bool) bool {
-	if b.recorded >= maxRecorded && !shares {
-		b.unread(container, snapshot.CauseLimit, "more processes than a snapshot holds")
+	own := len(container.Processes)
+	full := own >= maxRecordedOfOne || own >= fewRecorded && b.recorded >= maxRecorded
+	if full && (!shares || own >= maxRecordedOfOne+spareRecorded) {
+		b.unread(container, snapshot.CauseLimit, "it has more processes than a snapshot holds")
 		return false
 	}
 	b.recorded++

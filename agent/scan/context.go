@@ -17,10 +17,11 @@ import (
 const (
 	// usualStatus is what a status has at most, usually, and maxExcess how many bytes those of a
 	// container may have beyond it altogether: with 65,536 supplementary groups one takes the
-	// kernel 20 ms. One that is larger than is read counts as hugeStatus.
+	// kernel 20 ms. One that is larger than is read counts as hugeStatus: after two of them no more
+	// are read.
 	usualStatus = 4 << 10
 	maxExcess   = 4 << 20
-	hugeStatus  = usualStatus + 1<<20
+	hugeStatus  = usualStatus + 2<<20
 	// maxSets caps the sets of credentials, and maxGroupIDs the supplementary groups in them.
 	maxSets     = 4096
 	maxGroupIDs = 65_536
@@ -40,8 +41,9 @@ type containerContext struct {
 	groupIDs int
 	// weaker are the ways in which the sets are weaker than the spec.
 	weaker snapshot.Weaknesses
-	// excess is how many bytes a status may still have beyond the usual.
-	excess int
+	// excess is how many bytes a status may still have beyond the usual, and statuses how many more
+	// may be read.
+	excess, statuses int
 	// users are the user namespaces whose maps were read.
 	users map[nsinspect.ID]bool
 	// mounts are nil until they were read.
@@ -50,7 +52,7 @@ type containerContext struct {
 
 func newContext(container *snapshot.Container) *containerContext {
 	return &containerContext{
-		container: container, sandboxed: runtimes.IsSandboxed(container.Runtime), excess: maxExcess,
+		container: container, sandboxed: runtimes.IsSandboxed(container.Runtime), excess: maxExcess, statuses: maxStatuses,
 		sets: make(map[setKey][]int), users: make(map[nsinspect.ID]bool),
 	}
 }
@@ -61,14 +63,20 @@ func (c *containerContext) unread(cause snapshot.Cause, detail string) {
 }
 
 // charge takes the cost of a status off.
-func (c *containerContext) charge(size int) { c.excess -= max(0, size-usualStatus) }
+func (c *containerContext) charge(size int) {
+	c.excess -= max(0, size-usualStatus)
+	c.statuses--
+}
 
 // affords reports whether another status may be read.
 func (c *containerContext) affords() bool {
 	if c.excess <= 0 {
 		c.unread(snapshot.CauseLimit, fmt.Sprintf("its processes have so many supplementary groups that their credentials take more than %d bytes to read", maxExcess))
 	}
-	return c.excess > 0
+	if c.statuses <= 0 {
+		c.unread(snapshot.CauseLimit, fmt.Sprintf("it has more threads than the %d whose credentials are read", maxStatuses))
+	}
+	return c.excess > 0 && c.statuses > 0
 }
 
 // bytesPerGroup is about what a supplementary group takes in a status.

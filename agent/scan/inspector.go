@@ -29,6 +29,8 @@ type inspector struct {
 	contexts map[*snapshot.Container]*containerContext
 	// text is the memory that mounts are read into.
 	text []byte
+	// threads are how many of each container were read, beyond the first of each process.
+	threads map[*snapshot.Container]int
 }
 
 func newInspector(ctx context.Context, n *node, b *builder, config *Config) *inspector {
@@ -36,6 +38,7 @@ func newInspector(ctx context.Context, n *node, b *builder, config *Config) *ins
 		node: n, builder: b, depth: config.Depth, kinds: newKinds(config.Depth, &n.ref.Namespaces), memory: config.Contexts.begin(),
 		contexts: make(map[*snapshot.Container]*containerContext),
 		arrivals: arrivals{node: n, daemons: config.Hosts},
+		threads:  make(map[*snapshot.Container]int),
 	}
 	if i.depth != Namespaces {
 		i.readHost(ctx, config.Hosts)
@@ -72,22 +75,22 @@ func (i *inspector) context(container *snapshot.Container) *containerContext {
 // is not the first look.
 func (i *inspector) inspect(ctx context.Context, process *nsinspect.Process, container *snapshot.Container, before map[int]inventory.Weakness) (*inspected, error) {
 	of := i.context(container)
+	plan := nsinspect.Plan{Kinds: judged(), Host: &i.node.ref.Namespaces, Threads: i.threadLimit(container, process.PID())}
 	if of == nil {
-		seen, err := process.Survey(ctx, judged())
+		seen, err := process.SurveyBy(ctx, &plan)
 		if err != nil {
 			return nil, err
 		}
+		i.threads[container] += max(seen.Threads-1, 0)
 		return &inspected{record: i.record(process, container, seen.Groups, nil, 0), seen: seen}, nil
 	}
 	v := &visit{context: of, memory: i.memory, depth: i.depth, process: process, pid: process.PID(), hostRoot: i.host.root, before: before, leader: -1}
-	seen, err := process.SurveyBy(ctx, &nsinspect.Plan{
-		Kinds:       i.kinds.of(container, process.PID()),
-		Credentials: v,
-		Labels:      i.host.module() != "",
-	})
+	plan.Kinds, plan.Credentials, plan.Labels = i.kinds.of(container, process.PID()), v, i.host.module() != ""
+	seen, err := process.SurveyBy(ctx, &plan)
 	if err != nil {
 		return nil, err
 	}
+	i.threads[container] += max(seen.Threads-1, 0)
 	ways := v.compare(false)
 	i.readUsers(process, of, seen.Groups, ways)
 	nested := ways != 0 && i.mayBeNested(container, seen.Groups)
@@ -104,6 +107,27 @@ func (i *inspector) inspect(ctx context.Context, process *nsinspect.Process, con
 		found.weak = v.weak(nested)
 	}
 	return found, nil
+}
+
+// threadLimit returns how many threads of a process are read: most of those that are left to its
+// container, so that some are left to the next process. A second look begins with those that the
+// first one has named.
+func (i *inspector) threadLimit(container *snapshot.Container, pid int) *nsinspect.ThreadLimit {
+	left := max(maxThreads-i.threads[container], 0)
+	return &nsinspect.ThreadLimit{Max: max(left-left/4, fewThreads), First: func() []int {
+		at := indexOf(container, pid)
+		if at < 0 {
+			return nil
+		}
+		var tids []int
+		for _, group := range container.Processes[at].Groups {
+			tids = append(tids, group.TIDs...)
+		}
+		for _, group := range container.Processes[at].Credentials {
+			tids = append(tids, group.TIDs...)
+		}
+		return tids
+	}}
 }
 
 // mayBeNested reports whether a process is in a user namespace below the container's, or whether
