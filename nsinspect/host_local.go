@@ -10,13 +10,19 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"strconv"
 
 	"github.com/nsaudit/nsaudit/nsinspect/internal/procfd"
 )
 
-// maxLocalNetworks caps the addresses and networks of the host.
-const maxLocalNetworks = 2 * maxAddresses
+// Caps of what is read: the addresses and networks of the host, of which kube-proxy's IPVS mode
+// makes one for each Service, and the text of each file of it and of a process.
+const (
+	maxLocalNetworks = 128 << 10
+	maxHostBytes     = 16 << 20
+	maxProcessBytes  = 1 << 20
+)
 
 // LocalNetworks returns where the host's network namespace receives packets itself: its
 // addresses, loopback's too, and whole networks that were declared local (ip-route(8), type
@@ -24,31 +30,53 @@ const maxLocalNetworks = 2 * maxAddresses
 // anyone may read.
 func (h *Host) LocalNetworks() ([]netip.Prefix, error) {
 	var networks []netip.Prefix
-	add := func(network netip.Prefix) error {
+	err := eachLocal(h.OpenNet, maxHostBytes, func(network netip.Prefix) error {
 		if len(networks) == maxLocalNetworks {
 			return fmt.Errorf("%w of %d addresses", ErrTooLarge, maxLocalNetworks)
 		}
 		networks = append(networks, network)
 		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the addresses of the host: %w", err)
 	}
+	return networks, nil
+}
+
+// LocalNetworks walks what [Host.LocalNetworks] returns of the network namespace of the process's
+// leader. Not more than a mebibyte of each file is read, some 8,000 addresses: the error is
+// [ErrTooLarge] where there is more.
+func (p *Process) LocalNetworks(visit func(netip.Prefix)) error {
+	err := eachLocal(p.openNet, maxProcessBytes, func(network netip.Prefix) error {
+		visit(network)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the addresses of process %d: %w", p.pid, err)
+	}
+	return nil
+}
+
+// eachLocal walks the local networks in the files that open opens.
+func eachLocal(open func(name string) (*os.File, error), most int64, visit func(netip.Prefix) error) error {
 	for _, file := range localFiles() {
-		text, err := h.OpenNet(file.name)
+		text, err := open(file.name)
 		if errors.Is(err, ErrAbsent) {
 			continue // The kernel can be built or booted without IPv6.
 		}
 		if err == nil {
-			limited := &io.LimitedReader{R: text, N: maxAddressBytes}
-			err = file.each(limited, add)
+			limited := &io.LimitedReader{R: text, N: most}
+			err = file.each(limited, visit)
 			_ = text.Close() // It was only read from.
-			if err == nil && limited.N == 0 {
-				err = fmt.Errorf("%w of %d bytes", ErrTooLarge, maxAddressBytes)
+			if limited.N == 0 {
+				err = fmt.Errorf("%w of %d bytes", ErrTooLarge, most) // Its last row may be cut.
 			}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read net/%s of the host: %w", file.name, err)
+			return fmt.Errorf("net/%s: %w", file.name, err)
 		}
 	}
-	return networks, nil
+	return nil
 }
 
 // localFile is a file that lists addresses, and what walks those in it that are a network

@@ -24,7 +24,7 @@ type hostPortCheck struct{ traits }
 func hostPort() *hostPortCheck {
 	return &hostPortCheck{traits{
 		name:     HostPort,
-		verdicts: []Verdict{Bound, Unlisted, Undeclared, NotInEffect, Shadows},
+		verdicts: []Verdict{Bound, Unlisted, Undeclared, NotInEffect, Shadows, Hijacks},
 		controls: []string{"CIS Kubernetes 5.2.12", "CIS Docker 5.8", "PSS baseline: Host Ports"},
 	}}
 }
@@ -41,8 +41,10 @@ func (h *hostPortCheck) Judge(node *node) ([]Finding, []Unknown) {
 		verdicts:  make(map[verdictKey]*portList),
 		unknown:   unseenPorts(node.Snapshot),
 	}
-	for _, pod := range podsOf(node.Snapshot) {
-		judge.pod(pod)
+	pods := podsOf(node.Snapshot)
+	judge.claim(pods)
+	for number, pod := range pods {
+		judge.pod(number, pod)
 	}
 	var findings []Finding
 	for _, key := range judge.sorted() {

@@ -45,6 +45,9 @@ type Way string
 const (
 	WaySocket Way = "socket"
 	WayDNAT   Way = "DNAT"
+	// WayRedirect and WayTProxy lead to a socket in the host's network.
+	WayRedirect Way = "redirect"
+	WayTProxy   Way = "TPROXY"
 )
 
 // PortEvidence is a port of the host that leads into a container, or was declared to.
@@ -57,7 +60,7 @@ type PortEvidence struct {
 	LastPort uint16
 	// ContainerPort is where it leads, where that is another port.
 	ContainerPort uint16
-	// Way is WaySocket or WayDNAT; empty if the port leads nowhere.
+	// Way is how it leads there; empty if the port leads nowhere.
 	Way Way
 	// Processes are the first of those that have the socket open, and MoreProcesses counts
 	// the rest.
@@ -67,6 +70,10 @@ type PortEvidence struct {
 	// the same port, and MoreOtherContainers counts the rest.
 	OtherContainers     []string
 	MoreOtherContainers int
+	// DeclaredFor are the ids of the first of the other containers that declare the port, and
+	// MoreDeclaredFor counts the rest.
+	DeclaredFor     []string
+	MoreDeclaredFor int
 	// Rule is the forward; nil for a socket.
 	Rule *RuleEvidence
 	// Shadows are the first of the sockets that receive nothing because of the forward, and
@@ -80,6 +87,10 @@ type RuleEvidence struct {
 	Backend      netfilter.Backend
 	Table, Chain string
 	Target       netip.AddrPort
+	// LastTarget ends a range of addresses; the zero value if there is only one.
+	LastTarget netip.Addr
+	// Named is the id of another container, which the rule says it is for.
+	Named string
 }
 
 // ShadowEvidence is a socket that a forward takes the traffic of.
@@ -120,8 +131,8 @@ func comparePorts(a, b *gatheredPort) int {
 func forwardEvidence(forward *snapshot.Forward) PortEvidence {
 	evidence := PortEvidence{
 		Protocol: forward.Protocol, HostAddress: forward.HostAddress.Unmap(), HostPort: forward.HostPort,
-		ContainerPort: forward.Target.Port(), Way: WayDNAT,
-		Rule: &RuleEvidence{forward.Backend, forward.Table, forward.Chain, forward.Target},
+		ContainerPort: forward.Target.Port(), Way: wayOf(forward.Kind),
+		Rule: &RuleEvidence{forward.Backend, forward.Table, forward.Chain, forward.Target, forward.LastTarget, forward.Named},
 	}
 	if forward.LastPort > forward.HostPort {
 		evidence.LastPort = forward.LastPort
@@ -135,6 +146,17 @@ func forwardEvidence(forward *snapshot.Forward) PortEvidence {
 		evidence.Shadows = append(evidence.Shadows, shadow)
 	}
 	return evidence
+}
+
+func wayOf(kind netfilter.Kind) Way {
+	switch kind {
+	case netfilter.Redirect:
+		return WayRedirect
+	case netfilter.TProxy:
+		return WayTProxy
+	case netfilter.DNAT:
+	}
+	return WayDNAT
 }
 
 func holderEvidence(holders []snapshot.Holder) (first []ProcessEvidence, more int) {

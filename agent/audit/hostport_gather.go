@@ -37,9 +37,10 @@ type portKey struct {
 type gatheredPort struct {
 	PortEvidence
 
-	// moreHolders and moreContainers are those that the evidence does not name.
+	// moreHolders, moreContainers and moreClaimants are those that the evidence does not name.
 	moreHolders    map[int]bool
 	moreContainers map[string]bool
+	moreClaimants  map[string]bool
 	// uncounted are holders that the snapshot does not name: at least as many as of the socket
 	// with the most, since two sockets of a port may have the same.
 	uncounted int
@@ -89,6 +90,17 @@ func (g *gatheredPort) addContainer(id string) {
 		g.OtherContainers = append(g.OtherContainers, id)
 	default:
 		g.MoreOtherContainers = count(&g.moreContainers, id)
+	}
+}
+
+// addClaimant adds another container that declares the port.
+func (g *gatheredPort) addClaimant(id string) {
+	switch {
+	case slices.Contains(g.DeclaredFor, id):
+	case len(g.DeclaredFor) < maxEvidence:
+		g.DeclaredFor = append(g.DeclaredFor, id)
+	default:
+		g.MoreDeclaredFor = count(&g.moreClaimants, id)
 	}
 }
 

@@ -19,7 +19,11 @@ import (
 type portJudge struct {
 	// listening are the containers by what their sockets listen on.
 	listening map[endpoint][]*snapshot.Container
-	verdicts  map[verdictKey]*portList
+	// declared is what the containers of each pod declare, and claims are that of all pods, by
+	// protocol and ordered by port.
+	declared [][]*declared
+	claims   map[socket.Protocol][]claim
+	verdicts map[verdictKey]*portList
 	unknown   []Unknown
 }
 
@@ -62,14 +66,14 @@ type declared struct {
 
 // pod judges the containers of one pod: a port that one of them declared may be another
 // one's in fact.
-func (j *portJudge) pod(containers []*snapshot.Container) {
-	ports := declaredIn(containers)
+func (j *portJudge) pod(number int, containers []*snapshot.Container) {
+	ports := j.declared[number]
 	for _, container := range containers {
 		for k := range container.Sockets {
 			j.socket(container, &container.Sockets[k], ports)
 		}
 		for k := range container.Forwards {
-			j.forward(container, &container.Forwards[k], ports)
+			j.forward(container, &container.Forwards[k], number)
 		}
 	}
 	for _, port := range ports {
@@ -112,7 +116,11 @@ func (j *portJudge) socket(container *snapshot.Container, socket *snapshot.Socke
 		verdict, by = Unlisted, container.Declared.By
 	}
 	for _, d := range ports {
-		if d.Protocol == socket.Protocol && d.HostPort == port && (covers(d.HostAddress, address) || isAll(address)) {
+		if d.Protocol != socket.Protocol || d.HostPort != port {
+			continue
+		}
+		d.bound = d.bound || isAll(address) // It listens there, if not there alone.
+		if covers(d.HostAddress, address) {
 			d.bound = true
 			verdict, by = Bound, container.Declared.By
 			break
@@ -124,24 +132,6 @@ func (j *portJudge) socket(container *snapshot.Container, socket *snapshot.Socke
 		if other != container {
 			gathered.addContainer(other.ID)
 		}
-	}
-}
-
-// forward judges a rule that leads to a container: to that one of the pod that declared it.
-func (j *portJudge) forward(to *snapshot.Container, forward *snapshot.Forward, ports []*declared) {
-	key := verdictKey{to, undeclaredPortBy(to), Undeclared}
-	for _, d := range ports {
-		within := d.HostPort >= forward.HostPort && d.HostPort <= max(forward.HostPort, forward.LastPort)
-		if d.Protocol == forward.Protocol && within && covers(d.HostAddress, forward.HostAddress) {
-			d.bound = true
-			key = verdictKey{d.container, d.container.Declared.By, Bound}
-		}
-	}
-	evidence := forwardEvidence(forward)
-	j.add(key, evidence)
-	if len(forward.Shadows)+forward.MoreShadows > 0 {
-		key.verdict = Shadows
-		j.add(key, evidence)
 	}
 }
 

@@ -5,6 +5,7 @@ package audit
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +34,19 @@ func listens(port uint16, pids ...int) snapshot.Socket {
 // leads is a forward to the pod.
 func leads(port uint16, shadows ...snapshot.Socket) snapshot.Forward {
 	return snapshot.Forward{Forward: nstest.Forward(port), Shadows: shadows}
+}
+
+// leadsFrom is a forward of a range of ports to the pod.
+func leadsFrom(first, last uint16) snapshot.Forward {
+	forward := leads(first)
+	forward.LastPort = last
+	return forward
+}
+
+// declaring is a container of another pod that declares ports.
+func declaring(id string, ports ...inventory.Port) []snapshot.Container {
+	declared := inventory.Declaration{By: inventory.ByPod, Ports: ports}
+	return []snapshot.Container{{Container: inventory.Container{ID: id, RuntimeNamespace: "k8s.io", SandboxID: id + "-box", Declared: declared}, Age: time.Hour}}
 }
 
 // podOf returns a pause container and a container that declare ports.
@@ -76,11 +90,17 @@ func verdictsOf(findings []Finding) []verdict {
 		v := verdict{finding.Container.ID, finding.DeclaredBy, finding.Verdict, nil}
 		for _, port := range portsOf(finding).Ports {
 			text := fmt.Sprintf("%d %s", port.HostPort, port.Way)
+			if port.LastPort > 0 {
+				text = fmt.Sprintf("%d-%d %s", port.HostPort, port.LastPort, port.Way)
+			}
 			if port.HostAddress.IsValid() {
 				text = port.HostAddress.String() + ":" + text
 			}
 			if len(port.Processes) > 0 {
 				text += " " + port.Processes[0].Command
+			}
+			if len(port.DeclaredFor) > 0 {
+				text += " of " + strings.Join(port.DeclaredFor, ", ")
 			}
 			v.Ports = append(v.Ports, text)
 		}
@@ -117,6 +137,44 @@ func TestJudgePorts(t *testing.T) {
 		"forwarded from the address that was declared": {
 			containers: podOf(false, []snapshot.Forward{loopback}, nil, inventory.Port{Protocol: socket.TCP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 9000}),
 			want:       []verdict{{"c", inventory.ByPod, Bound, []string{"127.0.0.1:9000 DNAT"}}},
+		},
+		"a range, one port of which is declared": {
+			containers: podOf(false, []snapshot.Forward{leadsFrom(2, 65535)}, nil, tcp(9000)),
+			want: []verdict{
+				{"box", inventory.ByNobody, Undeclared, []string{"2-8999 DNAT", "9001-65535 DNAT"}},
+				{"c", inventory.ByPod, Bound, []string{"9000 DNAT"}},
+			},
+		},
+		"a range that is declared": {
+			containers: podOf(false, []snapshot.Forward{leadsFrom(9000, 9002)}, nil, tcp(9000), tcp(9001), tcp(9002)),
+			want:       []verdict{{"c", inventory.ByPod, Bound, []string{"9000-9002 DNAT"}}},
+		},
+		"forwarded to one and declared by another": {
+			containers: append(podOf(false, []snapshot.Forward{leadsFrom(9000, 9001)}, nil), declaring("victim", tcp(9000))...),
+			want: []verdict{
+				{"box", inventory.ByNobody, Hijacks, []string{"9000 DNAT of victim"}},
+				{"box", inventory.ByNobody, Undeclared, []string{"9001 DNAT"}},
+				{"victim", inventory.ByPod, NotInEffect, []string{"9000 "}},
+			},
+		},
+		"forwarded to one and declared by another for another address": {
+			containers: append(podOf(false, []snapshot.Forward{leads(9000)}, nil), declaring("victim",
+				inventory.Port{Protocol: socket.TCP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 9000})...),
+			want: []verdict{
+				{"box", inventory.ByNobody, Undeclared, []string{"9000 DNAT"}},
+				{"victim", inventory.ByPod, NotInEffect, []string{"127.0.0.1:9000 "}},
+			},
+		},
+		"forwarded to both that declare it": {
+			containers: append(podOf(false, []snapshot.Forward{leads(9000)}, nil, tcp(9000)), declaring("victim", tcp(9000))...),
+			want: []verdict{
+				{"c", inventory.ByPod, Bound, []string{"9000 DNAT"}},
+				{"victim", inventory.ByPod, NotInEffect, []string{"9000 "}},
+			},
+		},
+		"declared for loopback, and listens everywhere": {
+			containers: podOf(true, nil, []snapshot.Socket{listens(8080, 7)}, inventory.Port{Protocol: socket.TCP, HostAddress: netip.MustParseAddr("127.0.0.1"), HostPort: 8080}),
+			want:       []verdict{{"c", inventory.ByPod, Unlisted, []string{"8080 socket server"}}},
 		},
 		"declared and not forwarded": {
 			containers: podOf(false, nil, nil, tcp(9000)),

@@ -42,7 +42,7 @@ func severityOf(check Check, verdict Verdict, by inventory.Declarer) Severity {
 	switch verdict {
 	case Shared, Bound, Unlisted:
 		verdict = Undeclared
-	case Undeclared, NotInEffect, Shadows, Allowed, Gained, Overlaps:
+	case Undeclared, NotInEffect, Shadows, Hijacks, Allowed, Gained, Overlaps:
 	}
 	return severityOfVerdict(check, verdict).lower()
 }
@@ -51,7 +51,7 @@ func severityOfVerdict(check Check, verdict Verdict) Severity {
 	switch verdict {
 	case Undeclared:
 		return severityOfDrift(check)
-	case Shadows:
+	case Shadows, Hijacks:
 		return High // Traffic meant for another process is received.
 	case NotInEffect:
 		if check == HostPort {

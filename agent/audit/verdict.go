@@ -21,6 +21,8 @@ const (
 	NotInEffect Verdict = "NotInEffect"
 	// Shadows: a forward to the container takes the traffic of a listening socket.
 	Shadows Verdict = "Shadows"
+	// Hijacks: a forward takes a port to the container that another declares.
+	Hijacks Verdict = "Hijacks"
 	// Allowed: the security context does not restrict the container in this way, and nothing else
 	// was declared.
 	Allowed Verdict = "Allowed"
@@ -32,7 +34,7 @@ const (
 
 // Verdicts returns all verdicts.
 func Verdicts() []Verdict {
-	return []Verdict{Shared, Bound, Unlisted, Undeclared, NotInEffect, Shadows, Allowed, Gained, Overlaps}
+	return []Verdict{Shared, Bound, Unlisted, Undeclared, NotInEffect, Shadows, Hijacks, Allowed, Gained, Overlaps}
 }
 
 // Reason names a verdict of the check, such as HostNetworkShared: the reason of its Events.
@@ -44,6 +46,8 @@ func (c Check) Reason(verdict Verdict) string {
 		return c.undeclared()
 	case Shadows:
 		return string(c) + "ShadowsListener"
+	case Hijacks:
+		return string(c) + "Hijacked"
 	case Gained:
 		return "PrivilegesGained"
 	case Overlaps:

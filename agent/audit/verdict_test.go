@@ -34,6 +34,7 @@ func TestReasonsAndSeverities(t *testing.T) {
 		"HostPortNotInEffect pod medium WARNS", "HostPortNotInEffect spec medium WARNS", "HostPortNotInEffect unknown low",
 		"HostPortShadowsListener pod high WARNS", "HostPortShadowsListener spec high WARNS",
 		"HostPortShadowsListener nobody high WARNS", "HostPortShadowsListener unknown medium WARNS",
+		"HostPortHijacked nobody high WARNS", "HostPortHijacked unknown medium WARNS",
 		"RunsAsRoot pod info", "RunsAsRoot spec info", "RunsAsRoot unknown info", "UndeclaredRootUser nobody high WARNS", "UndeclaredUser nobody low",
 		"ImplicitGroups pod info", "ImplicitGroups spec info", "ImplicitGroups unknown info", "UndeclaredGroups nobody low", "GroupsNotInEffect pod low",
 		"PrivilegedContainer pod info", "PrivilegedContainer spec info", "PrivilegedContainer unknown info", "UndeclaredPrivileged nobody critical WARNS",

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/runtimes"
 	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
@@ -21,42 +23,96 @@ func inPodOf(box, id string) inventory.Container {
 	return inventory.Container{ID: id, RuntimeNamespace: "k8s.io", SandboxID: box}
 }
 
-func TestTargets(t *testing.T) {
+func TestNamed(t *testing.T) {
 	t.Parallel()
-	address := netip.MustParseAddr("10.244.1.5")
 	tests := map[string]struct {
 		containers []inventory.Container
 		owner      string
 		want       string
 	}{
-		"a sandbox":                        {[]inventory.Container{inPodOf("box", "c"), pauseOf("box")}, "box", "box"},
-		"a sandbox without a pause":        {[]inventory.Container{inPodOf("box", "c")}, "box", "c"},
-		"nerdctl's":                        {[]inventory.Container{{ID: "c", RuntimeName: runtimes.Containerd, RuntimeNamespace: "my-space"}}, "my-space-c", "c"},
-		"Podman's":                         {[]inventory.Container{{ID: "c"}}, "c", "c"},
-		"nobody named, but an address":     {[]inventory.Container{pauseOf("box"), {ID: "at", RuntimeNamespace: "moby"}}, "", "at"},
-		"one that is gone, and an address": {[]inventory.Container{{ID: "at", RuntimeNamespace: "moby"}}, "gone", "at"},
-		"elsewhere":                        {[]inventory.Container{pauseOf("box")}, "gone", ""},
+		"a sandbox":                 {[]inventory.Container{inPodOf("box", "c"), pauseOf("box")}, "box", "box"},
+		"a sandbox without a pause": {[]inventory.Container{inPodOf("box", "c")}, "box", "c"},
+		"nerdctl's":                 {[]inventory.Container{{ID: "c", RuntimeName: runtimes.Containerd, RuntimeNamespace: "my-space"}}, "my-space-c", "c"},
+		"Podman's":                  {[]inventory.Container{{ID: "c"}}, "c", "c"},
+		"nobody":                    {[]inventory.Container{pauseOf("box")}, "", ""},
+		"one that is gone":          {[]inventory.Container{pauseOf("box")}, "gone", ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var containers []*inventory.Container
-			addresses := make(map[netip.Addr]inventory.Key)
 			for i := range test.containers {
-				container := &test.containers[i]
-				containers = append(containers, container)
-				if container.ID == "at" {
-					addresses[address] = container.Key()
-				}
+				containers = append(containers, &test.containers[i])
 			}
-			targets := NewTargets(containers, func() map[netip.Addr]inventory.Key { return addresses })
 			forward := nstest.Forward(9000)
 			forward.Owner = test.owner
-			key, ok := targets.Of(&forward)
-			if key.ID != test.want || ok != (test.want != "") {
-				t.Errorf("leads to %q, %v; want %q", key.ID, ok, test.want)
+			key, ok := NewTargets(containers).Named(&forward)
+			if ok != (test.want != "") || ok && key.ID != test.want {
+				t.Errorf("names %q, %v; want %q", key.ID, ok, test.want)
 			}
 		})
+	}
+}
+
+// TestAddresses has containers with addresses to which forwards lead, and with others.
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	type has struct {
+		network, who string
+		nested       bool
+	}
+	tests := map[string]struct {
+		target, last string
+		has          []has
+		want         []string
+	}{
+		"one":                            {"10.244.1.5", "", []has{{"10.244.1.5/32", "a", false}, {"10.244.1.6/32", "b", false}}, []string{"a"}},
+		"nobody":                         {"10.244.1.5", "", []has{{"10.244.1.6/32", "b", false}}, nil},
+		"two":                            {"10.244.1.5", "", []has{{"10.244.1.5/32", "a", false}, {"10.244.1.5/32", "b", false}}, []string{"a", "b"}},
+		"twice":                          {"10.244.1.5", "", []has{{"10.244.1.5/32", "a", false}, {"10.244.1.5/32", "a", false}}, []string{"a"}},
+		"below a container":              {"10.244.1.5", "", []has{{"10.244.1.5/32", "a", true}}, []string{"a"}},
+		"below a container, and another": {"10.244.1.5", "", []has{{"10.244.1.5/32", "a", true}, {"10.244.1.5/32", "b", false}}, []string{"b"}},
+		"a whole network":                {"10.244.1.5", "", []has{{"10.244.0.0/16", "a", false}}, []string{"a"}},
+		"loopback":                       {"127.0.0.1", "", []has{{"127.0.0.0/8", "a", false}}, nil},
+		"the host itself":                {"0.0.0.0", "", []has{{"0.0.0.0/0", "a", false}}, nil},
+		"a range":                        {"10.244.1.5", "10.244.1.7", []has{{"10.244.1.4/32", "a", false}, {"10.244.1.7/32", "b", false}, {"10.244.1.8/32", "c", false}}, []string{"b"}},
+		"a range, and a network":         {"10.244.1.5", "10.244.1.7", []has{{"10.244.1.6/31", "a", false}, {"10.244.0.0/24", "b", false}}, []string{"a"}},
+		"of the other family":            {"10.244.1.5", "10.244.1.7", []has{{"::/0", "a", false}}, nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			forward := nstest.Forward(9000)
+			forward.Target = netip.AddrPortFrom(netip.MustParseAddr(test.target), 80)
+			if test.last != "" {
+				forward.LastTarget = netip.MustParseAddr(test.last)
+			}
+			addresses := NewAddresses([]netfilter.Forward{forward, nstest.Forward(1)})
+			for _, has := range test.has {
+				addresses.Add(netip.MustParsePrefix(has.network), inventory.Key{ID: has.who}, has.nested)
+			}
+			var got []string
+			for _, key := range addresses.Of(&forward) {
+				got = append(got, key.ID)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestManyRanges has more ranges of addresses than are looked at.
+func TestManyRanges(t *testing.T) {
+	t.Parallel()
+	var forwards []netfilter.Forward
+	for i := range maxRanges + 1 {
+		forward := nstest.Forward(9000)
+		forward.LastTarget = netip.AddrFrom4([4]byte{10, 244, 2, byte(i)})
+		forwards = append(forwards, forward)
+	}
+	if NewAddresses(forwards[:maxRanges]).Capped() || !NewAddresses(forwards).Capped() {
+		t.Errorf("the cap is not at %d", maxRanges)
 	}
 }
 

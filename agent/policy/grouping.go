@@ -97,7 +97,7 @@ func (g *grouping) rules(taken map[string]bool) []suggestedRule {
 	// What is not as declared stays apart, to be read by itself.
 	quiet, loud := make(map[draft]bool), make(map[draft]bool)
 	for d := range drafts {
-		if d.verdicts == string(audit.NotInEffect) || d.verdicts == string(audit.Shadows) {
+		if d.verdicts == string(audit.NotInEffect) || d.verdicts == string(audit.Shadows) || d.verdicts == string(audit.Hijacks) {
 			loud[d] = true
 		} else {
 			quiet[d] = true
@@ -163,6 +163,9 @@ func (d *draft) rule(taken map[string]bool) suggestedRule {
 	case string(audit.Shadows):
 		about += "-shadows"
 		reason = unedited + ": it takes the traffic of another listener: correct that, or say why it is expected."
+	case string(audit.Hijacks):
+		about += "-hijacks"
+		reason = unedited + ": it receives what another container declares: correct that, or say why it is expected."
 	case string(audit.Shared):
 	default:
 		about += "-ports"

@@ -3,6 +3,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -81,12 +82,24 @@ func isIPv6(address string) bool {
 // maxPortProcesses is how many processes are named with a port.
 const maxPortProcesses = 2
 
+// maxClaimants is how many of the containers are named that declare a port of another's.
+const maxClaimants = 1
+
+func claimantText(id *string) string { return "container " + (*id)[:min(len(*id), shortID)] }
+
 // portText names a port and where it leads: "9000/TCP -> 10.244.1.5:8080 (DNAT, iptables-nft
 // ip nat)" or "8443/TCP of pid 12 (nginx)".
 func portText(port *v1alpha1.Port) string {
 	text := portName(port)
 	if rule := port.Rule; rule != nil {
-		text += fmt.Sprintf(" -> %s (DNAT, %s %s)", rule.Target, rule.Way, rule.Table)
+		target := rule.Target
+		if rule.LastTarget != "" {
+			target += " to " + rule.LastTarget
+		}
+		text += fmt.Sprintf(" -> %s (%s, %s %s)", target, cmp.Or(port.Way, "DNAT"), rule.Way, rule.Table)
+	}
+	if len(port.DeclaredFor) > 0 {
+		text += " declared by " + list(port.DeclaredFor, port.MoreDeclaredFor, maxClaimants, claimantText)
 	}
 	if len(port.Processes) > 0 {
 		text += " of " + processesText(port.Processes, port.MoreProcesses, maxPortProcesses)

@@ -69,6 +69,8 @@ func portNote(finding *v1alpha1.Finding, declared *v1alpha1.Declaration, limits 
 		return fmt.Sprintf("is not reachable on host %s, though %s declares that: %s.", ports, declarer(finding), missing(declared))
 	case v1alpha1.Unlisted:
 		return fmt.Sprintf("is reachable on host %s: %s declares the host's network, and does not list the %s.", ports, declarer(finding), word)
+	case v1alpha1.Hijacks:
+		return fmt.Sprintf("receives what comes to host %s, though that is another container's.", ports)
 	case v1alpha1.Shadows:
 		return fmt.Sprintf("receives the traffic to host %s; %s.", ports, shadows(evidence))
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/agent/owner"
@@ -23,6 +24,10 @@ type forwardResolver struct {
 	reader  *netfilter.Reader
 	sockets *socketFinder
 	targets *owner.Targets
+	// addresses tell who has which address, local is where the host receives packets itself.
+	addresses *owner.Addresses
+	local     []netip.Prefix
+	elusive   []elusive
 }
 
 // NewForwardReader returns a reader of forwards that knows the names of the usual runtimes,
@@ -52,18 +57,19 @@ func (r *forwardResolver) resolve(ctx context.Context) error {
 		snapshot.AddGap(&coverage.Opaque, snapshot.CauseRead, detail)
 	}
 	coverage.Datapath = r.datapath()
-	r.targets = owner.NewTargets(r.identities(), r.addresses)
-	for i := range table.Forwards {
-		forward := &table.Forwards[i]
-		key, ok := r.targets.Of(forward)
-		if !ok {
-			coverage.Foreign++
-			continue
-		}
-		container := r.builder.container(key)
-		shadows, more := r.shadowed(forward, container)
-		container.Forwards = append(container.Forwards, snapshot.Forward{Forward: *forward, Shadows: shadows, MoreShadows: more})
+	r.targets = owner.NewTargets(r.identities())
+	r.addresses = owner.NewAddresses(table.Forwards)
+	if r.addresses.Wanted() {
+		r.local, _ = r.node.host.LocalNetworks() // Where that fails, only loopback's addresses are taken for the host's.
+		r.readAddresses()
 	}
+	if r.addresses.Capped() {
+		snapshot.AddGap(&coverage.Opaque, snapshot.CauseLimit, "there are too many rules that lead to ranges of addresses")
+	}
+	for i := range table.Forwards {
+		r.lead(&table.Forwards[i])
+	}
+	r.doubtElusive()
 	err = r.nameShadowed(ctx)
 	r.capShadows()
 	return err
@@ -97,45 +103,23 @@ func (r *forwardResolver) identities() []*inventory.Container {
 	return containers
 }
 
-// addresses returns the containers by the addresses that their networks really have.
-func (r *forwardResolver) addresses() map[netip.Addr]inventory.Key {
-	addresses := make(map[netip.Addr]inventory.Key)
-	seen := make(map[nsinspect.ID]bool)
-	if host, ok := r.node.ref.Namespaces.Get(nsinspect.Net); ok {
-		seen[host] = true
+// lead gives a forward to each container that it leads to.
+func (r *forwardResolver) lead(forward *netfilter.Forward) {
+	named, isNamed := r.targets.Named(forward)
+	leads := append(slices.Clone(r.addresses.Of(forward)), r.listeners(forward)...)
+	if len(leads) == 0 && isNamed {
+		leads = []inventory.Key{named} // Nobody is seen to have the address: the rule's word is all there is.
 	}
-	for _, container := range r.builder.sorted() {
-		key := r.targets.Representative(&container.Container)
-		for i := range container.Processes {
-			process := &container.Processes[i]
-			network, ok := process.Groups[0].Namespaces.Get(nsinspect.Net)
-			if !ok || seen[network] {
-				continue
-			}
-			seen[network] = true
-			for _, address := range r.addressesOf(process.PID, network) {
-				if _, taken := addresses[address]; !taken {
-					addresses[address] = key
-				}
-			}
+	if len(leads) == 0 {
+		r.builder.snap.Ports.Foreign++
+	}
+	for _, key := range leads {
+		container := r.builder.container(key)
+		shadows, more := r.shadowed(forward, container)
+		found := snapshot.Forward{Forward: *forward, Shadows: shadows, MoreShadows: more}
+		if isNamed && named != key {
+			found.Named = named.ID
 		}
+		container.Forwards = append(container.Forwards, found)
 	}
-	return addresses
-}
-
-// addressesOf reads the addresses of a process's network, if it still is in that.
-func (r *forwardResolver) addressesOf(pid int, network nsinspect.ID) []netip.Addr {
-	process, err := r.node.fs.Open(pid)
-	if err != nil {
-		return nil // It has ended: its network may have other processes, or is gone as well.
-	}
-	defer process.Close()
-	addresses, err := process.Addresses()
-	if err != nil {
-		return nil
-	}
-	if now, err := process.Namespace(nsinspect.Net); err != nil || now != network {
-		return nil // Its pid is another process's by now.
-	}
-	return addresses
 }

@@ -4,6 +4,7 @@ package snapshot
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/nsaudit/nsaudit/nsinspect/netfilter"
 	"github.com/nsaudit/nsaudit/nsinspect/socket"
@@ -31,6 +32,8 @@ type Holder struct {
 type Forward struct {
 	netfilter.Forward
 
+	// Named is the id of another container, which the rule says it is for.
+	Named string `json:"named,omitempty"`
 	// Shadows are the sockets of the host, or of other containers, that get nothing any more
 	// because the rule comes first.
 	Shadows []Socket `json:"shadows,omitempty"`
@@ -73,7 +76,12 @@ func (p *PortCoverage) Mark(unread *Unread) {
 		sockets = maps.Clone(own) // The node's are shared by all containers.
 		maps.Copy(sockets, p.NoSockets)
 	}
-	unread.Sockets, unread.Forwards, unread.Opaque = sockets, p.NoForwards, nil
+	unread.Sockets, unread.Opaque = sockets, nil
+	forwards := slices.Clone(p.NoForwards)
+	for _, gap := range unread.Forwards {
+		AddGap(&forwards, gap.Cause, gap.Detail)
+	}
+	unread.Forwards = forwards
 	for _, gap := range p.Opaque {
 		AddGap(&unread.Opaque, gap.Cause, gap.Detail)
 	}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"strconv"
 	"syscall"
@@ -122,7 +123,7 @@ func allVanished(process *nsinspect.Process, when string) error {
 		"Threads":         func() error { _, err := process.Threads(ctx); return err },
 		"Descriptors":     func() error { _, _, err := heldSockets(ctx, process); return err },
 		"Age":             func() error { _, err := process.Age(); return err },
-		"Addresses":       func() error { _, err := process.Addresses(); return err },
+		"LocalNetworks":   func() error { return process.LocalNetworks(func(netip.Prefix) {}) },
 		"Survey":          func() error { _, err := process.Survey(ctx, []nsinspect.Kind{nsinspect.Net}); return err },
 	}
 	for name, ask := range questions {

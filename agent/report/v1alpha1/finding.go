@@ -17,6 +17,8 @@ const (
 	NotInEffect Verdict = "NotInEffect"
 	// Shadows is that a forward takes the traffic of a listening socket.
 	Shadows Verdict = "Shadows"
+	// Hijacks is that a forward takes a port to the container that another declares.
+	Hijacks Verdict = "Hijacks"
 )
 
 // Severity is how bad a finding is.
@@ -116,7 +118,7 @@ type Port struct {
 	LastPort uint16 `json:"lastPort,omitempty"`
 	// ContainerPort is where it leads.
 	ContainerPort uint16 `json:"containerPort,omitempty"`
-	// Way is socket or DNAT; absent if the port leads nowhere.
+	// Way is socket, DNAT, redirect or TPROXY; absent if the port leads nowhere.
 	Way string `json:"way,omitempty"`
 	// Processes are the first of those that have the socket open.
 	Processes []Process `json:"processes,omitempty"`
@@ -126,6 +128,10 @@ type Port struct {
 	OtherContainers []string `json:"otherContainers,omitempty"`
 	// MoreOtherContainers counts the rest.
 	MoreOtherContainers int `json:"moreOtherContainers,omitempty"`
+	// DeclaredFor are the first of the other containers that declare the port, by id.
+	DeclaredFor []string `json:"declaredFor,omitempty"`
+	// MoreDeclaredFor counts the rest.
+	MoreDeclaredFor int `json:"moreDeclaredFor,omitempty"`
 	// Rule is the forward.
 	Rule *Rule `json:"rule,omitempty"`
 	// Shadows are the first of the sockets that receive nothing because of the forward.
@@ -140,8 +146,12 @@ type Rule struct {
 	Way   string `json:"way"`
 	Table string `json:"table"`
 	Chain string `json:"chain"`
-	// Target is an address and a port.
+	// Target is an address and a port. An unspecified address stands for the host itself.
 	Target string `json:"target"`
+	// LastTarget is the last of a range of addresses.
+	LastTarget string `json:"lastTarget,omitempty"`
+	// Named is the id of another container, which the rule says it is for.
+	Named string `json:"named,omitempty"`
 }
 
 // Shadow is a socket that a forward takes the traffic of.

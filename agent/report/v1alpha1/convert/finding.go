@@ -83,12 +83,15 @@ func port(port *audit.PortEvidence, clean cleaner) v1alpha1.Port {
 		MoreProcesses:       port.MoreProcesses,
 		OtherContainers:     each(port.OtherContainers, clean),
 		MoreOtherContainers: port.MoreOtherContainers,
+		DeclaredFor:         each(port.DeclaredFor, clean),
+		MoreDeclaredFor:     port.MoreDeclaredFor,
 		Shadows:             each(port.Shadows, func(s audit.ShadowEvidence) v1alpha1.Shadow { return shadow(&s, clean) }),
 		MoreShadows:         port.MoreShadows,
 	}
 	if rule := port.Rule; rule != nil {
 		converted.Rule = &v1alpha1.Rule{
 			Way: string(rule.Backend), Table: clean(rule.Table), Chain: clean(rule.Chain), Target: endpoint(rule.Target),
+			LastTarget: address(rule.LastTarget), Named: clean(rule.Named),
 		}
 	}
 	return converted
