@@ -44,6 +44,13 @@ func (a Attribution) IsListed() bool { return a.Kind == Listed }
 // named like it.
 func (a Attribution) InInventory() bool { return a.Kind != OfHost && a.Kind != Unlisted }
 
+// Caps of what is remembered: a container may have made a cgroup for each of its processes, with a path
+// of some kilobytes in each of a dozen hierarchies. An ordinary node has a cgroup a container.
+const (
+	maxTextKept = 4 << 10
+	maxSeen     = 8 << 10
+)
+
 // Attribute returns whose process has these cgroups.
 func (a *Attributor) Attribute(entries []cgroup.Entry) Attribution {
 	a.text = a.text[:0]
@@ -55,7 +62,9 @@ func (a *Attributor) Attribute(entries []cgroup.Entry) Attribution {
 	found, ok := a.seen[string(a.text)]
 	if !ok {
 		found = a.conclude(entries)
-		a.seen[string(a.text)] = found
+		if len(a.text) <= maxTextKept && len(a.seen) < maxSeen {
+			a.seen[string(a.text)] = found
+		}
 	}
 	return found
 }

@@ -29,30 +29,30 @@ const (
 // What one scan spends on the open files of one container. Beyond it, which sockets of the host's
 // network it has is unknown.
 const (
-	// maxFiles caps the files, which take some microseconds each.
+	// maxFiles caps the files.
 	maxFiles = 64 << 10
-	// maxFileTime caps the processor time: some files take the kernel milliseconds to describe,
-	// such as an epoll(7) instance with 100,000 members (/proc/PID/fdinfo).
-	maxFileTime = 500 * time.Millisecond
+	// fileTime is the processor time that a file counts as: some take the kernel far longer, such as
+	// the information about an epoll(7) instance with 100,000 members (/proc/PID/fdinfo).
+	fileTime = 8 * time.Microsecond
 	// processFiles is how many files it counts as to open a process.
 	processFiles = 8
 	// maxNodeFiles caps the files of all containers, beyond the first share of each that the runtime
 	// knows.
-	maxNodeFiles = 1 << 20
+	maxNodeFiles = 400_000
 )
 
 // fileShares are how many files of each container are listed before it is the turn of the next, one
 // round after another: who has few files is seen whole before who has many.
-func fileShares() []int { return []int{1 << 10, 8 << 10, maxFiles} }
+func fileShares() []int { return []int{1 << 10, 4 << 10, 16 << 10, maxFiles} }
 
-// fileBudget is what one scan may still spend on the open files of a container.
+// fileBudget is what one scan has spent on the open files of a container.
 type fileBudget struct {
 	files int
 	time  time.Duration
 }
 
-// exhausted reports whether more than a share is used up.
-func (b *fileBudget) exhausted(share int) bool { return b.files >= share || b.time >= maxFileTime }
+// used is what was spent, in files.
+func (b *fileBudget) used() int { return max(b.files, int(b.time/fileTime)) }
 
 // threadTime returns how much processor time this thread has used. Unlike a clock, it does not run
 // while others have the processor: what a container is charged with does not depend on them.

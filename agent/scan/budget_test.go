@@ -21,12 +21,12 @@ func TestProcessesOfOneContainer(t *testing.T) {
 		shares   bool
 		want     bool
 	}{
-		"few":                                     {fewRecorded, maxRecorded - 1, false, true},
-		"few, on a full node":                     {fewRecorded - 1, maxRecorded, false, true},
-		"more, on a full node":                    {fewRecorded, maxRecorded, false, false},
-		"many":                                    {maxRecordedOfOne, maxRecordedOfOne, false, false},
-		"many, one of them shares":                {maxRecordedOfOne, maxRecorded, true, true},
-		"many, and more of them share than fit":   {maxRecordedOfOne + spareRecorded, maxRecorded, true, false},
+		"few":                                   {fewRecorded, maxRecorded - 1, false, true},
+		"few, on a full node":                   {fewRecorded - 1, maxRecorded, false, true},
+		"more, on a full node":                  {fewRecorded, maxRecorded, false, false},
+		"many":                                  {maxRecordedOfOne, maxRecordedOfOne, false, false},
+		"many, one of them shares":              {maxRecordedOfOne, maxRecorded, true, true},
+		"many, and more of them share than fit": {maxRecordedOfOne + spareRecorded, maxRecorded, true, false},
 		"one that shares, where few are, is held": {0, 2 * maxRecorded, true, true},
 	}
 	for name, test := range tests {

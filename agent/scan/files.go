@@ -32,6 +32,17 @@ type openFiles struct {
 	// container is nil for a process that is of none which this scan is about.
 	container     *snapshot.Container
 	inHostNetwork bool
+	// named is who it is, once somebody has asked.
+	named *snapshot.Holder
+}
+
+// holder names the process.
+func (o *openFiles) holder() snapshot.Holder {
+	if o.named == nil {
+		holder := holderOf(o.process)
+		o.named = &holder
+	}
+	return *o.named
 }
 
 // fileWalk lists the open files of processes, once the namespaces of all are known: one listing
@@ -192,17 +203,17 @@ func rotate(pids []int, place filePlace) int {
 // Counted says that they are among those that all containers share.
 func (w *fileWalk) advance(ctx context.Context, turn *fileTurn, share int, counted bool) (whole bool, err error) {
 	budget := w.used[turn.fileOwner]
-	before := budget.files
+	before := budget.used()
 	defer func() {
 		if counted {
-			w.files += budget.files - before
+			w.files += budget.used() - before
 		}
 	}()
 	for len(turn.pids) > 0 {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		if budget.exhausted(share) || counted && w.files+budget.files-before >= maxNodeFiles {
+		if budget.used() >= share || counted && w.files+budget.used()-before >= maxNodeFiles {
 			return false, nil
 		}
 		next, err := w.process(ctx, turn, budget, share)
@@ -229,14 +240,14 @@ func (w *fileWalk) process(ctx context.Context, turn *fileTurn, budget *fileBudg
 		return 0, err
 	}
 	defer of.process.Close()
-	which := nsinspect.DescriptorRange{From: turn.from, Limit: max(share-budget.files, processFiles)}
+	which := nsinspect.DescriptorRange{From: turn.from, Limit: max(share-budget.used(), processFiles)}
 	listed, err := w.list(ctx, of.process, which, func(file *nsinspect.Descriptor) bool {
 		budget.files++
 		for _, reader := range w.readers {
 			reader.file(of, file)
 		}
 		measure()
-		return !budget.exhausted(share)
+		return budget.used() < share
 	})
 	switch {
 	case err == nil || errors.Is(err, nsinspect.ErrVanished):

@@ -162,7 +162,7 @@ func TestHiddenFilesAreFound(t *testing.T) {
 	}
 }
 
-// TestFilesThatTakeLong has a container with few files that take the kernel long.
+// TestFilesThatTakeLong has a container with few files that take the kernel long: they count as many.
 func TestFilesThatTakeLong(t *testing.T) {
 	t.Parallel()
 	scene := newFileScene(t, map[int]int{10: 9, 20: 9})

@@ -174,7 +174,7 @@ func nameAll(sockets []*snapshot.Socket, holder snapshot.Holder) {
 // nameHolder notes that a process holds one of these sockets. What can't be listed stays
 // nameless, and what exceeds the budget is left to a look at all processes.
 func (r *forwardResolver) nameHolder(ctx context.Context, pid int, nameless map[uint64][]*snapshot.Socket, budget *fileBudget) error {
-	if budget.exhausted(maxFiles) {
+	if budget.used() >= maxFiles {
 		return ctx.Err()
 	}
 	process, err := r.node.fs.Open(pid)

@@ -36,7 +36,7 @@ func (f *socketFinder) file(of *openFiles, file *nsinspect.Descriptor) {
 		return
 	}
 	f.seen[held] = true
-	holder := holderOf(of.process)
+	holder := of.holder()
 	if of.container == nil {
 		if holders := f.hostHolders[inode]; len(holders) < maxHolders {
 			f.hostHolders[inode] = append(holders, holder)

@@ -112,27 +112,37 @@ func (f *socketFinder) record() {
 	if f.unlisted {
 		f.builder.gap(snapshot.CauseDenied, "the open files of processes in containers can't be listed, so a socket of the host's network that was passed to them is not seen")
 	}
+	containers := make(map[*socket.Socket][]*snapshot.Container)
+	running := make(map[*snapshot.Container]map[int]bool, len(f.held))
 	for container, held := range f.held {
-		f.recordHeld(container, held)
+		running[container] = make(map[int]bool, len(container.Processes))
+		for i := range container.Processes {
+			running[container][container.Processes[i].PID] = true
+		}
+		for listener := range held {
+			containers[listener] = append(containers[listener], container)
+		}
+	}
+	for i := range f.table.Sockets {
+		for _, container := range containers[&f.table.Sockets[i]] {
+			f.recordHeld(container, &f.table.Sockets[i], running[container])
+		}
 	}
 }
 
-func (f *socketFinder) recordHeld(container *snapshot.Container, held map[*socket.Socket]*hold) {
-	for i := range f.table.Sockets {
-		hold := held[&f.table.Sockets[i]]
-		if hold == nil {
-			continue
-		}
-		// A transient process, such as a runtime's own, is not the container's.
-		hold.holders = slices.DeleteFunc(hold.holders, func(h snapshot.Holder) bool { return indexOf(container, h.PID) < 0 })
-		if len(hold.holders) == 0 && hold.more == 0 && !hold.made {
-			delete(held, &f.table.Sockets[i])
-			continue
-		}
-		if len(container.Sockets) == maxSocketsHeld {
-			f.builder.unread(container, snapshot.CauseLimit, fmt.Sprintf("it has more than %d sockets in the host's network", maxSocketsHeld))
-			return
-		}
-		container.Sockets = append(container.Sockets, snapshot.Socket{Socket: f.table.Sockets[i], Holders: hold.holders, MoreHolders: hold.more})
+// recordHeld puts a socket of a container into the snapshot.
+func (f *socketFinder) recordHeld(container *snapshot.Container, listener *socket.Socket, running map[int]bool) {
+	hold := f.held[container][listener]
+	// A transient process, such as a runtime's own, is not the container's.
+	hold.holders = slices.DeleteFunc(hold.holders, func(h snapshot.Holder) bool { return !running[h.PID] })
+	if len(hold.holders) == 0 && hold.more == 0 && !hold.made {
+		delete(f.held[container], listener)
+		return
 	}
+	if len(container.Sockets) == maxSocketsHeld {
+		gap := snapshot.Gap{Cause: snapshot.CauseLimit, Detail: fmt.Sprintf("it has more than %d", maxSocketsHeld)}
+		snapshot.MarkSockets(&container.Unread, gap)
+		return
+	}
+	container.Sockets = append(container.Sockets, snapshot.Socket{Socket: *listener, Holders: hold.holders, MoreHolders: hold.more})
 }

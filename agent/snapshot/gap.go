@@ -2,7 +2,10 @@
 
 package snapshot
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Cause is why something could not be seen. There are a handful, so that they can be
 // counted.
@@ -54,9 +57,15 @@ func (g Gap) String() string { return g.Detail }
 // maxGaps caps the gaps that one container, or the node, has.
 const maxGaps = 16
 
+// maxDetail caps the text of a gap, in bytes: it may name a path of some kilobytes.
+const maxDetail = 512
+
 // AddGap adds a gap that is not there yet, up to a cap. One more then says that there were
-// more.
+// more. A long reason is cut.
 func AddGap(gaps *[]Gap, cause Cause, reason string) {
+	if len(reason) > maxDetail {
+		reason = strings.ToValidUTF8(reason[:maxDetail], "") + "…"
+	}
 	gap := Gap{Cause: cause, Detail: reason}
 	switch n := len(*gaps); {
 	case slices.Contains(*gaps, gap):
