@@ -96,6 +96,8 @@ type ProcessEvidence struct {
 	PID int
 	// Command is chosen by the process: escape it before it is shown.
 	Command string
+	// Executable is the path of what it executes, where that was read. It is chosen by the container.
+	Executable string
 	// Threads is the number of its threads that are in the namespace; 0 where the evidence is
 	// about ports.
 	Threads int

@@ -3,6 +3,8 @@
 package audit
 
 import (
+	"time"
+
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
@@ -18,6 +20,15 @@ type NamespaceEvidence struct {
 	MoreProcesses int
 	// JoinedPath is the path by which the runtime spec let the container join.
 	JoinedPath string
+	// Past is when processes were seen that have left the namespace again; nil where any is in it.
+	Past *PastEvidence
+}
+
+// PastEvidence is when something was seen that is over.
+type PastEvidence struct {
+	First, Last time.Time
+	// Count is how often it was seen.
+	Count uint64
 }
 
 // Key is empty: other processes do not make it another finding.
@@ -30,6 +41,22 @@ func (n *namespaceCheck) evidence(container *snapshot.Container, host nsinspect.
 		if found, ok := n.threadsIn(&container.Processes[i], host); ok {
 			evidence.add(found)
 		}
+	}
+	return evidence
+}
+
+// past returns the evidence of what was seen of a container and is over; nil if there is none.
+func (n *namespaceCheck) past(container *snapshot.Container, host nsinspect.ID) *NamespaceEvidence {
+	sighting := container.SightingOf(n.kind)
+	if sighting == nil {
+		return nil
+	}
+	evidence := &NamespaceEvidence{
+		Kind: n.kind, Namespace: host, MoreProcesses: sighting.More,
+		Past: &PastEvidence{First: sighting.First, Last: sighting.Last, Count: sighting.Count},
+	}
+	for _, visitor := range sighting.Visitors {
+		evidence.add(ProcessEvidence{PID: visitor.PID, Command: visitor.Command, Executable: visitor.Executable})
 	}
 	return evidence
 }

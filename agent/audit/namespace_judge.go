@@ -95,6 +95,9 @@ func (n *namespaceCheck) judge(container *snapshot.Container, host nsinspect.ID)
 	case declared && slices.Contains(n.verdicts, NotInEffect) && fullySeen(container):
 		return namespaceVerdict{container, NotInEffect, container.Declared.By, n.elsewhere(container)}, true
 	}
+	if past := n.past(container, host); past != nil && !declared {
+		return namespaceVerdict{container, Undeclared, n.undeclaredBy(container), past}, true
+	}
 	return namespaceVerdict{}, false
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
 )
@@ -23,7 +24,21 @@ func Evidence(evidence *v1alpha1.Evidence, limits Limits) string {
 	if isSecurity(evidence) {
 		return securityEvidence(evidence, limits)
 	}
-	return processesText(evidence.Processes, evidence.MoreProcesses, limits.Processes)
+	processes := processesText(evidence.Processes, evidence.MoreProcesses, limits.Processes)
+	if evidence.Past {
+		return fmt.Sprintf("has left: %s, %s", processes, pastText(evidence))
+	}
+	return processes
+}
+
+// pastText says when processes were seen that have left again: "at 14:02:11 UTC", or "seen 3 times from
+// 13:58:40 to 14:02:11 UTC".
+func pastText(evidence *v1alpha1.Evidence) string {
+	first, last := evidence.First.UTC().Format(time.TimeOnly), evidence.Last.UTC().Format(time.TimeOnly)
+	if first == last {
+		return "at " + last + " UTC"
+	}
+	return fmt.Sprintf("seen %d times from %s to %s UTC", evidence.Count, first, last)
 }
 
 // Namespace names the namespace of the evidence as /proc/PID/ns does: "net:[4026531840]".

@@ -30,6 +30,8 @@ func namespaceNote(finding *v1alpha1.Finding, declared *v1alpha1.Declaration, li
 		processes += ", joined by path " + evidence.JoinedPath
 	}
 	switch {
+	case evidence.Past:
+		return fmt.Sprintf("was in the host's %s namespace %s, %s, %s; it has left: %s.", kind, id, pastText(evidence), declaration(finding, declared), processes)
 	case finding.Verdict != v1alpha1.NotInEffect:
 		return fmt.Sprintf("shares the host's %s namespace %s, %s: %s.", kind, id, declaration(finding, declared), processes)
 	case len(evidence.Processes) == 0:

@@ -5,6 +5,7 @@ package report
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -107,6 +108,14 @@ func TestNote(t *testing.T) {
 			finding: v1alpha1.Finding{DeclaredBy: v1alpha1.ByUnknown, Evidence: shared},
 			want:    "shares the host's network namespace net:[7], and it is unknown whether that was declared: pid 11 (sh).",
 		},
+		"seen once, and gone": {
+			finding: v1alpha1.Finding{DeclaredBy: v1alpha1.ByNobody, Verdict: "Undeclared", Evidence: past(0, 1)},
+			want:    "was in the host's network namespace net:[7], at 14:02:11 UTC, which nobody declared; it has left: pid 11 (sh).",
+		},
+		"seen several times, and gone": {
+			finding: v1alpha1.Finding{DeclaredBy: v1alpha1.ByNobody, Verdict: "Undeclared", Evidence: past(4*time.Minute, 3)},
+			want:    "was in the host's network namespace net:[7], seen 3 times from 13:58:11 to 14:02:11 UTC, which nobody declared; it has left: pid 11 (sh).",
+		},
 		"not in effect, without a process": {
 			finding: v1alpha1.Finding{Verdict: v1alpha1.NotInEffect, DeclaredBy: v1alpha1.ByPod, Evidence: v1alpha1.Evidence{Kind: "ipc"}},
 			want:    "does not share the host's IPC namespace, though its pod declares that.",
@@ -181,6 +190,16 @@ func TestNote(t *testing.T) {
 	}
 }
 
+// past is a process that has left the host's network.
+func past(lasted time.Duration, count uint64) v1alpha1.Evidence {
+	last := time.Date(2026, 5, 4, 14, 2, 11, 0, time.UTC)
+	first := last.Add(-lasted)
+	return v1alpha1.Evidence{
+		Kind: "net", Namespace: v1alpha1.NamespaceID{Dev: 4, Ino: 7}, Processes: []v1alpha1.Process{{PID: 11, Command: "sh"}},
+		Past: true, First: &first, Last: &last, Count: count,
+	}
+}
+
 func TestEvidence(t *testing.T) {
 	t.Parallel()
 	threads := []v1alpha1.Process{
@@ -201,6 +220,7 @@ func TestEvidence(t *testing.T) {
 		"an IP protocol":      {onPort(v1alpha1.Port{Protocol: v1alpha1.Raw, HostPort: 89}), "IP protocol 89"},
 		"with processes":      {onPort(v1alpha1.Port{Protocol: "TCP", HostPort: 80, Processes: threads[2:], MoreProcesses: 9}), "80/TCP of pid 3 and 9 more"},
 		"no evidence at all":  {v1alpha1.Evidence{}, ""},
+		"seen and gone":       {past(0, 1), "has left: pid 11 (sh), at 14:02:11 UTC"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

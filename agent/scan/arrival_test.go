@@ -87,7 +87,7 @@ func leaveNetwork(t *testing.T, fs *nsinspect.FS, pid int) {
 }
 
 func arrivalConfig(fs *nsinspect.FS) Config {
-	return Config{Procfs: fs, Settle: DefaultSettle, Hosts: pid1()}
+	return Config{Procfs: fs, Settle: DefaultSettle, Hosts: pid1(), Random: halfway}
 }
 
 // run is what a process executes, and whose child it is.

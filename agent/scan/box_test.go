@@ -22,6 +22,9 @@ func pid1() []nsinspect.HostCandidate {
 	return []nsinspect.HostCandidate{{Reference: nsinspect.ByPID1, PID: 1}}
 }
 
+// halfway is a random number of no surprise: a scan looks again each half of the settling time.
+func halfway() float64 { return 0.5 }
+
 // uid is the user of the containers in these tests.
 const uid = 405
 
@@ -93,7 +96,7 @@ func (b *box) scan(t *testing.T, depth Depth, again func()) *snapshot.Snapshot {
 		var err error
 		snap, err = New(Config{
 			Procfs: b.fs, Source: scantest.Source{Listed: b.containers, ByID: b.byID}, Hosts: pid1(),
-			Depth: depth, Contexts: b.memory, Settle: DefaultSettle,
+			Depth: depth, Contexts: b.memory, Settle: DefaultSettle, Random: halfway,
 			Progress: func(stage string) {
 				if stage == "look again at what was not declared" && again != nil {
 					again()

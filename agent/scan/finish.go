@@ -24,7 +24,7 @@ func (b *builder) interrupt(err error) {
 func (b *builder) finish() {
 	b.snap.Containers, b.snap.Ended = nil, nil
 	for _, container := range b.sorted() {
-		if len(container.Processes) == 0 && len(container.Unread.Gaps) == 0 {
+		if len(container.Processes) == 0 && len(container.Unread.Gaps) == 0 && len(container.Sightings) == 0 {
 			if container.Pod != nil && !container.Sandbox && !container.Status.Live() {
 				b.snap.Ended = append(b.snap.Ended, container.Container)
 			}

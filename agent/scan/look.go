@@ -32,7 +32,7 @@ func newLook(ctx context.Context, config *Config, host *nsinspect.Host, snap *sn
 	inits := n.placeInits(b, containers)
 	inspector := newInspector(ctx, n, b, config)
 	inspector.placeUsers(inits.users)
-	settler := newSettler(inspector, config.Settle)
+	settler := newSettler(inspector, config)
 	leaver := newLeaver(inspector)
 	files := newFileWalk(n, b, config.Holders)
 	sockets := newSocketFinder(n, b, files, config.Holders, config.Settle)
@@ -67,7 +67,7 @@ func (l *look) phases() []phase {
 	always := func() bool { return true }
 	return []phase{
 		{"read the processes", always, l.processes},
-		{"look again at what was not declared", func() bool { return len(l.settler.suspects) > 0 }, l.settler.confirm},
+		{"look again at what was not declared", l.settler.needed, l.settler.confirm},
 		{"wait for programs that are being started", func() bool { return len(l.settler.starting) > 0 }, l.settler.awaitPrograms},
 		{"read the host's ports", always, l.ports},
 	}

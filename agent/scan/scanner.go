@@ -40,6 +40,9 @@ type Config struct {
 	Depth Depth
 	// Contexts remembers what a lean scan does not read each time; nil remembers nothing.
 	Contexts *ContextCache
+	// Random returns a number from 0 to less than 1, by which a scan chooses when it looks again; nil for
+	// one that nobody can guess.
+	Random func() float64
 	// Progress is called with what the scanner does next; nil for no calls.
 	Progress func(stage string)
 }

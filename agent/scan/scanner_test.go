@@ -149,17 +149,17 @@ func TestWithoutContainerd(t *testing.T) {
 	}
 }
 
-// TestUndeclaredIsLookedAtTwice has sharing that lasts: it stays, and takes as long as it
-// is to last.
-func TestUndeclaredIsLookedAtTwice(t *testing.T) {
+// TestUndeclaredIsLookedAtAgain has sharing that lasts: it stays, and its container is looked at several
+// times.
+func TestUndeclaredIsLookedAtAgain(t *testing.T) {
 	t.Parallel()
 	fs := scantest.Procfs(t, map[int]string{42: "/docker/" + scantest.HexID("a")})
 	synctest.Test(t, func(t *testing.T) {
-		scanner := New(Config{Procfs: fs, Settle: DefaultSettle, Hosts: pid1()})
+		scanner := New(Config{Procfs: fs, Settle: DefaultSettle, Hosts: pid1(), Random: halfway})
 		snap, err := scanner.Scan(t.Context())
 		scantest.Must(t, err)
-		if snap.Duration != DefaultSettle {
-			t.Errorf("it took %s, want %s", snap.Duration, DefaultSettle)
+		if want := looks * DefaultSettle / 2; snap.Duration != want {
+			t.Errorf("it took %s, want %s", snap.Duration, want)
 		}
 		findings := audit.Judge(snap).Findings
 		if len(findings) != 1 || findings[0].DeclaredBy != inventory.ByUnknown || snap.Coverage.Transient != 0 {

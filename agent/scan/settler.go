@@ -29,11 +29,6 @@ const (
 	againReadings = 2
 )
 
-// maxRounds limits how often a container is looked at again after transient processes were
-// seen in its cgroup. A runtime is rarely seen at it; a process that keeps coming and going is
-// seen each time.
-const maxRounds = 3
-
 // settler looks again, after a while, at what a first look does not settle: processes that
 // share what their container did not declare or are weaker than it was to be, and processes that
 // are still the runtime's.
@@ -43,12 +38,14 @@ type settler struct {
 	inspector *inspector
 	// settle is how long what was not declared has to last.
 	settle   time.Duration
-	suspects []suspect
+	suspects []*suspect
 	// starting are processes that are still running as the runtime's init.
-	starting []suspect
+	starting  []*suspect
+	sightings *sightings
+	patrol    *patrol
 	// kept counts the handles that are kept open, by container.
 	kept map[*snapshot.Container]int
-	// deadline is until when runtimes are waited for; zero before the first was.
+	// deadline is until when runtimes are waited for.
 	deadline time.Time
 	// unlooked are the ways in which processes look weaker that there was no room for.
 	unlooked map[*snapshot.Container]inventory.Weakness
@@ -60,11 +57,18 @@ type suspect struct {
 	container *snapshot.Container
 	// weak are threads that look weaker than the runtime was told to make them.
 	weak map[int]inventory.Weakness
+	// hosted are the kinds of the host's namespaces that it was seen in, and seen those that it was
+	// seen in when it was the container's beyond doubt.
+	hosted, seen []nsinspect.Kind
+	// doubtful: it could not be read whether it was the runtime's.
+	doubtful bool
 }
 
-func newSettler(i *inspector, settle time.Duration) *settler {
+func newSettler(i *inspector, config *Config) *settler {
+	sightings := newSightings(i)
 	return &settler{
-		node: i.node, builder: i.builder, inspector: i, settle: settle,
+		node: i.node, builder: i.builder, inspector: i, settle: config.Settle,
+		sightings: sightings, patrol: newPatrol(i, sightings, config.Random),
 		kept: make(map[*snapshot.Container]int), unlooked: make(map[*snapshot.Container]inventory.Weakness),
 	}
 }
@@ -78,16 +82,17 @@ func (s *settler) close() {
 
 // keep takes over a process that is to be looked at again. It reports whether it did; the
 // process is then the settler's to close.
-func (s *settler) keep(process *nsinspect.Process, container *snapshot.Container, found *inspected) bool {
-	again := suspect{process, container, found.weak}
+func (s *settler) keep(ctx context.Context, process *nsinspect.Process, container *snapshot.Container, found *inspected) bool {
+	again := &suspect{process: process, container: container, weak: found.weak}
 	suspected := s.inspector.isSuspect(process, container, found)
+	if kinds := s.node.undeclared(container, found.record); len(kinds) > 0 {
+		s.sightings.meet(ctx, again, kinds)
+	}
 	switch {
-	case suspected && s.hasRoom(container, len(s.suspects), s.spare(container, found)):
+	case suspected && s.hasRoom(container, len(s.suspects), s.spare(again)):
 		s.suspects = append(s.suspects, again)
 	case suspected:
-		for _, ways := range found.weak {
-			s.unlooked[container] |= ways
-		}
+		s.leaveOut(again)
 		return false
 	case runtimes.IsInit(found.record.Command) && s.hasRoom(container, len(s.starting), 0):
 		s.starting = append(s.starting, again)
@@ -98,10 +103,22 @@ func (s *settler) keep(process *nsinspect.Process, container *snapshot.Container
 	return true
 }
 
+// leaveOut notes what is not known of a suspect that there is no room for. Where it is beyond doubt that
+// it shares what was not declared, nothing is.
+func (s *settler) leaveOut(suspect *suspect) {
+	for _, ways := range suspect.weak {
+		s.unlooked[suspect.container] |= ways
+	}
+	if len(suspect.hosted) > len(suspect.seen) {
+		s.builder.remove(suspect.container, suspect.process.PID())
+		s.builder.unread(suspect.container, snapshot.CauseLimit, "more of its processes share with the host than are looked at twice")
+	}
+}
+
 // spare returns the room that is kept for suspects that share something of the host, as a runtime's
 // process does on its way in: those that are weaker in another way can't take it from them.
-func (s *settler) spare(container *snapshot.Container, found *inspected) int {
-	if len(s.node.undeclared(container, found.record)) > 0 {
+func (s *settler) spare(suspect *suspect) int {
+	if len(suspect.hosted) > 0 {
 		return spareSuspects
 	}
 	return 0
@@ -114,33 +131,61 @@ func (s *settler) hasRoom(container *snapshot.Container, all, spare int) bool {
 	return own < fewSuspects || own < maxSuspectsOfOne+spare && all < maxSuspects+spare
 }
 
-// confirm looks at the suspects again, after a while and through the same handles. Those
-// that have gone, or have left the host's namespaces, were transient. Where that happens in
-// each of several rounds, the container is unknown.
+// needed reports whether there is anything to look at again.
+func (s *settler) needed() bool {
+	s.patrol.begin(s.suspects)
+	return len(s.suspects) > 0 || s.patrol.needed()
+}
+
+// confirm looks at the suspects again, after a while and through the same handles. Containers of which
+// processes may come and go are looked at several times until then. Those that a runtime is still at
+// come last: nothing else waits for them.
 func (s *settler) confirm(ctx context.Context) error {
-	for round := 1; len(s.suspects) > 0; round++ {
-		if err := pause(ctx, s.settle); err != nil {
+	s.deadline = time.Now().Add(patience)
+	if err := s.wait(ctx); err != nil {
+		return err
+	}
+	s.concludeAll(ctx, func(suspect *suspect) bool { return !s.isArriving(ctx, suspect) })
+	if err := s.awaitRuntimes(ctx); err != nil {
+		return err
+	}
+	s.concludeAll(ctx, func(*suspect) bool { return true })
+	clear(s.kept)
+	s.noteUnlooked()
+	s.sightings.record()
+	return ctx.Err()
+}
+
+// wait lets pass what what was not declared has to last at least.
+func (s *settler) wait(ctx context.Context) error {
+	if !s.patrol.needed() {
+		return pause(ctx, s.settle)
+	}
+	start := time.Now()
+	for range looks {
+		if err := pause(ctx, s.patrol.pause(s.settle)); err != nil {
 			return err
 		}
-		left, err := s.transient(ctx)
-		if err != nil {
+		if err := s.patrol.look(ctx, s); err != nil {
 			return err
 		}
-		if len(left) == 0 {
-			break
-		}
-		if round == maxRounds {
-			for container := range left {
-				s.builder.unread(container, snapshot.CauseUnsettled, fmt.Sprintf("processes of it were in a namespace of the host in each of %d looks, though none for as long as %s", maxRounds, s.settle))
-			}
-			break
-		}
-		if err := s.suspectsAmong(ctx, left); err != nil {
-			return err
+		if time.Since(start) >= s.settle {
+			s.concludeAll(ctx, func(suspect *suspect) bool { return len(suspect.hosted) == 0 && !s.isArriving(ctx, suspect) })
 		}
 	}
-	s.noteUnlooked()
-	return ctx.Err()
+	return nil
+}
+
+// concludeAll looks for the last time at some of the suspects.
+func (s *settler) concludeAll(ctx context.Context, which func(*suspect) bool) {
+	s.suspects = slices.DeleteFunc(s.suspects, func(suspect *suspect) bool {
+		if !which(suspect) {
+			return false
+		}
+		s.conclude(ctx, suspect)
+		suspect.process.Close()
+		return true
+	})
 }
 
 // noteUnlooked makes containers unknown of which processes look weaker that there was no room for,
@@ -158,49 +203,9 @@ func (s *settler) noteUnlooked() {
 	}
 }
 
-// transient looks at all suspects again, and returns the containers of which some have left a
-// kind of namespace that no other process of the container stays in. Those that a runtime is still
-// at come last.
-func (s *settler) transient(ctx context.Context) (map[*snapshot.Container]bool, error) {
-	left := make(map[*snapshot.Container][]nsinspect.Kind)
-	look := func(suspect suspect) {
-		left[suspect.container] = append(left[suspect.container], s.lookAgain(ctx, suspect)...)
-		suspect.process.Close()
-	}
-	s.suspects = slices.DeleteFunc(s.suspects, func(suspect suspect) bool {
-		settled := !s.isArriving(ctx, suspect)
-		if settled {
-			look(suspect)
-		}
-		return settled
-	})
-	if err := s.awaitRuntimes(ctx); err != nil {
-		return nil, err
-	}
-	for _, suspect := range s.suspects {
-		late := s.isArriving(ctx, suspect)
-		look(suspect)
-		if late {
-			s.giveUp(suspect)
-		}
-	}
-	s.suspects = s.suspects[:0]
-	clear(s.kept)
-	transient := make(map[*snapshot.Container]bool)
-	for container, kinds := range left {
-		for _, kind := range kinds {
-			stays := slices.ContainsFunc(container.Processes, func(p snapshot.Process) bool { return s.node.sharesKind(&p, kind) })
-			if !stays {
-				transient[container] = true
-			}
-		}
-	}
-	return transient, nil
-}
-
-// lookAgain returns the kinds of the host's namespaces that a suspect was in and is no more.
-// Where the second look fails, the first stands.
-func (s *settler) lookAgain(ctx context.Context, suspect suspect) []nsinspect.Kind {
+// conclude looks at a suspect for the last time. Where that fails, the first look stands.
+func (s *settler) conclude(ctx context.Context, suspect *suspect) {
+	late := s.isArriving(ctx, suspect)
 	s.readAgain(suspect)
 	found, err := s.inspector.inspect(ctx, suspect.process, suspect.container, suspect.weak)
 	if errors.Is(err, nsinspect.ErrVanished) {
@@ -209,33 +214,44 @@ func (s *settler) lookAgain(ctx context.Context, suspect suspect) []nsinspect.Ki
 	container := suspect.container
 	i := indexOf(container, suspect.process.PID())
 	if err != nil || i < 0 {
-		return nil // If it is not there, its pid was given out again within one walk, and the other is gone.
+		return // If it is not there, its pid was given out again within one walk, and the other is gone.
 	}
 	if found.seen.Denied > 0 {
 		if found.record != nil {
 			container.Processes[i].Credentials = found.record.Credentials
 		}
-		return nil
+		return
 	}
-	before := s.node.undeclared(container, &container.Processes[i])
-	record := found.record
-	if record == nil {
+	if found.record == nil {
 		s.builder.remove(container, suspect.process.PID())
-		s.builder.snap.Coverage.Transient++
-		return before
+		s.left(suspect, suspect.hosted, true)
+		return
 	}
-	s.builder.replace(container, record)
-	after := s.node.undeclared(container, record)
-	left := slices.DeleteFunc(before, func(kind nsinspect.Kind) bool { return slices.Contains(after, kind) })
-	if len(left) > 0 || len(suspect.weak) > 0 && !s.isConfirmed(container, record) {
+	s.builder.replace(container, found.record)
+	after := s.node.undeclared(container, found.record)
+	if late && len(after) > 0 {
+		s.giveUp(suspect)
+		return
+	}
+	left := slices.DeleteFunc(slices.Clone(suspect.hosted), func(kind nsinspect.Kind) bool { return slices.Contains(after, kind) })
+	s.left(suspect, left, len(suspect.weak) > 0 && !s.isConfirmed(container, found.record))
+}
+
+// left notes that a suspect has left kinds of the host's namespaces, or is not weaker any more. Where it
+// may have been the runtime's, it was transient.
+func (s *settler) left(suspect *suspect, kinds []nsinspect.Kind, transient bool) {
+	doubt := slices.ContainsFunc(kinds, func(kind nsinspect.Kind) bool { return !slices.Contains(suspect.seen, kind) })
+	if doubt && suspect.doubtful {
+		s.builder.unread(suspect.container, snapshot.CauseUnsettled, fmt.Sprintf("it could not be read whether process %d, which was in a namespace of the host, was the runtime's", suspect.process.PID()))
+	}
+	if doubt || transient && len(suspect.seen) == 0 {
 		s.builder.snap.Coverage.Transient++
 	}
-	return left
 }
 
 // readAgain reads the credentials of a suspect's threads again, and takes out the ways in which
 // they do not look weaker any more.
-func (s *settler) readAgain(suspect suspect) {
+func (s *settler) readAgain(suspect *suspect) {
 	if len(suspect.weak) == 0 {
 		return
 	}
@@ -256,41 +272,6 @@ func (s *settler) isConfirmed(container *snapshot.Container, record *snapshot.Pr
 	return slices.ContainsFunc(record.Credentials, func(group snapshot.CredentialGroup) bool {
 		return s.inspector.confirmed(container, record, &group) != 0
 	})
-}
-
-// suspectsAmong walks the processes again for the sake of a few containers, and keeps those
-// that are suspects now.
-func (s *settler) suspectsAmong(ctx context.Context, containers map[*snapshot.Container]bool) error {
-	return s.node.each(ctx, func(pid int) error {
-		process, err := s.node.fs.Open(pid)
-		if err != nil {
-			return nil //nolint:nilerr // It has ended: the first walk has counted what can't be opened.
-		}
-		if !s.suspectAmong(ctx, process, containers) {
-			process.Close()
-		}
-		return nil
-	})
-}
-
-// suspectAmong reports whether a process is a suspect of one of the containers; it is then
-// kept open.
-func (s *settler) suspectAmong(ctx context.Context, process *nsinspect.Process, containers map[*snapshot.Container]bool) bool {
-	container, err := owned(ctx, s.node, s.builder, process)
-	if err != nil || container == nil || !containers[container] {
-		return false
-	}
-	found, err := s.inspector.inspect(ctx, process, container, nil)
-	if err != nil || found.record == nil {
-		return false
-	}
-	if len(s.node.undeclared(container, found.record)) == 0 || !s.hasRoom(container, len(s.suspects), spareSuspects) {
-		return false
-	}
-	s.builder.replace(container, found.record)
-	s.suspects = append(s.suspects, suspect{process, container, found.weak})
-	s.kept[container]++
-	return true
 }
 
 func pause(ctx context.Context, settle time.Duration) error {

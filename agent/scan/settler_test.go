@@ -82,6 +82,8 @@ func TestSpareSuspects(t *testing.T) {
 	for k := range many {
 		scantest.Become(t, b.fs, initOf(0)+16*k, root)
 	}
+	b.addRuntime(t)
+	scantest.Run(t, b.fs, pid, runtimePID, 0, "runc", b.program("runc"))
 	own := b.link(t, pid, "ns/pid", 1)
 	snap := b.scan(t, Lean, func() { b.relink(t, pid, "ns/pid", own) })
 	if snap.Coverage.Transient != 1 || len(weaker(&snap.Containers[0])) != maxSuspectsOfOne {
@@ -122,8 +124,8 @@ func TestEndedBetweenReads(t *testing.T) {
 	}
 }
 
-// TestCgroupNamespaceInPassing has a process in the host's cgroup namespace, which stays there, has left
-// it at the second look, or is where its container was told to be.
+// TestCgroupNamespaceInPassing has a process in the host's cgroup namespace, which stays there, is the
+// runtime's and has left it at the second look, or is where its container was told to be.
 func TestCgroupNamespaceInPassing(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -140,6 +142,12 @@ func TestCgroupNamespaceInPassing(t *testing.T) {
 					b.containers[0].Security.Spec.Host = []nsinspect.Kind{nsinspect.User}
 				}
 				b.link(t, pid, "ns/user", 1)
+				b.addRuntime(t)
+				parent := runtimePID
+				if !test.leaves {
+					parent = shimPID
+				}
+				scantest.Run(t, b.fs, pid, parent, 0, "runc", b.program("runc"))
 				own := b.link(t, pid, "ns/cgroup", 1)
 				snap := b.scan(t, depth, func() {
 					if test.leaves {

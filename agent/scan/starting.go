@@ -16,11 +16,8 @@ import (
 // awaitRuntimes waits until no suspect is a runtime's own process that has yet to leave the host's
 // namespaces: in one scan no longer than one of them may take.
 func (s *settler) awaitRuntimes(ctx context.Context) error {
-	if s.deadline.IsZero() {
-		s.deadline = time.Now().Add(patience)
-	}
 	for time.Now().Before(s.deadline) {
-		if !slices.ContainsFunc(s.suspects, func(suspect suspect) bool { return s.isArriving(ctx, suspect) }) {
+		if !slices.ContainsFunc(s.suspects, func(suspect *suspect) bool { return s.isArriving(ctx, suspect) }) {
 			break
 		}
 		if err := pause(ctx, max(s.settle, startPause)); err != nil {
@@ -32,7 +29,7 @@ func (s *settler) awaitRuntimes(ctx context.Context) error {
 
 // isArriving reports whether a suspect is a runtime's process and still has what a runtime enters with:
 // something of the host's, or capabilities that the container was not given.
-func (s *settler) isArriving(ctx context.Context, suspect suspect) bool {
+func (s *settler) isArriving(ctx context.Context, suspect *suspect) bool {
 	arrivals := &s.inspector.arrivals
 	enters := arrivals.of(suspect.process) == arriving
 	if !enters && !arrivals.isStarting(suspect.process, suspect.container) {
@@ -51,7 +48,7 @@ func (s *settler) isArriving(ctx context.Context, suspect suspect) bool {
 }
 
 // giveUp leaves a container unknown of which a runtime's process did not arrive in time.
-func (s *settler) giveUp(suspect suspect) {
+func (s *settler) giveUp(suspect *suspect) {
 	pid := suspect.process.PID()
 	s.builder.remove(suspect.container, pid)
 	s.builder.unread(suspect.container, snapshot.CauseUnsettled, fmt.Sprintf("the runtime was still starting process %d of it after %s", pid, patience))
@@ -76,7 +73,7 @@ func (s *settler) awaitPrograms(ctx context.Context) error {
 
 // started takes over the name of a process unless it is still the runtime's. One that has ended
 // keeps the name that it was seen with.
-func (s *settler) started(suspect suspect) bool {
+func (s *settler) started(suspect *suspect) bool {
 	name, err := suspect.process.Command()
 	if err == nil && runtimes.IsInit(name) {
 		return false

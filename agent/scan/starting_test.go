@@ -69,8 +69,8 @@ func TestWeakWhileStarting(t *testing.T) {
 	user := scantest.User(uid)
 	root, capable := user, user
 	root.UIDs = nsinspect.IDs{}
-	capable.Permitted = capSysAdmin
-	const waits = DefaultSettle + patience
+	capable.Permitted = capSysPtrace
+	const waits = patience
 	for name, test := range map[string]struct {
 		credentials nsinspect.Credentials
 		hostRoot    bool

@@ -63,7 +63,7 @@ func (s *surveyor) visit(ctx context.Context, process *nsinspect.Process) error 
 		container.Age, _ = process.Age() // 0 stands for a container that may still be starting.
 		s.inspector.visitInit(ctx, process, container)
 	}
-	keep = s.settler.keep(process, container, found)
+	keep = s.settler.keep(ctx, process, container, found)
 	return nil
 }
 

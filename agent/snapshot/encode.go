@@ -33,7 +33,7 @@ var (
 
 // format numbers the forms of a saved snapshot. A form that an older nsaudit wrote is
 // refused: read as today's, what was unknown in it would pass for clean.
-const format = 3
+const format = 4
 
 type header struct {
 	APIVersion string `json:"apiVersion"`
@@ -101,6 +101,9 @@ func checkShape(text []byte) error {
 				Credentials []struct{} `json:"credentials"`
 			} `json:"processes"`
 			Credentials []struct{} `json:"credentials"`
+			Sightings   []struct {
+				Visitors []struct{} `json:"visitors"`
+			} `json:"sightings"`
 		} `json:"containers"`
 	}
 	if err := json.Unmarshal(text, &shape); err != nil {
@@ -109,6 +112,9 @@ func checkShape(text []byte) error {
 	groups := 0
 	for _, container := range shape.Containers {
 		groups += len(container.Credentials)
+		for _, sighting := range container.Sightings {
+			groups += 1 + len(sighting.Visitors)
+		}
 		for _, process := range container.Processes {
 			groups += max(1, len(process.Groups)+len(process.Credentials))
 		}

@@ -34,6 +34,7 @@ func saved() *Snapshot {
 				Declared: inventory.Declaration{By: inventory.BySpec, Joined: map[nsinspect.Kind]string{nsinspect.IPC: "/x"}},
 			},
 			Processes: []Process{{PID: 11, Command: "sleep", Groups: []nsinspect.ThreadGroup{nstest.Sharing()}}},
+			Sightings: []Sighting{{Kind: nsinspect.Net, First: at(1), Last: at(2), Count: 2, Visitors: []Visitor{{PID: 12, Command: "sh"}}}},
 		},
 	}}
 }
@@ -133,7 +134,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"half":            {whole[:len(whole)/2], ErrTruncated},
 		"one byte less":   {strings.TrimSpace(whole)[:len(strings.TrimSpace(whole))-1], ErrTruncated},
 		"a newer version": {strings.Replace(whole, "v1alpha1", "v9", 1), ErrVersion},
-		"an older form":   {strings.Replace(whole, `"format":3`, `"unknown":0`, 1), ErrVersion},
+		"an older form":   {strings.Replace(whole, `"format":4`, `"unknown":0`, 1), ErrVersion},
 		"a scan":          {strings.Replace(whole, `"Snapshot"`, `"Scan"`, 1), ErrNotSnapshot},
 		"no JSON":         {"hello", ErrNotSnapshot},
 		"other JSON":      {"[]", ErrNotSnapshot},

@@ -29,6 +29,7 @@ func MergeFull(before, now *Snapshot) *Snapshot {
 			keepProcesses(container, before)
 		}
 		keepPorts(container, before)
+		keepSightings(container, before, now.Time)
 	}
 	if now.Ports == nil {
 		merged.Ports = before.Ports // Counters of the last scan that came so far.
@@ -62,6 +63,7 @@ func MergeTargeted(before, now *Snapshot, asked []inventory.Key) *Snapshot {
 	for _, container := range now.Containers {
 		addGaps(&container, gaps)
 		keepPorts(&container, before)
+		keepSightings(&container, before, now.Time)
 		merged.Containers = append(merged.Containers, container)
 	}
 	merged.Ended = mergeEnded(before, now, asked)

@@ -61,6 +61,8 @@ type Container struct {
 	// Forwards lead from the host's ports to the container. A pod's are with its pause
 	// container.
 	Forwards []Forward `json:"forwards,omitempty"`
+	// Sightings are what was seen of it in namespaces of the host, and has left them.
+	Sightings []Sighting `json:"sightings,omitempty"`
 	// Unread is what could not be seen of it.
 	Unread Unread `json:"unread,omitzero"`
 }
@@ -112,9 +114,9 @@ type Coverage struct {
 	Vanished int `json:"vanished"`
 	// Denied counts processes and threads of containers that could not be read.
 	Denied int `json:"denied"`
-	// Transient counts processes that were in a container's cgroup and in the host's
-	// namespaces, or weaker than the container was to be, for a moment only: as a runtime's own
-	// are while they start a container, and sudo.
+	// Transient counts runtimes' own processes that were in a container's cgroup before they had
+	// left the host's namespaces, and processes that were weaker than the container was to be for a
+	// moment only, as sudo is.
 	Transient int `json:"transient"`
 	// Gaps are the parts of the node that were not seen.
 	Gaps []Gap `json:"gaps,omitempty"`

@@ -83,6 +83,26 @@ func (v *validator) container(container *Container) {
 	v.gaps(container.Unread.Opaque)
 	v.gaps(container.Unread.Security)
 	v.credentials(container)
+	v.sightings(container.Sightings)
+}
+
+// sightings checks what a verdict and its wording rest on.
+func (v *validator) sightings(sightings []Sighting) {
+	seen := make(map[nsinspect.Kind]bool)
+	for i := range sightings {
+		sighting := &sightings[i]
+		switch {
+		case len(v.errs) >= maxErrors:
+			return
+		case seen[sighting.Kind]:
+			v.errs = append(v.errs, fmt.Errorf("a container has two sightings of kind %s", sighting.Kind))
+		case sighting.Last.Before(sighting.First) || sighting.Count == 0:
+			v.errs = append(v.errs, fmt.Errorf("a sighting of kind %s is of no time", sighting.Kind))
+		case len(sighting.Visitors) > MaxVisitors || sighting.More < 0:
+			v.errs = append(v.errs, fmt.Errorf("a sighting of kind %s has more than %d visitors", sighting.Kind, MaxVisitors))
+		}
+		seen[sighting.Kind] = true
+	}
 }
 
 // credentials checks that each process refers to credentials that there are.

@@ -33,6 +33,7 @@ const secondLook = "look again at what was not declared"
 func TestTransientSharing(t *testing.T) {
 	fs := openProcfs(t)
 	hostNamespaces(t, fs)
+	becomeNamed(t, "runc")
 	for _, h := range hierarchies(t) {
 		t.Run(h.name, func(t *testing.T) {
 			leavingID, leavingDir := h.container(t)

@@ -68,13 +68,17 @@ func Snapshot() *snapshot.Snapshot {
 		Sockets: 12, Forwards: 2, Rules: 31, Ways: map[socket.Protocol]socket.Source{socket.TCP: socket.SockDiag},
 		Absent: []socket.Protocol{socket.SCTP},
 	}
+	normal := pod("normal", "c", nil,
+		process(31, "", nstest.Group(1, 101, 102, 103)),
+		process(32, "a\nb\x1b[31m", nstest.Group(59, 101, 102, 103, 32, 33), nstest.Group(1, 1, 102, 103, 40)))
+	normal.Sightings = []snapshot.Sighting{{
+		Kind: nsinspect.IPC, First: s.Time.Add(-10 * time.Minute), Last: s.Time, Count: 3,
+		Visitors: []snapshot.Visitor{{PID: 33, Command: "ns\x1benter", Executable: "/bin/\x1bnsenter"}}, More: 1,
+	}}
 	s.Containers = []snapshot.Container{
 		pod("pod-with-host-network", "a", []nsinspect.Kind{nsinspect.Net}, process(11, "sleep", nstest.Group(1, 1, 102, 103))),
 		pod("pod-with-host-pid-and-ipc", "b", []nsinspect.Kind{nsinspect.PID, nsinspect.IPC}, process(21, "sleep", nstest.Group(1, 101, 2, 3))),
-		pod("normal", "c", nil,
-			process(31, "", nstest.Group(1, 101, 102, 103)),
-			process(32, "a\nb\x1b[31m", nstest.Group(59, 101, 102, 103, 32, 33), nstest.Group(1, 1, 102, 103, 40))),
-		outside, foreign, hung, forwarded, listening,
+		normal, outside, foreign, hung, forwarded, listening,
 		pod("mistaken", "9", []nsinspect.Kind{nsinspect.Net}, process(71, "", nstest.Group(1, 301, 302, 303))),
 	}
 	return s

@@ -2,6 +2,8 @@
 
 package v1alpha1
 
+import "time"
+
 // Check is a question about a container.
 type Check string
 
@@ -91,6 +93,12 @@ type Evidence struct {
 	MoreProcesses int `json:"moreProcesses,omitempty"`
 	// JoinedPath is the path by which the runtime spec let the container join.
 	JoinedPath string `json:"joinedPath,omitempty"`
+	// Past: the processes have left the namespace again. First and Last are when any of them was seen
+	// in it, in UTC, and Count is how often; absent otherwise.
+	Past  bool       `json:"past,omitempty"`
+	First *time.Time `json:"first,omitempty"`
+	Last  *time.Time `json:"last,omitempty"`
+	Count uint64     `json:"count,omitempty"`
 	// Ports are the first of the ports that a finding about ports is about.
 	Ports []Port `json:"ports,omitempty"`
 	// MorePorts counts the rest.
@@ -102,6 +110,8 @@ type Evidence struct {
 type Process struct {
 	PID     int    `json:"pid"`
 	Command string `json:"command,omitempty"`
+	// Executable is the path of what it executed; only of those that have left the namespace.
+	Executable string `json:"executable,omitempty"`
 	// Threads is how many of its threads the evidence is about; absent for ports.
 	Threads int `json:"threads,omitempty"`
 	// TIDs are the first of them, where it is not about other threads of the process.

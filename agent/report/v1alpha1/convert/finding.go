@@ -37,13 +37,18 @@ func Finding(finding *audit.Finding, clean func(string) string) v1alpha1.Finding
 func evidence(evidence audit.Evidence, clean cleaner) v1alpha1.Evidence {
 	switch e := evidence.(type) {
 	case *audit.NamespaceEvidence:
-		return v1alpha1.Evidence{
+		converted := v1alpha1.Evidence{
 			Kind:          v1alpha1.Kind(e.Kind.String()),
 			Namespace:     v1alpha1.NamespaceID(e.Namespace),
 			Processes:     processes(e.Processes, clean),
 			MoreProcesses: e.MoreProcesses,
 			JoinedPath:    clean(e.JoinedPath),
 		}
+		if past := e.Past; past != nil {
+			first, last := past.First.UTC(), past.Last.UTC()
+			converted.Past, converted.First, converted.Last, converted.Count = true, &first, &last, past.Count
+		}
+		return converted
 	case *audit.HostPortEvidence:
 		return v1alpha1.Evidence{
 			Kind:      v1alpha1.Kind(nsinspect.Net.String()),
@@ -67,7 +72,7 @@ func evidence(evidence audit.Evidence, clean cleaner) v1alpha1.Evidence {
 
 func processes(processes []audit.ProcessEvidence, clean cleaner) []v1alpha1.Process {
 	return each(processes, func(p audit.ProcessEvidence) v1alpha1.Process {
-		return v1alpha1.Process{PID: p.PID, Command: clean(p.Command), Threads: p.Threads, TIDs: p.TIDs}
+		return v1alpha1.Process{PID: p.PID, Command: clean(p.Command), Executable: clean(p.Executable), Threads: p.Threads, TIDs: p.TIDs}
 	})
 }
 
