@@ -64,7 +64,7 @@ func Shadows(forward *netfilter.Forward, listener *socket.Socket) bool {
 	if address.IsUnspecified() {
 		return address.Is4() == isIPv4 || address.Is6() && listener.DualStack
 	}
-	if address.Is4() != isIPv4 {
+	if address.Is4() != isIPv4 || forward.HostNetwork.IsValid() && !forward.HostNetwork.Contains(address) {
 		return false
 	}
 	return !forward.HostAddress.IsValid() || forward.HostAddress.Unmap() == address

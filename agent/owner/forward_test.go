@@ -123,6 +123,8 @@ func TestShadows(t *testing.T) {
 	}
 	loopback := nstest.Forward(22)
 	loopback.HostAddress = netip.MustParseAddr("127.0.0.1")
+	network := nstest.Forward(22)
+	network.HostNetwork = netip.MustParsePrefix("192.0.2.0/28")
 	tests := map[string]struct {
 		forward netfilter.Forward
 		socket  socket.Socket
@@ -135,6 +137,8 @@ func TestShadows(t *testing.T) {
 		"the other, one of it": {nstest.Forward(22), listener(socket.TCP, "[::1]:22", false), false},
 		"another protocol":     {nstest.Forward(22), listener(socket.UDP, "0.0.0.0:22", false), false},
 		"its address":          {loopback, listener(socket.TCP, "127.0.0.1:22", false), true},
+		"in its network":       {network, listener(socket.TCP, "192.0.2.1:22", false), true},
+		"outside its network":  {network, listener(socket.TCP, "127.0.0.1:22", false), false},
 		"another address":      {loopback, listener(socket.TCP, "192.0.2.1:22", false), false},
 	}
 	for name, test := range tests {

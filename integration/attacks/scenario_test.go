@@ -110,6 +110,8 @@ type scene struct {
 
 	main runtimetest.Container
 	pod  *runtimetest.Pod // nil outside of pods
+	// undo is what has to go when the scene ends, and does not go with the container.
+	undo []func(*testing.T)
 }
 
 const namespace = "attacks"
@@ -200,6 +202,9 @@ func (s *scene) owns(id string) bool {
 // end removes the container.
 func (s *scene) end(t *testing.T) {
 	t.Helper()
+	for _, undo := range s.undo {
+		undo(t)
+	}
 	if s.pod != nil {
 		s.endPod(t)
 		return

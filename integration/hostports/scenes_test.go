@@ -38,7 +38,7 @@ type expected struct {
 
 // cmpForward lets cmp compare addresses, and none with an empty list.
 func cmpForward() cmp.Option {
-	return cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}), cmpopts.EquateEmpty()}
+	return cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}), cmpopts.EquateEmpty()}
 }
 
 // scenes make the rules of each program that forwards host ports, and of some that do not.

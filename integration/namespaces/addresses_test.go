@@ -20,7 +20,7 @@ import (
 
 // ownAddresses are those that haveAddresses gives its network.
 func ownAddresses() []string {
-	return []string{"10.9.8.7/32", "127.0.0.0/8", "127.0.0.1/32", "192.0.2.33/32", "198.51.100.0/24", "::1/128", "fd00:9::7/128", "fe80::7/128"}
+	return []string{"10.9.8.0/24", "10.9.8.7/32", "127.0.0.0/8", "127.0.0.1/32", "192.0.2.33/32", "198.51.100.0/24", "::1/128", "fd00:9::7/128", "fe80::7/128"}
 }
 
 // haveAddresses has a network with addresses, and with what is none of its own.

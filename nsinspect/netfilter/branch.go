@@ -115,7 +115,7 @@ func (t *tracer) forward(chain object, from *rule, m match, to *resolved) error 
 	first, last := m.ports()
 	for _, protocol := range m.protocols.names() {
 		f := Forward{
-			Kind: to.kind, Protocol: protocol, HostAddress: m.address(), HostPort: first, LastPort: last,
+			Kind: to.kind, Protocol: protocol, HostAddress: m.address(), HostNetwork: m.network(), HostPort: first, LastPort: last,
 			Target: to.target, LastTarget: to.last, LastTargetPort: to.lastPort,
 			Owner: m.owner, Backend: from.backend, Table: chain.tableName(),
 		}

@@ -49,8 +49,10 @@ type Forward struct {
 	Kind     Kind            `json:"kind,omitempty"`
 	Protocol socket.Protocol `json:"protocol"`
 	// HostAddress is the address of the host that it is about; the zero value stands for all
-	// of the target's family.
+	// of the target's family, or of HostNetwork.
 	HostAddress netip.Addr `json:"hostAddress,omitzero"`
+	// HostNetwork is what it is about where that is a network of several addresses.
+	HostNetwork netip.Prefix `json:"hostNetwork,omitzero"`
 	// HostPort is the first port and LastPort the last, which mostly is the same.
 	HostPort uint16 `json:"hostPort"`
 	LastPort uint16 `json:"lastPort"`

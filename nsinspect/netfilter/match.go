@@ -80,6 +80,15 @@ func (m match) address() netip.Addr {
 	return address
 }
 
+// network returns the network that the match is about, where it is about several of the host's
+// addresses, but not about all.
+func (m match) network() netip.Prefix {
+	if m.address().IsValid() || !m.host.IsValid() || m.host.Bits() == 0 || m.host.IsSingleIP() {
+		return netip.Prefix{}
+	}
+	return m.host
+}
+
 // field is a part of a packet by which rules choose host ports.
 type field uint8
 

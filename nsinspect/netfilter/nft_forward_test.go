@@ -108,7 +108,7 @@ func recordingNames(t testing.TB) []string {
 }
 
 func cmpForward() cmp.Option {
-	return cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}), cmpopts.EquateEmpty()}
+	return cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}), cmpopts.EquateEmpty()}
 }
 
 // TestForwardForms reads the rules of each program that forwards host ports, and of some that
