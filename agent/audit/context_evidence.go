@@ -70,7 +70,7 @@ func (s *subject) evidence(fits func(*snapshot.Process, *snapshot.CredentialGrou
 	evidence := new(SecurityEvidence)
 	for i := range s.Processes {
 		process := &s.Processes[i]
-		found := ProcessEvidence{PID: process.PID, Command: process.Command}
+		found := ProcessEvidence{PID: process.PID, Command: process.Command, Left: process.Left}
 		for k := range process.Credentials {
 			group := &process.Credentials[k]
 			if fits(process, group, &s.Credentials[group.Set]) {

@@ -103,6 +103,8 @@ type ProcessEvidence struct {
 	Threads int
 	// TIDs are the first of them, where other threads of the process are elsewhere.
 	TIDs []int
+	// Left: it is not in the container's cgroup.
+	Left bool
 }
 
 // maxEvidence caps the processes, threads and containers that a finding names.

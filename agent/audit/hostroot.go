@@ -33,9 +33,9 @@ func judgeHostRoot(s *subject) []contextVerdict {
 		process := &s.Processes[i]
 		switch threads, tids := s.threadsAtHostRoot(process); {
 		case process.HostRoot && s.outOfHostMounts(process):
-			evidence.add(ProcessEvidence{PID: process.PID, Command: process.Command, Threads: threadsOf(process)})
+			evidence.add(ProcessEvidence{PID: process.PID, Command: process.Command, Left: process.Left, Threads: threadsOf(process)})
 		case threads > 0:
-			evidence.add(ProcessEvidence{PID: process.PID, Command: process.Command, Threads: threads, TIDs: tids})
+			evidence.add(ProcessEvidence{PID: process.PID, Command: process.Command, Left: process.Left, Threads: threads, TIDs: tids})
 		}
 	}
 	if !evidence.found() {

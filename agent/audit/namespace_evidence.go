@@ -76,7 +76,7 @@ func (n *namespaceCheck) elsewhere(container *snapshot.Container) *NamespaceEvid
 
 // threadsIn counts the threads of a process that are in the namespace.
 func (n *namespaceCheck) threadsIn(process *snapshot.Process, id nsinspect.ID) (ProcessEvidence, bool) {
-	found := ProcessEvidence{PID: process.PID, Command: process.Command}
+	found := ProcessEvidence{PID: process.PID, Command: process.Command, Left: process.Left}
 	all := true
 	for i := range process.Groups {
 		group := &process.Groups[i]

@@ -62,6 +62,9 @@ func processText(process *v1alpha1.Process) string {
 	case len(process.TIDs) > 0:
 		text += fmt.Sprintf(" %d threads, first %d", process.Threads, process.TIDs[0])
 	}
+	if process.LeftCgroup {
+		text += ", which left its cgroup"
+	}
 	return text
 }
 

@@ -148,6 +148,7 @@ func (b *builder) add(container *snapshot.Container, record *snapshot.Process, s
 // replace puts a newer record of a process in place of the one that is there.
 func (b *builder) replace(container *snapshot.Container, record *snapshot.Process) {
 	if i := indexOf(container, record.PID); i >= 0 {
+		record.Left = record.Left || container.Processes[i].Left
 		container.Processes[i] = *record
 	} else {
 		container.Processes = append(container.Processes, *record)

@@ -69,7 +69,7 @@ func (i *inspector) wantsMounts(container *snapshot.Container) bool {
 
 // complete puts what was read once a container into the snapshot, when it is settled who the
 // containers are. One of which something is missing may have ended.
-func (i *inspector) complete(ctx context.Context, leaver *leaver) error {
+func (i *inspector) complete(ctx context.Context, closer *closer) error {
 	for container, of := range i.contexts {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -88,8 +88,8 @@ func (i *inspector) complete(ctx context.Context, leaver *leaver) error {
 		if err := i.completeMounts(ctx, of); err != nil {
 			return err
 		}
-		if _, left := leaver.gone[container]; !left && (noUsers || i.wantsMounts(container) && of.mounts == nil) {
-			leaver.suspect(ctx, container, nil)
+		if _, left := closer.gone[container]; !left && (noUsers || i.wantsMounts(container) && of.mounts == nil) {
+			closer.suspect(ctx, container, nil)
 		}
 	}
 	return i.confirmMounts(ctx)

@@ -269,8 +269,9 @@ func (w *fileWalk) open(ctx context.Context, turn *fileTurn) (*openFiles, error)
 	if err != nil {
 		return nil, nil //nolint:nilnil,nilerr // The walk has counted what can't be opened.
 	}
-	container, id, err := attribute(ctx, w.node, w.builder, process)
-	if err != nil || container != turn.container || id != turn.id {
+	whose, err := attribute(ctx, w.node, w.builder, process)
+	container := whose.container
+	if err != nil || container != turn.container || whose.other != turn.id {
 		process.Close()
 		return nil, ctx.Err()
 	}

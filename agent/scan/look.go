@@ -23,7 +23,7 @@ type look struct {
 	sockets    *socketFinder
 	forwards   *forwardResolver
 	reconciler *reconciler
-	leaver     *leaver
+	closer     *closer
 }
 
 func newLook(ctx context.Context, config *Config, host *nsinspect.Host, snap *snapshot.Snapshot, containers []inventory.Container, scope scope) *look {
@@ -33,7 +33,7 @@ func newLook(ctx context.Context, config *Config, host *nsinspect.Host, snap *sn
 	inspector := newInspector(ctx, n, b, config)
 	inspector.placeUsers(inits.users)
 	settler := newSettler(inspector, config)
-	leaver := newLeaver(inspector)
+	closer := newCloser(inspector)
 	files := newFileWalk(n, b, config.Holders)
 	sockets := newSocketFinder(n, b, files, config.Holders, config.Settle)
 	return &look{
@@ -45,8 +45,8 @@ func newLook(ctx context.Context, config *Config, host *nsinspect.Host, snap *sn
 		files:      files,
 		sockets:    sockets,
 		forwards:   newForwardResolver(n, b, config.Forwards, sockets),
-		reconciler: newReconciler(leaver, config.Source, containers, inits.misplaced),
-		leaver:     leaver,
+		reconciler: newReconciler(closer, config.Source, containers, inits.misplaced),
+		closer:     closer,
 	}
 }
 
@@ -86,10 +86,10 @@ func (l *look) run(ctx context.Context) error {
 	}
 	l.config.Progress("ask containerd again about single containers")
 	l.reconciler.run(ctx)
-	if err := l.inspector.complete(ctx, l.leaver); err != nil {
+	if err := l.inspector.complete(ctx, l.closer); err != nil {
 		return err
 	}
-	if err := l.leaver.run(ctx); err != nil {
+	if err := l.closer.run(ctx); err != nil {
 		return err
 	}
 	l.config.Contexts.learn(l.inspector.memory, l.inspector.node.scope)

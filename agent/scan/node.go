@@ -40,16 +40,19 @@ type node struct {
 	// those in which undeclared sharing is looked at twice.
 	kinds, compared []nsinspect.Kind
 	owners          *owner.Attributor
+	strays          *strays
 	scope           scope
 }
 
 func newNode(config *Config, host *nsinspect.Host, containers []inventory.Container, scope scope) *node {
 	ref := host.Ref()
-	return &node{
+	n := &node{
 		fs: config.Procfs, host: host, ref: ref, depth: config.Depth,
 		kinds: judged(), compared: config.Depth.compared(),
 		owners: owner.New(ref, containers), scope: scope,
 	}
+	n.strays = newStrays(n)
+	return n
 }
 
 // inits is what was learnt of the containers' init processes.
@@ -76,8 +79,24 @@ func (n *node) placeInits(b *builder, containers []inventory.Container) inits {
 			b.unread(b.container(container.Key()), causeOf(err), oneLine(err))
 		}
 	}
+	n.placeMisplaced(containers, &found)
 	n.owners.Finish(containers)
 	return found
+}
+
+// placeMisplaced lets it be known in which namespaces the init processes are that have left their
+// cgroup.
+func (n *node) placeMisplaced(containers []inventory.Container, found *inits) {
+	for i := range containers {
+		container := &containers[i]
+		if !found.misplaced[container.Key()] {
+			continue
+		}
+		if process, err := n.fs.Open(container.PID); err == nil {
+			n.strays.place(container, process, false)
+			process.Close()
+		}
+	}
 }
 
 func (n *node) placeInit(container *inventory.Container, found *inits) error {
@@ -94,6 +113,7 @@ func (n *node) placeInit(container *inventory.Container, found *inits) error {
 		found.misplaced[container.Key()] = true
 		return nil
 	}
+	n.strays.place(container, process, true)
 	if n.depth != Namespaces && hasUsers(container) {
 		// What can't be read is unknown of the processes that it matters for.
 		if id, err := process.Namespace(nsinspect.User); err == nil {

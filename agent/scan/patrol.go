@@ -189,7 +189,8 @@ func (p *patrol) glance(ctx context.Context, s *settler, pid int, container *sna
 // take makes a process that was in a namespace of the host a suspect. It reports whether it is the
 // settler's now. Its pid may be another's than in the walk.
 func (p *patrol) take(ctx context.Context, s *settler, process *nsinspect.Process, container *snapshot.Container, kinds []nsinspect.Kind) bool {
-	if now, err := owned(ctx, p.node, p.builder, process); err != nil || now != container {
+	now, err := attribute(ctx, p.node, p.builder, process)
+	if err != nil || now.container != container {
 		return false
 	}
 	again := &suspect{process: process, container: container}
@@ -198,6 +199,7 @@ func (p *patrol) take(ctx context.Context, s *settler, process *nsinspect.Proces
 	if err != nil || found.record == nil || !s.hasRoom(container, len(s.suspects), spareSuspects) {
 		return false
 	}
+	found.record.Left = now.left
 	p.builder.replace(container, found.record)
 	s.suspects = append(s.suspects, again)
 	s.kept[container]++

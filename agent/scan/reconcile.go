@@ -43,11 +43,11 @@ type reconciler struct {
 	places []inventory.Key
 	// misplaced are the containers whose init process is not in their cgroup.
 	misplaced map[inventory.Key]bool
-	leaver    *leaver
+	closer    *closer
 }
 
-func newReconciler(l *leaver, source inventory.Source, containers []inventory.Container, misplaced map[inventory.Key]bool) *reconciler {
-	r := &reconciler{node: l.node, builder: l.builder, inspector: l.inspector, source: source, misplaced: misplaced, leaver: l}
+func newReconciler(l *closer, source inventory.Source, containers []inventory.Container, misplaced map[inventory.Key]bool) *reconciler {
+	r := &reconciler{node: l.node, builder: l.builder, inspector: l.inspector, source: source, misplaced: misplaced, closer: l}
 	for i := range containers {
 		place := containers[i].Key()
 		place.ID = ""
@@ -90,7 +90,7 @@ func (r *reconciler) run(ctx context.Context) {
 		open = r.round(asking, open)
 	}
 	for container, why := range open {
-		r.leaver.stays(container, why)
+		r.closer.stays(container, why)
 	}
 }
 
@@ -113,10 +113,10 @@ func (r *reconciler) round(ctx context.Context, open map[*snapshot.Container]*di
 		why := disputes[i]
 		noTask := container.RuntimeName == "" || container.Status == inventory.NoTask
 		switch {
-		case noTask && len(container.Processes) > 0 && r.leaver.suspect(ctx, container, why):
+		case noTask && len(container.Processes) > 0 && r.closer.suspect(ctx, container, why):
 		case why == nil:
-		case why.final || r.leaver.runs(ctx, container.PID): // That its init process was not seen in it has another cause.
-			r.leaver.stays(container, why)
+		case why.final || r.closer.runs(ctx, container.PID): // That its init process was not seen in it has another cause.
+			r.closer.stays(container, why)
 		default:
 			still[container] = why
 		}
@@ -156,7 +156,15 @@ func (r *reconciler) ask(ctx context.Context, container *snapshot.Container) *di
 	}
 	listed := container.PID
 	container.Status, container.PID = now.Status, now.PID
+	if r.misplaced[container.Key()] && (!now.Status.Live() || now.PID != listed) {
+		r.disown(container)
+	}
 	return r.compare(container, listed)
+}
+
+// disown takes back the processes that rest on an init process which had ended: its pid was another's.
+func (r *reconciler) disown(container *snapshot.Container) {
+	container.Processes = slices.DeleteFunc(container.Processes, func(p snapshot.Process) bool { return p.Left })
 }
 
 // compare returns where what the runtime says now does not fit the processes. Listed is the pid of
@@ -172,7 +180,7 @@ func (r *reconciler) compare(container *snapshot.Container, listed int) *dispute
 		return disputed(snapshot.CauseRuntime, "containerd has no task of it, but processes are in its cgroup")
 	case !container.Status.Live() || container.PID != listed:
 		return nil // It has ended, or was started, since the processes were read.
-	case r.misplaced[container.Key()]:
+	case r.misplaced[container.Key()] && indexOf(container, container.PID) < 0:
 		return disputed(snapshot.CauseCgroup, "its init process, pid %d, is not in its cgroup", container.PID)
 	case !seen:
 		return disputed(snapshot.CauseRuntime, "its init process, pid %d, is not visible in %s", container.PID, r.node.fs.Root())

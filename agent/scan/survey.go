@@ -42,13 +42,14 @@ func (s *surveyor) visit(ctx context.Context, process *nsinspect.Process) error 
 			process.Close()
 		}
 	}()
-	container, other, err := attribute(ctx, s.node, s.builder, process)
+	whose, err := attribute(ctx, s.node, s.builder, process)
 	if err != nil {
 		return err
 	}
 	s.sockets.runs(process.PID())
+	container := whose.container
 	if container == nil {
-		s.files.other(process.PID(), other)
+		s.files.other(process.PID(), whose.other)
 		return nil
 	}
 	found, err := s.survey(ctx, process, container)
@@ -56,6 +57,7 @@ func (s *surveyor) visit(ctx context.Context, process *nsinspect.Process) error 
 		return err
 	}
 	record := found.record
+	record.Left = whose.left
 	if !s.builder.add(container, record, s.node.shares(record) || len(found.weak) > 0) {
 		return nil
 	}
@@ -67,24 +69,37 @@ func (s *surveyor) visit(ctx context.Context, process *nsinspect.Process) error 
 	return nil
 }
 
+// attribution is whose a process is.
+type attribution struct {
+	// container is nil for a process of the host, or of a container that the scan is not about, of
+	// which other is then the ID.
+	container *snapshot.Container
+	other     string
+	// left says that it is not in the container's cgroup.
+	left bool
+}
+
 // owned returns the container that a process belongs to, or nil for a process of the host. A
 // targeted scan is about no container that is not in its inventory.
 func owned(ctx context.Context, n *node, b *builder, process *nsinspect.Process) (*snapshot.Container, error) {
-	container, _, err := attribute(ctx, n, b, process)
-	return container, err
+	whose, err := attribute(ctx, n, b, process)
+	return whose.container, err
 }
 
-// attribute is owned, and returns the ID of a container that the scan is not about, or "".
-func attribute(ctx context.Context, n *node, b *builder, process *nsinspect.Process) (_ *snapshot.Container, other string, _ error) {
+// attribute is owned with more.
+func attribute(ctx context.Context, n *node, b *builder, process *nsinspect.Process) (attribution, error) {
 	entries, err := cgroup.ReadLive(ctx, process)
 	if err != nil {
-		return nil, "", err
+		return attribution{}, err
 	}
 	found := n.owners.Attribute(entries)
-	if n.scope == listed && !found.InInventory() {
-		return nil, found.Ref.ID, nil
+	if key, left := n.strays.of(ctx, process, found); left {
+		return attribution{container: b.container(key), left: true}, nil
 	}
-	return b.claim(process.PID(), found), "", nil
+	if n.scope == listed && !found.InInventory() {
+		return attribution{other: found.Ref.ID}, nil
+	}
+	return attribution{container: b.claim(process.PID(), found)}, nil
 }
 
 // survey reads a container's process.

@@ -83,9 +83,12 @@ type Unread struct {
 	Security []Gap `json:"security,omitempty"`
 }
 
-// Process is one process of a container: those that the kernel counts into its cgroup.
+// Process is one process of a container: those that the kernel counts into its cgroup, and those that
+// have left it.
 type Process struct {
 	PID int `json:"pid"`
+	// Left: it is not in the container's cgroup.
+	Left bool `json:"left,omitempty"`
 	// Command is read of the processes that share with the host or are weaker than they were to be;
 	// by a full scan, of all. The process chooses it: escape it before it is shown.
 	Command string `json:"command,omitempty"`

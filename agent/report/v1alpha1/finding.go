@@ -116,6 +116,9 @@ type Process struct {
 	Threads int `json:"threads,omitempty"`
 	// TIDs are the first of them, where it is not about other threads of the process.
 	TIDs []int `json:"tids,omitempty"`
+	// LeftCgroup: the process is not in the container's cgroup; its PID namespace, its parent or both
+	// tell whose it is.
+	LeftCgroup bool `json:"leftCgroup,omitempty"`
 }
 
 // Port is a port of the host that leads into a container, or was declared to.

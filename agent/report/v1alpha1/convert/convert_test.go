@@ -189,7 +189,7 @@ func wantClean(t *testing.T, texts ...string) {
 func TestEvidenceOfEachFamily(t *testing.T) {
 	t.Parallel()
 	first := time.Date(2026, 5, 4, 14, 2, 11, 0, time.UTC)
-	processes := []audit.ProcessEvidence{{PID: 7, Command: "a\n", Threads: 2, TIDs: []int{8}}}
+	processes := []audit.ProcessEvidence{{PID: 7, Command: "a\n", Threads: 2, TIDs: []int{8}, Left: true}}
 	tests := map[string]struct {
 		evidence audit.Evidence
 		want     v1alpha1.Evidence
@@ -217,7 +217,7 @@ func TestEvidenceOfEachFamily(t *testing.T) {
 				Processes: processes, MoreProcesses: 1, Actual: []string{"uid 0", "a\x1b"}, Declared: []string{"uid 405"}, MoreActual: 3, MoreDeclared: 4,
 			},
 			v1alpha1.Evidence{
-				Processes: []v1alpha1.Process{{PID: 7, Command: `a\n`, Threads: 2, TIDs: []int{8}}}, MoreProcesses: 1,
+				Processes: []v1alpha1.Process{{PID: 7, Command: `a\n`, Threads: 2, TIDs: []int{8}, LeftCgroup: true}}, MoreProcesses: 1,
 				Actual: []string{"uid 0", `a\x1b`}, Declared: []string{"uid 405"}, MoreActual: 3, MoreDeclared: 4,
 			},
 		},

@@ -72,7 +72,7 @@ func evidence(evidence audit.Evidence, clean cleaner) v1alpha1.Evidence {
 
 func processes(processes []audit.ProcessEvidence, clean cleaner) []v1alpha1.Process {
 	return each(processes, func(p audit.ProcessEvidence) v1alpha1.Process {
-		return v1alpha1.Process{PID: p.PID, Command: clean(p.Command), Executable: clean(p.Executable), Threads: p.Threads, TIDs: p.TIDs}
+		return v1alpha1.Process{PID: p.PID, Command: clean(p.Command), Executable: clean(p.Executable), Threads: p.Threads, TIDs: p.TIDs, LeftCgroup: p.Left}
 	})
 }
 

@@ -11,9 +11,9 @@ import (
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
-// leaver settles the containers that ended while the scan was at them: what could not be read of them
+// closer settles the containers that ended while the scan was at them: what could not be read of them
 // any more is not unknown, it is gone.
-type leaver struct {
+type closer struct {
 	node      *node
 	builder   *builder
 	inspector *inspector
@@ -22,13 +22,13 @@ type leaver struct {
 	gone map[*snapshot.Container]*dispute
 }
 
-func newLeaver(i *inspector) *leaver {
-	return &leaver{node: i.node, builder: i.builder, inspector: i, gone: make(map[*snapshot.Container]*dispute)}
+func newCloser(i *inspector) *closer {
+	return &closer{node: i.node, builder: i.builder, inspector: i, gone: make(map[*snapshot.Container]*dispute)}
 }
 
 // suspect takes a container that seems to have ended. It reports whether none of its recorded
 // processes is there any more.
-func (l *leaver) suspect(ctx context.Context, container *snapshot.Container, otherwise *dispute) bool {
+func (l *closer) suspect(ctx context.Context, container *snapshot.Container, otherwise *dispute) bool {
 	for i := range container.Processes {
 		if l.isOf(ctx, container.Processes[i].PID, container) {
 			return false
@@ -40,7 +40,7 @@ func (l *leaver) suspect(ctx context.Context, container *snapshot.Container, oth
 
 // isOf reports whether a process is one of a container, and runs: a pid may be another's by now. What
 // can't be read is not known to have ended.
-func (l *leaver) isOf(ctx context.Context, pid int, container *snapshot.Container) bool {
+func (l *closer) isOf(ctx context.Context, pid int, container *snapshot.Container) bool {
 	other, err := l.ownerNow(ctx, pid)
 	if err != nil {
 		return !errors.Is(err, nsinspect.ErrVanished)
@@ -50,7 +50,7 @@ func (l *leaver) isOf(ctx context.Context, pid int, container *snapshot.Containe
 
 // ownerNow returns the container of a process that runs. The error is [nsinspect.ErrVanished] for one
 // that has ended.
-func (l *leaver) ownerNow(ctx context.Context, pid int) (*snapshot.Container, error) {
+func (l *closer) ownerNow(ctx context.Context, pid int) (*snapshot.Container, error) {
 	process, err := l.node.fs.Open(pid)
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func mustRun(ctx context.Context, process *nsinspect.Process) error {
 }
 
 // runs reports whether there is a process with this pid that is not known to have ended.
-func (l *leaver) runs(ctx context.Context, pid int) bool {
+func (l *closer) runs(ctx context.Context, pid int) bool {
 	if pid <= 0 {
 		return false
 	}
@@ -83,7 +83,7 @@ func (l *leaver) runs(ctx context.Context, pid int) bool {
 
 // run tells the containers that have ended from those that have other processes than were recorded,
 // by one more walk: processes may follow each other without end.
-func (l *leaver) run(ctx context.Context) error {
+func (l *closer) run(ctx context.Context) error {
 	if len(l.gone) == 0 {
 		return ctx.Err()
 	}
@@ -105,7 +105,7 @@ func (l *leaver) run(ctx context.Context) error {
 }
 
 // stays notes why a container that has not ended is unknown.
-func (l *leaver) stays(container *snapshot.Container, why *dispute) {
+func (l *closer) stays(container *snapshot.Container, why *dispute) {
 	if why != nil {
 		l.builder.unread(container, why.Cause, why.Detail)
 	}
@@ -114,7 +114,7 @@ func (l *leaver) stays(container *snapshot.Container, why *dispute) {
 
 // ended keeps of a container that has ended what matters nevertheless: that processes were where they
 // were not to be.
-func (l *leaver) ended(container *snapshot.Container) {
+func (l *closer) ended(container *snapshot.Container) {
 	container.Processes = slices.DeleteFunc(container.Processes, func(process snapshot.Process) bool {
 		return container.RuntimeName == "" || !l.matters(container, &process)
 	})
@@ -123,7 +123,7 @@ func (l *leaver) ended(container *snapshot.Container) {
 	}
 }
 
-func (l *leaver) matters(container *snapshot.Container, process *snapshot.Process) bool {
+func (l *closer) matters(container *snapshot.Container, process *snapshot.Process) bool {
 	weaker := slices.ContainsFunc(process.Credentials, func(group snapshot.CredentialGroup) bool {
 		return l.inspector.confirmed(container, process, &group) != 0
 	})
