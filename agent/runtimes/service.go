@@ -24,6 +24,8 @@ func IsService(step netfilter.Step) bool {
 	switch {
 	case step.Kind == netfilter.TProxy:
 		return isCiliumProxy(step)
+	case step.Table == "ip_vs":
+		return isNodePort(step)
 	case step.Table == "kube-proxy":
 		return isServiceInNftables(step)
 	case step.Table == "nat" && step.Chain == "ANTREA-NODE-PORT-LOCAL":
@@ -32,6 +34,10 @@ func IsService(step netfilter.Step) bool {
 		return step.Table == "nat" && isServiceInIptables(step)
 	}
 }
+
+// ServiceInterfaces are the interfaces on which kube-proxy, in its mode ipvs, and kube-router keep
+// the addresses of Services.
+func ServiceInterfaces() []string { return []string{"kube-ipvs0", "kube-dummy-if"} }
 
 // isServiceInIptables recognises kube-proxy's rules in its mode iptables (k8s.io/kubernetes,
 // pkg/proxy/iptables/proxier.go). KUBE-FW- and KUBE-XLB- are of Kubernetes before 1.24.

@@ -57,6 +57,8 @@ func TestIsService(t *testing.T) {
 		"Antrea's NodePortLocal":        {at("nat", "ANTREA-NODE-PORT-LOCAL", "", "", 61001, 61001), true},
 		"another of Antrea's":           {at("nat", "ANTREA-NODE-PORT-LOCAL", "", "", 22, 22), false},
 		"Calico's, whatever it is":      {at("nat", "cali-PREROUTING", "", "", 22, 22), false},
+		"IPVS, a NodePort":              {at("ip_vs", "", "", "192.0.2.1", 30001, 30001), true},
+		"IPVS, another port":            {at("ip_vs", "", "", "192.0.2.1", 22, 22), false},
 		"Cilium's proxy":                {proxied, true},
 		"Cilium's proxy, for everybody": {unmarked, false},
 		"another proxy":                 {elsewhere, false},

@@ -33,7 +33,9 @@ type forwardResolver struct {
 // NewForwardReader returns a reader of forwards that knows the names of the usual runtimes,
 // CNI plugins and Service proxies.
 func NewForwardReader() *netfilter.Reader {
-	return netfilter.NewReader(netfilter.Names{IsService: runtimes.IsService, Owner: runtimes.RuleOwner})
+	return netfilter.NewReader(netfilter.Names{
+		IsService: runtimes.IsService, ServiceInterfaces: runtimes.ServiceInterfaces(), Owner: runtimes.RuleOwner,
+	})
 }
 
 func newForwardResolver(n *node, b *builder, reader *netfilter.Reader, sockets *socketFinder) *forwardResolver {

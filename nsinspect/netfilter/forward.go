@@ -21,10 +21,12 @@ const (
 	IptablesNft Backend = "iptables-nft"
 	// IptablesLegacy is a rule in iptables' own tables of the kernel, older than nf_tables.
 	IptablesLegacy Backend = "iptables-legacy"
+	// IPVS is a virtual server, which is no rule of the packet filter and does the same.
+	IPVS Backend = "ipvs"
 )
 
 // Backends returns every backend.
-func Backends() []Backend { return []Backend{Nftables, IptablesNft, IptablesLegacy} }
+func Backends() []Backend { return []Backend{Nftables, IptablesNft, IptablesLegacy, IPVS} }
 
 // Kind is how a forward sends packets on.
 type Kind string

@@ -10,6 +10,9 @@ type Names struct {
 	// IsService reports whether a rule implements a Service: it is not followed, and the chains
 	// behind it, tens of thousands on some nodes, never leave the kernel.
 	IsService func(Step) bool
+	// ServiceInterfaces are the interfaces on which proxies of Services keep the addresses of
+	// those for which they make virtual servers (IPVS).
+	ServiceInterfaces []string
 	// Owner returns whom a rule with a comment is for, see [Forward.Owner]; "" for a comment
 	// that does not say.
 	Owner func(table, chain, comment string) string

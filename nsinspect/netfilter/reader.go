@@ -33,7 +33,7 @@ func NewReader(names Names) *Reader {
 }
 
 // Forwards returns the forwards that the rules of the host's network namespace make, in
-// nf_tables and in legacy iptables. Each rule is read by itself: that an earlier rule takes its
+// nf_tables, in legacy iptables and in IPVS. Each rule is read by itself: that an earlier rule takes its
 // packets away is not considered. Rules for addresses that are not the host's own are about
 // none of its ports.
 //
@@ -50,6 +50,7 @@ func (r *Reader) Forwards(ctx context.Context, host *nsinspect.Host) (Table, err
 	local := localOf(host)
 	table, err := r.nativeForwards(ctx, host, local)
 	failures := r.legacyForwards(ctx, host, local, &table)
+	r.virtualForwards(host, local, &table)
 	if ctx.Err() != nil {
 		return Table{}, fmt.Errorf("read the packet filter's rules: %w", ctx.Err())
 	}
