@@ -99,18 +99,16 @@ type ending struct {
 
 // New returns an agent. It does nothing before Run or Once.
 func New(config Config) (*Agent, error) {
-	queue := watch.NewQueue()
-	watcher := watch.New(config.Dial, queue, config.Logger)
 	a := &Agent{
 		config:   config,
-		queue:    queue,
-		watcher:  watcher,
-		source:   inventory.Remember(watcher),
 		holders:  new(scan.HolderCache),
 		contexts: new(scan.ContextCache),
 		forwards: scan.NewForwardReader(),
 		scanned:  make(chan struct{}),
 	}
+	a.queue = watch.NewQueue(watch.Costs{Rate: lookRate, Burst: lookBurst}, a.mayEnter)
+	a.watcher = watch.New(config.Dial, a.queue, config.Logger)
+	a.source = inventory.Remember(a.watcher)
 	if a.config.Checks == nil {
 		a.config.Checks = audit.DefaultSelection()
 	}

@@ -90,12 +90,12 @@ func (d *daemon) Get(_ context.Context, key inventory.Key) (inventory.Container,
 	return scantest.Source{ByID: map[string]inventory.Container{key.ID: d.containers[key]}}.Get(context.Background(), key)
 }
 
-func (d *daemon) Watch(ctx context.Context, subscribed func(), changed func(inventory.Key)) error {
+func (d *daemon) Watch(ctx context.Context, subscribed func(), changed func(inventory.Key, inventory.Change)) error {
 	subscribed()
 	for {
 		select {
 		case key := <-d.changes:
-			changed(key)
+			changed(key, inventory.Started)
 		case err := <-d.broken:
 			return err
 		case <-ctx.Done():

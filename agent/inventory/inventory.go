@@ -32,6 +32,19 @@ type Source interface {
 	Get(ctx context.Context, key Key) (Container, error)
 }
 
+// Change is what happened to a container.
+type Change uint8
+
+// The changes.
+const (
+	// Started: its task was started.
+	Started Change = iota
+	// Ended: its task ended, or was deleted.
+	Ended
+	// Entered: a program was started in it, as kubectl exec and probes do.
+	Entered
+)
+
 // Sources of an inventory.
 const (
 	// FromContainerd: the containers come from containerd's lists.

@@ -93,6 +93,13 @@ func mayHaveHostRoot(container *inventory.Container) bool {
 	return spec.Holds()&(capDACReadSearch|capSysPtrace) != 0 || slices.ContainsFunc(spec.Mounts, func(m inventory.Mount) bool { return m.Source == "/" })
 }
 
+// MayEnter reports whether the processes of a container may have the right to enter a namespace of the
+// host, CAP_SYS_ADMIN (setns(2)).
+func MayEnter(container *inventory.Container) bool {
+	spec := container.SecuritySpec()
+	return spec == nil || (spec.Bounding|spec.Holds())&capSysAdmin != 0
+}
+
 // Capabilities by their numbers (linux/capability.h).
 const (
 	capDACReadSearch nsinspect.Capabilities = 1 << 2

@@ -16,15 +16,20 @@ const maxTargets = 32
 // Queue is what is to be scanned next: some containers, or the whole node.
 type Queue struct {
 	ready chan struct{}
+	// mayEnter reports whether a container can enter a namespace of the host.
+	mayEnter func(inventory.Key) bool
 
-	mu   sync.Mutex
-	keys map[inventory.Key]struct{}
-	full bool
+	mu    sync.Mutex
+	keys  map[inventory.Key]struct{}
+	full  bool
+	later later
 }
 
-// NewQueue returns an empty queue.
-func NewQueue() *Queue {
-	return &Queue{ready: make(chan struct{}, 1), keys: make(map[inventory.Key]struct{})}
+// NewQueue returns an empty queue. The costs are what later looks may take altogether. Where a program
+// was started in a container, the look is soon if mayEnter says that the container can enter a
+// namespace of the host.
+func NewQueue(costs Costs, mayEnter func(inventory.Key) bool) *Queue {
+	return &Queue{ready: make(chan struct{}, 1), mayEnter: mayEnter, keys: make(map[inventory.Key]struct{}), later: newLater(costs)}
 }
 
 // Ready returns a channel that has a value whenever there is something to take.
@@ -34,6 +39,10 @@ func (q *Queue) Ready() <-chan struct{} { return q.ready }
 func (q *Queue) Add(key inventory.Key) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.add(key)
+}
+
+func (q *Queue) add(key inventory.Key) {
 	if !q.full {
 		q.keys[key] = struct{}{}
 		q.full = len(q.keys) > maxTargets

@@ -25,7 +25,7 @@ func TestQueue(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			q := NewQueue()
+			q := NewQueue(Costs{}, nil)
 			if test.all {
 				q.AddAll()
 			}

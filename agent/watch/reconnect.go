@@ -53,7 +53,7 @@ func (w *Watcher) watch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = cmp.Or(runtime.Watch(ctx, w.subscribed, w.queue.Add), errEnded)
+	err = cmp.Or(runtime.Watch(ctx, w.subscribed, w.queue.Changed), errEnded)
 	w.set(nil, 0, err)
 	return errors.Join(err, runtime.Close())
 }

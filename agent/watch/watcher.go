@@ -16,8 +16,9 @@ import (
 type Runtime interface {
 	inventory.Source
 	// Watch calls subscribed once the subscription holds, and then changed for each container
-	// whose task started or ended, until the connection breaks or the context ends.
-	Watch(ctx context.Context, subscribed func(), changed func(inventory.Key)) error
+	// whose task started or ended, or in which a program was started, until the connection breaks or
+	// the context ends.
+	Watch(ctx context.Context, subscribed func(), changed func(inventory.Key, inventory.Change)) error
 	Close() error
 }
 

@@ -56,9 +56,9 @@ func (r *runtime) Get(_ context.Context, key inventory.Key) (inventory.Container
 	return inventory.Container{ID: key.ID}, nil
 }
 
-func (r *runtime) Watch(ctx context.Context, subscribed func(), changed func(inventory.Key)) error {
+func (r *runtime) Watch(ctx context.Context, subscribed func(), changed func(inventory.Key, inventory.Change)) error {
 	subscribed()
-	changed(inventory.Key{ID: "a"})
+	changed(inventory.Key{ID: "a"}, inventory.Ended)
 	select {
 	case err := <-r.broken:
 		return err
@@ -78,7 +78,7 @@ func (r *runtime) Close() error {
 func running(t *testing.T, r *runtime) (*Watcher, *Queue, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
-	queue := NewQueue()
+	queue := NewQueue(Costs{}, nil)
 	w := New(r.dial, queue, slog.New(slog.NewTextHandler(&log, nil)))
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup
@@ -184,7 +184,7 @@ func TestWatcherRetries(t *testing.T) {
 func TestConnect(t *testing.T) {
 	t.Parallel()
 	r := &runtime{}
-	w := New(r.dial, NewQueue(), slog.New(slog.DiscardHandler))
+	w := New(r.dial, NewQueue(Costs{}, nil), slog.New(slog.DiscardHandler))
 	if err := w.Err(); !errors.Is(err, errNotConnected) {
 		t.Errorf("before: %v", err)
 	}

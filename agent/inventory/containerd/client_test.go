@@ -168,6 +168,12 @@ func envelope(t *testing.T, namespace string, event proto.Message) *types.Envelo
 	return &types.Envelope{Namespace: namespace, Event: packed}
 }
 
+// change is what a watcher is told.
+type change struct {
+	Key  inventory.Key
+	What inventory.Change
+}
+
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	d := &daemon{published: make(chan *types.Envelope, 10)}
@@ -179,18 +185,25 @@ func TestWatch(t *testing.T) {
 		&eventtypes.TaskDelete{ContainerID: "c"},
 		&eventtypes.TaskDelete{ContainerID: "c", ID: "exec"},
 		&eventtypes.TaskOOM{ContainerID: "d"},
+		&eventtypes.TaskExecStarted{ContainerID: "e", ExecID: "exec", Pid: 7},
 	} {
 		d.published <- envelope(t, "k8s.io", event)
 	}
 	d.published <- &types.Envelope{Event: &anypb.Any{TypeUrl: "containerd.events.OfTheFuture"}}
 	close(d.published)
-	var got []inventory.Key
+	var got []change
 	subscribed := 0
-	err := client.Watch(t.Context(), func() { subscribed++ }, func(key inventory.Key) { got = append(got, key) })
+	err := client.Watch(t.Context(), func() { subscribed++ }, func(key inventory.Key, what inventory.Change) { got = append(got, change{key, what}) })
 	if !errors.Is(err, errStreamEnded) || subscribed != 1 {
 		t.Errorf("error %v, subscribed %d times", err, subscribed)
 	}
-	if diff := cmp.Diff([]inventory.Key{key("k8s.io", "a"), key("k8s.io", "b"), key("k8s.io", "c")}, got); diff != "" {
+	want := []change{
+		{key("k8s.io", "a"), inventory.Started},
+		{key("k8s.io", "b"), inventory.Ended},
+		{key("k8s.io", "c"), inventory.Ended},
+		{key("k8s.io", "e"), inventory.Entered},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("changed (-want +got):\n%s", diff)
 	}
 }

@@ -17,17 +17,17 @@ import (
 	"github.com/nsaudit/nsaudit/agent/runtimes"
 )
 
-// taskChanges are the topics of tasks that start and end. One subscription sees all of
-// containerd's namespaces.
-const taskChanges = `topic~="^/tasks/(start|exit|delete)$"`
+// taskChanges are the topics of tasks that start and end, and of programs that are started in one. One
+// subscription sees all of containerd's namespaces.
+const taskChanges = `topic~="^/tasks/(start|exit|delete|exec-started)$"`
 
 // errStreamEnded is for a stream that containerd ended without an error.
 var errStreamEnded = errors.New("containerd ended its event stream")
 
-// Watch calls changed for each container whose task started or ended, until the stream
-// breaks, as it does when containerd restarts, or the context ends. It does not report what
+// Watch calls changed for each container whose task started or ended, or in which a program was
+// started, until the stream breaks, as it does when containerd restarts, or the context ends. It does not report what
 // happened before: list all containers once subscribed was called.
-func (c *Client) Watch(ctx context.Context, subscribed func(), changed func(inventory.Key)) error {
+func (c *Client) Watch(ctx context.Context, subscribed func(), changed func(inventory.Key, inventory.Change)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // It ends the stream.
 	stream, err := c.events.Subscribe(ctx, &eventsapi.SubscribeRequest{Filters: []string{taskChanges}})
@@ -48,26 +48,28 @@ func (c *Client) Watch(ctx context.Context, subscribed func(), changed func(inve
 		case err != nil:
 			return fmt.Errorf("watch containerd's events: %w", errgrpc.ToNative(err))
 		}
-		if id, ok := containerOf(envelope); ok {
-			changed(inventory.Key{RuntimeName: runtimes.Containerd, RuntimeNamespace: envelope.GetNamespace(), ID: id})
+		if id, change, ok := changeOf(envelope); ok {
+			changed(inventory.Key{RuntimeName: runtimes.Containerd, RuntimeNamespace: envelope.GetNamespace(), ID: id}, change)
 		}
 	}
 }
 
-// containerOf returns the container whose task an event is about. The end of a process that
-// was started in a container later is reported like that of its init process.
-func containerOf(envelope *types.Envelope) (id string, ok bool) {
+// changeOf returns the container whose task an event is about, and what happened to it. The end of a
+// process that was started in a container later is reported like that of its init process.
+func changeOf(envelope *types.Envelope) (id string, change inventory.Change, ok bool) {
 	event, err := envelope.GetEvent().UnmarshalNew()
 	if err != nil {
-		return "", false // A form that this nsaudit does not know: the next full scan sees what it did.
+		return "", 0, false // A form that this nsaudit does not know: the next full scan sees what it did.
 	}
 	switch event := event.(type) {
 	case *eventtypes.TaskStart:
-		return event.GetContainerID(), true
+		return event.GetContainerID(), inventory.Started, true
+	case *eventtypes.TaskExecStarted:
+		return event.GetContainerID(), inventory.Entered, true
 	case *eventtypes.TaskExit:
-		return event.GetContainerID(), event.GetID() == event.GetContainerID()
+		return event.GetContainerID(), inventory.Ended, event.GetID() == event.GetContainerID()
 	case *eventtypes.TaskDelete:
-		return event.GetContainerID(), event.GetID() == event.GetContainerID() || event.GetID() == ""
+		return event.GetContainerID(), inventory.Ended, event.GetID() == event.GetContainerID() || event.GetID() == ""
 	}
-	return "", false
+	return "", 0, false
 }
