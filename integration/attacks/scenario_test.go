@@ -5,6 +5,7 @@
 package attacks_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -47,6 +48,8 @@ type scenario struct {
 	// happens is what is done on the node once the steps are taken.
 	happens func(t *testing.T, s *scene)
 
+	// pause: it is about the pod's pause container.
+	pause bool
 	// want is what is to be said about the container, and about nothing else.
 	want expectation
 	// pending says that it is not yet so. A pending scenario that does what it should fails the suite.
@@ -188,6 +191,9 @@ func (s *scene) subject() string {
 	if s.want.node {
 		return ""
 	}
+	if s.pause {
+		return s.pod.Sandbox.ID
+	}
 	return s.main.ID
 }
 
@@ -221,6 +227,25 @@ func (s *scene) end(t *testing.T) {
 	if err != nil {
 		t.Errorf("end %s: %v", s.id(), err)
 	}
+}
+
+// pauseTask freezes the container.
+func pauseTask(t *testing.T, s *scene) {
+	t.Helper()
+	ctx := namespaces.WithNamespace(t.Context(), s.main.Namespace)
+	container, err := s.Client(t).LoadContainer(ctx, s.main.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, err := container.Task(ctx, nil)
+	if err == nil {
+		err = task.Pause(ctx)
+	}
+	if err != nil {
+		t.Fatalf("freeze %s: %v", s.id(), err)
+	}
+	// What is frozen can't be killed with cgroup v1.
+	s.t.Cleanup(func() { _ = task.Resume(context.WithoutCancel(ctx)) })
 }
 
 func (s *scene) endPod(t *testing.T) {

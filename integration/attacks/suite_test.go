@@ -31,6 +31,7 @@ func scenarios() []scenario {
 			all = append(all, s)
 		}
 	}
+	add(known, knownAttacks(), nil)
 	add(transit, transitAttacks(), transitInnocents())
 	add(left, leftAttacks(), leftInnocents())
 	add(held, heldAttacks(), heldInnocents())
