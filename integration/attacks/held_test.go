@@ -5,11 +5,7 @@
 package attacks_test
 
 import (
-	"fmt"
-	"os/exec"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/nsaudit/nsaudit/integration/internal/runtimetest"
@@ -86,7 +82,7 @@ func heldInnocents() []scenario {
 		{name: "ten threads ask a name server each 20 ms", in: hostNetwork(), steps: []string{"threads:10", "lookups:20"}},
 		{name: "a network plugin's tunnel on the node", in: ordinary(), happens: func(t *testing.T, _ *scene) {
 			t.Helper()
-			run(t, "ip", "link add flannel.1 type vxlan id 1 dstport 8472 dev eth0")
+			run(t, "", "ip", "link", "add", "flannel.1", "type", "vxlan", "id", "1", "dstport", "8472", "dev", "eth0")
 		}},
 	}
 }
@@ -106,14 +102,6 @@ func listed(port int32, address string) box {
 // giveTunnel makes a tunnel in the host's network, whose packets come and go there, and gives its end to the container.
 func giveTunnel(t *testing.T, s *scene) {
 	t.Helper()
-	run(t, "ip", "link add tunnel type vxlan id 42 dstport 2012 dev eth0")
-	run(t, "ip", "link set tunnel netns "+strconv.Itoa(s.main.PID))
-}
-
-// run runs a program of the node.
-func run(t *testing.T, program, args string) {
-	t.Helper()
-	if output, err := exec.Command(program, strings.Fields(args)...).CombinedOutput(); err != nil {
-		t.Fatal(fmt.Errorf("%s %s: %w: %s", program, args, err, output))
-	}
+	run(t, "", "ip", "link", "add", "tunnel", "type", "vxlan", "id", "42", "dstport", "2012", "dev", "eth0")
+	run(t, "", "ip", "link", "set", "tunnel", "netns", itoa(s.main.PID))
 }

@@ -30,13 +30,13 @@ func knownAttacks() []scenario {
 		{name: "a child", in: privileged(), steps: []string{"fork", toHostNet}, want: finding(net)},
 		{name: "a thread in the host's IPC", in: privileged(), steps: []string{"thread", "setns:/host/proc/1/ns/ipc"}, want: finding(ipc)},
 		{name: "a thread in the host's UTS", in: privileged(), steps: []string{"thread", "setns:/host/proc/1/ns/uts"}, want: finding("UndeclaredHostUTS")},
-		{name: "a child with the host's mounts", pending: true, in: privileged(), steps: []string{"fork", "unshare:fs", "setns:/host/proc/1/ns/mnt"}, want: finding(mounts)},
+		{name: "a child with the host's mounts", in: privileged(), steps: []string{"fork", "unshare:fs", "setns:/host/proc/1/ns/mnt"}, want: finding(mounts)},
 		{
-			name: "a child in all there are", pending: true, in: privileged(), want: finding(mounts, net, ipc, "UndeclaredHostUTS"),
+			name: "a child in all there are", in: privileged(), want: finding(mounts, net, ipc, "UndeclaredHostUTS"),
 			steps: []string{"fork", "unshare:fs", "setns:/host/proc/1/ns/net,/host/proc/1/ns/ipc,/host/proc/1/ns/uts,/host/proc/1/ns/mnt"},
 		},
 		{
-			name: "two hops, as nsenter makes them", pending: true, in: privileged(), want: finding(mounts, net),
+			name: "two hops, as nsenter makes them", in: privileged(), want: finding(mounts, net),
 			steps: []string{"fork", "unshare:fs", "setns:/host/proc/1/ns/net,/host/proc/1/ns/mnt", "fork", ";;", "told", "exit"},
 		},
 		{name: "one of 1,000 threads", in: privileged(), steps: []string{"threads:999", ";", "thread", toHostNet}, want: finding(net)},
@@ -54,7 +54,7 @@ func knownAttacks() []scenario {
 			t.Helper()
 			s.JoinHost(s.t, s.pod.Sandbox.PID, "ipc")
 		}},
-		{name: "its shim hangs", pending: true, in: privileged(), steps: []string{"thread", toHostNet}, alone: true, want: expectation{reasons: []string{net}, cause: "runtime"}, happens: func(_ *testing.T, s *scene) {
+		{name: "its shim hangs", in: privileged(), steps: []string{"thread", toHostNet}, alone: true, want: expectation{reasons: []string{net}, cause: "runtime"}, happens: func(_ *testing.T, s *scene) {
 			s.Hang(s.t, s.main.Namespace, s.main.ID)
 		}},
 		{name: "frozen", in: privileged(), steps: []string{"thread", toHostNet}, want: finding(net), happens: pauseTask},

@@ -233,7 +233,7 @@ func (s *scene) end(t *testing.T) {
 func pauseTask(t *testing.T, s *scene) {
 	t.Helper()
 	ctx := namespaces.WithNamespace(t.Context(), s.main.Namespace)
-	container, err := s.Client(t).LoadContainer(ctx, s.main.ID)
+	container, err := s.Client(s.t).LoadContainer(ctx, s.main.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,3 +258,5 @@ func (s *scene) endPod(t *testing.T) {
 		t.Errorf("end %s: %v", s.id(), err)
 	}
 }
+
+func itoa(n int) string { return strconv.Itoa(n) }
