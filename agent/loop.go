@@ -24,8 +24,8 @@ const pause = 50 * time.Millisecond
 // What the looks at containers may cost that were started a while ago, or in which a program was
 // started: with a probe in each of 110 pods every 10 s they would cost more than all the rest.
 const (
-	lookRate  = 0.004
-	lookBurst = 250 * time.Millisecond
+	lookRate  = 0.003
+	lookBurst = 150 * time.Millisecond
 )
 
 // loop scans what the timer and the queue ask for, and judges again when the policy changes,

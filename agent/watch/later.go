@@ -36,7 +36,7 @@ func afterEntry() []time.Duration {
 
 // Costs limits what later looks take of the processor.
 type Costs struct {
-	// Rate is the share of one processor, such as 0.004, and Burst what may be spent at once after a
+	// Rate is the share of one processor, such as 0.003, and Burst what may be spent at once after a
 	// time in which nothing was.
 	Rate  float64
 	Burst time.Duration

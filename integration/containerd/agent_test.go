@@ -19,7 +19,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/containerd/v2/pkg/oci"
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/prometheus/procfs"
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/nsaudit/nsaudit/integration/internal/eventually"
@@ -74,6 +78,64 @@ func TestAgent(t *testing.T) {
 	}
 }
 
+// TestAgentAfterExec has a program that is started in a container and enters the host's network, long after the container
+// was looked at.
+func TestAgentAfterExec(t *testing.T) {
+	c := runtimetest.Start(t)
+	pod := c.RunPod(t, runtimetest.PodSpec{Name: "entered", Containers: []runtimetest.ContainerSpec{{
+		Name: "main", Security: runtimetest.Privileged(),
+		Mounts: []*runtime.Mount{{HostPath: "/proc", ContainerPath: "/host/proc"}},
+	}}})
+	a := startAgent(t, build(t, c))
+	a.quiet(t)
+	begun := time.Now()
+	c.Exec(t, pod.Container(t, "main"), func(process *specs.Process) {
+		process.Args = []string{"/bin/setns-thread", fmt.Sprintf("/host/proc/%d/ns/net", c.PID())}
+	})
+	if err := eventually.Holds(prompt, "the agent tells of it", func() bool {
+		return slices.Contains(a.told(t), "entered/main UndeclaredHostNetwork")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("it was found after %s", time.Since(begun).Round(10*time.Millisecond))
+}
+
+// TestAgentAmongProbes has programs started in a container all the time, as probes are.
+func TestAgentAmongProbes(t *testing.T) {
+	c := runtimetest.Start(t)
+	a := startAgent(t, build(t, c))
+	// It could enter a namespace of the host.
+	probed := c.RunContainer(t, "default", "probed", oci.WithPrivileged)
+	a.quiet(t)
+	ctx, stop := context.WithTimeout(namespaces.WithNamespace(t.Context(), probed.Namespace), 40*time.Second)
+	defer stop()
+	before, begun := a.processorTime(t), time.Now()
+	n := execUntil(ctx, t, c, probed.ID)
+	took := time.Since(begun)
+	share := float64(a.processorTime(t)-before) / float64(took)
+	// For the looks it may have 0.3 %, and 150 ms beforehand. Each program is three events, which take it half a
+	// millisecond.
+	rate := float64(n) / took.Seconds()
+	t.Logf("%.1f programs a second: the agent took %.2f %% of a processor", rate, 100*share)
+	if limit := 0.003 + 0.150/took.Seconds() + 0.0006*rate; share > limit {
+		t.Errorf("the agent took %.2f %% of a processor, want %.2f %% at most", 100*share, 100*limit)
+	}
+}
+
+// processorTime is what the agent has used.
+func (a *agent) processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	process, err := procfs.NewProc(a.pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat, err := process.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(stat.CPUTime() * float64(time.Second))
+}
+
 // stopPod ends a pod as the kubelet does.
 func stopPod(t *testing.T, c *runtimetest.Containerd, pod *runtimetest.Pod) {
 	t.Helper()
@@ -88,6 +150,7 @@ func stopPod(t *testing.T, c *runtimetest.Containerd, pod *runtimetest.Pod) {
 
 // agent is a running nsaudit agent.
 type agent struct {
+	pid     int
 	address string
 
 	mu  sync.Mutex
@@ -104,6 +167,7 @@ func startAgent(t *testing.T, command nsaudit) *agent {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	a.pid = cmd.Process.Pid
 	t.Cleanup(func() {
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Error(err)
