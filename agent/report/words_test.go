@@ -150,6 +150,14 @@ func TestNote(t *testing.T) {
 			finding: v1alpha1.Finding{Verdict: v1alpha1.Shadows, DeclaredBy: v1alpha1.ByPod, Evidence: shadowing(shadow(sshd), shadow(sshd))},
 			want:    "receives the traffic to host port 22/TCP -> 10.0.0.5:22 (DNAT, nftables ip nat); pid 812 (sshd) also listens there and receives none.",
 		},
+		"another's port": {
+			finding: v1alpha1.Finding{Verdict: v1alpha1.Hijacks, DeclaredBy: v1alpha1.ByNobody, Evidence: v1alpha1.Evidence{Ports: []v1alpha1.Port{{
+				Protocol: "TCP", HostPort: 80, Way: "DNAT", DeclaredFor: []string{"0123456789abcdef", "b"},
+				Rule: &v1alpha1.Rule{Way: "nftables", Table: "ip nat", Target: "10.0.0.5:80", LastTarget: "10.0.0.6"},
+			}}}},
+			want: "receives what comes to host port 80/TCP -> 10.0.0.5:80 to 10.0.0.6 (DNAT, nftables ip nat) " +
+				"declared by container 0123456789ab and 1 more, though that is another container's.",
+		},
 		"another user than declared": {
 			finding: v1alpha1.Finding{
 				Check: "RootUser", Verdict: "Undeclared", DeclaredBy: v1alpha1.ByNobody,
