@@ -145,7 +145,12 @@ fuzz: ## Each fuzz target for FUZZTIME
 .PHONY: bench
 bench: need-root ## What a scan of 100, 1,000 and 10,000 processes costs, and of host ports, in 5 minutes (root)
 	@$(setup)/packages strace:strace lsns:util-linux setpriv:util-linux ps:procps ss:iproute2 nft:nftables iptables:iptables
-	go test -tags integration -timeout 30m -run '^$$' -bench . $(ARGS) ./integration/bench
+	go test -tags integration -timeout 30m -run '^$$' -bench 'Contexts|Forwards|Listeners|Scan|Threads' $(ARGS) ./integration/bench
+
+.PHONY: bench-floods
+bench-floods: need-root ## What 20 containers that flood a node cost a scan, and 200 others, in 5 minutes (root)
+	$(call say,floods)
+	go test -tags integration -timeout 30m -run '^$$' -bench=Floods -benchtime 1x $(ARGS) ./integration/bench
 
 .PHONY: bench-agent
 bench-agent: cluster-image $(exporters) ## What the agent costs a node with 90 pods, beside two exporters, in 5 minutes (root)

@@ -12,6 +12,9 @@
 // Beside that it measures what it costs to read the host ports that the packet filter forwards, next to the library
 // github.com/google/nftables and to nft.
 //
+// BenchmarkFloods, which make bench-floods runs, has 20 containers flood a node with what costs a scan most, and measures
+// how much later it finds what one of 200 others does.
+//
 // All ways take turns within one round, so that whatever else the machine does hits them alike, and what is reported is
 // the median of the rounds. Run it with make bench; docs/performance.md explains the numbers.
 package bench

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -44,12 +45,17 @@ func TestMain(m *testing.M) {
 		haveThreads()
 	case os.Getenv(socketsEnv) != "":
 		exitOn(haveSockets(os.Getenv(socketsEnv)))
+	case os.Getenv(floodEnv) != "":
+		exitOn(flood(os.Getenv(floodEnv)))
+	case os.Getenv(escapeEnv) != "":
+		exitOn(escape())
 	case os.Getenv(onceEnv) != "":
 		exitOn(runOnce(os.Getenv(onceEnv)))
 	case os.Getenv(nodeEnv) != "":
 		exitOn(mountProc())
 		code := m.Run()
 		printTables(os.Stdout)
+		printFloods(os.Stdout)
 		os.Exit(code)
 	case os.Geteuid() == 0:
 		code, err := runInNode()
@@ -83,6 +89,9 @@ func runInNode() (int, error) {
 	cmd.Env = append(os.Environ(), nodeEnv+"="+name)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
+	if slices.Contains(os.Args, "-test.bench=Floods") {
+		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNET // Nobody else is to see a hundred thousand listeners.
+	}
 	err := cmd.Run()
 	if _, exited := errors.AsType[*exec.ExitError](err); exited {
 		err = nil // Its code says it all.
