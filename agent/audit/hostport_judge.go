@@ -24,7 +24,7 @@ type portJudge struct {
 	declared [][]*declared
 	claims   map[socket.Protocol][]claim
 	verdicts map[verdictKey]*portList
-	unknown   []Unknown
+	unknown  []Unknown
 }
 
 // verdictKey is what the ports of one finding have in common.

@@ -83,6 +83,13 @@ func (s said) String() string {
 	return strings.Join(parts, ", ")
 }
 
+// beyond is what is said of a scenario's container without what depends on those beside it.
+func (s *scenario) beyond(all said) said {
+	all.reasons = slices.DeleteFunc(slices.Clone(all.reasons), func(reason string) bool { return slices.Contains(s.also, reason) })
+	all.causes = slices.DeleteFunc(slices.Clone(all.causes), func(cause v1alpha1.Cause) bool { return slices.Contains(s.also, string(cause)) })
+	return all
+}
+
 // met reports whether a scan says all that is expected, and nothing else.
 func (e expectation) met(s said) bool {
 	reasons := slices.Equal(slices.Sorted(slices.Values(e.reasons)), s.reasons)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,6 +33,16 @@ type node struct {
 	victim  runtimetest.Container
 	// victimCgroup is that of the victim, as the file systems of cgroups name it.
 	victimCgroup string
+
+	mu    sync.Mutex
+	stops []func() // end what goes on beside the scans
+}
+
+// stop ends what goes on beside the scans. The containerd is needed for that.
+func (n *node) stop() {
+	for _, stop := range n.stops {
+		stop()
+	}
 }
 
 func startNode(t *testing.T) *node {

@@ -21,7 +21,9 @@ import (
 func rulesAttacks() []scenario {
 	const port = "UndeclaredHostPort"
 	toPod := func(name, table string) scenario {
-		return scenario{name: name, in: ordinary(), want: finding(port), happens: written(table)}
+		// Those who listen in the host's network beside it lose their ports to it.
+		also := []string{"HostPortHijacked", "HostPortShadowsListener"}
+		return scenario{name: name, in: ordinary(), want: finding(port), also: also, happens: written(table)}
 	}
 	nat := func(name, rules string) scenario {
 		return toPod(name, "table ip {table} { chain here { type nat hook prerouting priority dstnat; "+rules+" ; } }")

@@ -52,6 +52,8 @@ type scenario struct {
 	pause bool
 	// want is what is to be said about the container, and about nothing else.
 	want expectation
+	// also are reasons and causes that depend on who is played beside it.
+	also []string
 	// pending says that it is not yet so. A pending scenario that does what it should fails the suite.
 	pending bool
 	// blamed is the container that is blamed as long as it is not.

@@ -31,7 +31,7 @@ func steps() map[string]runtimetest.Step {
 		"told": func(string) error { return runtimetest.Tell() },
 		"exit": func(string) error { os.Exit(0); return nil },
 	}
-	for _, more := range []map[string]runtimetest.Step{namespaceSteps(), cgroupSteps(), socketSteps(), ruleSteps()} {
+	for _, more := range []map[string]runtimetest.Step{namespaceSteps(), cgroupSteps(), socketSteps(), ruleSteps(), floodSteps()} {
 		maps.Copy(all, more)
 	}
 	return all

@@ -25,7 +25,7 @@ func transitAttacks() []scenario {
 		{name: "50 of 500 ms", in: privileged(), steps: flap("net", 50, 450), want: noticed(transient, net)},
 		{name: "10 of 100 ms", in: privileged(), steps: flap("net", 10, 90), want: noticed(transient, net)},
 		{name: "1 of 2 s", in: privileged(), steps: flap("net", 1000, 1000), want: sighting(net)},
-		{name: "190 of 400 ms with the first thread", in: privileged(), steps: slices.Concat(
+		{name: "190 of 400 ms with the first thread", also: netless(), in: privileged(), steps: slices.Concat(
 			[]string{"keep:own=/proc/self/ns/net", "told", "repeat"}, turn("net", "$own", 190, 210)), want: sighting(net)},
 		{name: "a child of 50 ms in each 250 ms", in: privileged(), steps: visits(50, 200), want: noticed(transient, net)},
 		{name: "a child of 300 ms in each second", in: privileged(), steps: visits(300, 700), want: sighting(net)},
