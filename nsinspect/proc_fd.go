@@ -22,6 +22,8 @@ type Descriptor struct {
 	// "net:[4026531840]", "anon_inode:[eventpoll]" or a path, which is cut off. Where links can't be
 	// read it is that of a socket, or empty. It is valid until the next one is visited.
 	Link []byte
+	// Inode is the file's, where links can't be read; else 0.
+	Inode uint64
 }
 
 // Socket returns the inode of a socket, or false for anything else. Paths of files start with a
@@ -166,8 +168,15 @@ func (d *descriptors) link(name string) error {
 }
 
 // parseSocketLink recognises "socket:[INODE]".
-func parseSocketLink(link []byte) (uint64, bool) {
-	number, ok := bytes.CutPrefix(link, []byte("socket:["))
+func parseSocketLink(link []byte) (uint64, bool) { return parseInodeLink(link, "socket") }
+
+// parseInodeLink recognises what the kernel calls a file of its own: "KIND:[INODE]".
+func parseInodeLink(link []byte, kind string) (uint64, bool) {
+	number, ok := bytes.CutPrefix(link, []byte(kind))
+	if !ok {
+		return 0, false
+	}
+	number, ok = bytes.CutPrefix(number, []byte(":["))
 	if !ok {
 		return 0, false
 	}
@@ -205,24 +214,34 @@ const infoBufSize = 128
 
 // info reads the information about a descriptor.
 func (d *descriptors) info(name string) error {
-	var buf [infoBufSize]byte
-	fd, err := procfd.Open(d.dir, name)
+	mount, inode, err := readDescriptorInfo(d.dir, name)
 	if err != nil {
 		return err
 	}
-	defer procfd.Close(fd)
-	n, err := procfd.Retry(func() (int, error) { return unix.Read(fd, buf[:]) })
-	if err != nil {
-		return err
-	}
-	mount, inode, ok := parseDescriptorInfo(buf[:n])
-	if !ok {
-		return fmt.Errorf("there is no inode in the information about descriptor %s: %w", name, ErrDenied)
-	}
+	d.found.Inode = inode
 	if mount == d.mount {
 		d.found.Link = fmt.Appendf(d.text[:0], "socket:[%d]", inode)
 	}
 	return nil
+}
+
+// readDescriptorInfo reads the mount and the inode of a descriptor.
+func readDescriptorInfo(dir int, name string) (mount, inode uint64, err error) {
+	var buf [infoBufSize]byte
+	fd, err := procfd.Open(dir, name)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer procfd.Close(fd)
+	n, err := procfd.Retry(func() (int, error) { return unix.Read(fd, buf[:]) })
+	if err != nil {
+		return 0, 0, err
+	}
+	mount, inode, ok := parseDescriptorInfo(buf[:n])
+	if !ok {
+		return 0, 0, fmt.Errorf("there is no inode in the information about descriptor %s: %w", name, ErrDenied)
+	}
+	return mount, inode, nil
 }
 
 // parseDescriptorInfo reads two of the first lines of /proc/PID/fdinfo/FD

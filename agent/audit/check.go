@@ -81,7 +81,7 @@ func (t *traits) Declarers(verdict Verdict) []inventory.Declarer {
 	switch verdict {
 	case Shared, Bound, Unlisted, NotInEffect, Allowed:
 		return []inventory.Declarer{inventory.ByPod, inventory.BySpec, inventory.ByUnknown}
-	case Undeclared, Hijacks:
+	case Undeclared, Held, Hijacks:
 		return []inventory.Declarer{inventory.ByNobody, inventory.ByUnknown}
 	case Gained, Overlaps:
 		return []inventory.Declarer{inventory.ByNobody}

@@ -13,7 +13,7 @@ func hostIPC() *namespaceCheck {
 		kind: nsinspect.IPC,
 		traits: traits{
 			name:     HostIPC,
-			verdicts: []Verdict{Shared, Undeclared, NotInEffect},
+			verdicts: []Verdict{Shared, Undeclared, Held, NotInEffect},
 			controls: []string{"CIS Kubernetes 5.2.4", "CIS Docker 5.17", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
 		},
 	}

@@ -14,7 +14,7 @@ func hostMount() *namespaceCheck {
 		ofContext: true,
 		traits: traits{
 			name:     HostMount,
-			verdicts: []Verdict{Shared, Undeclared},
+			verdicts: []Verdict{Shared, Undeclared, Held},
 			controls: []string{"ATT&CK T1611"},
 		},
 	}

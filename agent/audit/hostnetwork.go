@@ -13,7 +13,7 @@ func hostNetwork() *namespaceCheck {
 		kind: nsinspect.Net,
 		traits: traits{
 			name:     HostNetwork,
-			verdicts: []Verdict{Shared, Undeclared, NotInEffect},
+			verdicts: []Verdict{Shared, Undeclared, Held, NotInEffect},
 			controls: []string{"CIS Kubernetes 5.2.5", "CIS Docker 5.10", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
 		},
 	}

@@ -13,7 +13,7 @@ func hostPID() *namespaceCheck {
 		kind: nsinspect.PID,
 		traits: traits{
 			name:     HostPID,
-			verdicts: []Verdict{Shared, Undeclared, NotInEffect},
+			verdicts: []Verdict{Shared, Undeclared, Held, NotInEffect},
 			controls: []string{"CIS Kubernetes 5.2.3", "CIS Docker 5.16", "PSS baseline: Host Namespaces", "ATT&CK T1611"},
 		},
 	}

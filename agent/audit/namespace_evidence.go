@@ -3,6 +3,7 @@
 package audit
 
 import (
+	"slices"
 	"time"
 
 	"github.com/nsaudit/nsaudit/agent/snapshot"
@@ -20,6 +21,10 @@ type NamespaceEvidence struct {
 	MoreProcesses int
 	// JoinedPath is the path by which the runtime spec let the container join.
 	JoinedPath string
+	// Held are the first of the ways by which the container has a hold of the namespace without being
+	// in it, and MoreHeld counts the rest.
+	Held     []snapshot.Held
+	MoreHeld int
 	// Past is when processes were seen that have left the namespace again; nil where any is in it.
 	Past *PastEvidence
 }
@@ -59,6 +64,20 @@ func (n *namespaceCheck) past(container *snapshot.Container, host nsinspect.ID) 
 		evidence.add(ProcessEvidence{PID: visitor.PID, Command: visitor.Command, Executable: visitor.Executable})
 	}
 	return evidence
+}
+
+// held returns the ways by which a container has a hold of the host's namespace.
+func (n *namespaceCheck) held(container *snapshot.Container) []snapshot.Held {
+	if !slices.Contains(n.verdicts, Held) {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(container.Held), func(held snapshot.Held) bool { return held.Kind != n.kind })
+}
+
+func (n *namespaceCheck) heldEvidence(container *snapshot.Container, host nsinspect.ID) *NamespaceEvidence {
+	held := n.held(container)
+	named := held[:min(len(held), maxEvidence)]
+	return &NamespaceEvidence{Kind: n.kind, Namespace: host, Held: named, MoreHeld: len(held) - len(named)}
 }
 
 // elsewhere is the evidence that a declared sharing is not in effect: where the first

@@ -98,6 +98,9 @@ func (n *namespaceCheck) judge(container *snapshot.Container, host nsinspect.ID)
 	if past := n.past(container, host); past != nil && !declared {
 		return namespaceVerdict{container, Undeclared, n.undeclaredBy(container), past}, true
 	}
+	if !declared && len(n.held(container)) > 0 {
+		return namespaceVerdict{container, Held, n.undeclaredBy(container), n.heldEvidence(container, host)}, true
+	}
 	return namespaceVerdict{}, false
 }
 
@@ -128,7 +131,7 @@ func withoutRepeats(verdicts []namespaceVerdict) []namespaceVerdict {
 	}
 	return slices.DeleteFunc(verdicts, func(v namespaceVerdict) bool {
 		repeats := v.container.Sandbox && reported[v.container.Key()]
-		return repeats && (v.verdict != Undeclared || v.evidence.onlyInit(v.container))
+		return repeats && v.verdict != Held && (v.verdict != Undeclared || v.evidence.onlyInit(v.container))
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/nsaudit/nsaudit/agent/level"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
+	"github.com/nsaudit/nsaudit/nsinspect/socket"
 )
 
 // Result is a snapshot with its verdicts. It is shared by all who report it: nothing in it
@@ -130,12 +131,26 @@ func (s *Selection) gaps(snap *snapshot.Snapshot) []Unknown {
 		for _, gap := range container.Unread.Gaps {
 			unknown = append(unknown, Unknown{container, gap})
 		}
+		unknown = append(unknown, s.unseenHeld(container)...)
 		for _, gap := range container.Unread.Security {
 			if needed { // A saved snapshot may have more in it than is asked for.
 				unknown = append(unknown, Unknown{container, gap})
 			}
 		}
 		if gap, ok := unjudged(snap.HostSecurity, container); security && ok && !hasGap(container, gap.Cause) {
+			unknown = append(unknown, Unknown{container, gap})
+		}
+	}
+	return unknown
+}
+
+// unseenHeld returns why a hold of the host's namespaces that a container has may be missing, but for the
+// causes that are reported already.
+func (s *Selection) unseenHeld(container *snapshot.Container) []Unknown {
+	var unknown []Unknown
+	unread := &container.Unread
+	for _, gap := range unread.Held {
+		if !slices.Contains(unread.Gaps, gap) && (unread.Sockets[socket.TCP] != gap || !s.wants(hostPort())) {
 			unknown = append(unknown, Unknown{container, gap})
 		}
 	}

@@ -39,7 +39,7 @@ func TestParseSelection(t *testing.T) {
 	}
 	slices.Sort(every)
 	usual := without(every, "HostUsersShared", "RootFilesystemWritable")
-	network := []string{"HostNetworkNotInEffect", "HostNetworkShared", "UndeclaredHostNetwork"}
+	network := []string{"HostNetworkHeld", "HostNetworkNotInEffect", "HostNetworkShared", "UndeclaredHostNetwork"}
 	tests := map[string]struct {
 		words    string
 		want     []string
@@ -55,7 +55,7 @@ func TestParseSelection(t *testing.T) {
 		"the default and more":            {"default,RootFilesystemWritable", without(every, "HostUsersShared"), true},
 		"the default without a check":     {"-RootUser", without(usual, "RunsAsRoot", "UndeclaredRootUser"), true},
 		"the default without a reason":    {"-RunsAsRoot", without(usual, "RunsAsRoot"), true},
-		"left out of what is named":       {"HostNetwork,-UndeclaredHostNetwork", network[:2], false},
+		"left out of what is named":       {"HostNetwork,-UndeclaredHostNetwork", network[:3], false},
 		"left out, and in again":          {"-RootUser,RunsAsRoot", without(usual, "UndeclaredRootUser"), true},
 		"named, and left out later":       {"all,-default", []string{"HostUsersShared", "RootFilesystemWritable"}, true},
 		"spaces around words":             {" RunsAsRoot , UndeclaredUser ", []string{"RunsAsRoot", "UndeclaredUser"}, true},

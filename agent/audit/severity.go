@@ -42,7 +42,7 @@ func severityOf(check Check, verdict Verdict, by inventory.Declarer) Severity {
 	switch verdict {
 	case Shared, Bound, Unlisted:
 		verdict = Undeclared
-	case Undeclared, NotInEffect, Shadows, Hijacks, Allowed, Gained, Overlaps:
+	case Undeclared, Held, NotInEffect, Shadows, Hijacks, Allowed, Gained, Overlaps:
 	}
 	return severityOfVerdict(check, verdict).lower()
 }
@@ -51,6 +51,8 @@ func severityOfVerdict(check Check, verdict Verdict) Severity {
 	switch verdict {
 	case Undeclared:
 		return severityOfDrift(check)
+	case Held:
+		return severityOfDrift(check).lower() // It can be used at any time, and is not yet.
 	case Shadows, Hijacks:
 		return High // Traffic meant for another process is received.
 	case NotInEffect:

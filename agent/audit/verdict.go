@@ -28,13 +28,16 @@ const (
 	Allowed Verdict = "Allowed"
 	// Gained: a process has more than its container began with, within what was declared.
 	Gained Verdict = "Gained"
+	// Held: the container has a hold of the host's namespace without being in it, and nobody is known
+	// to have declared it.
+	Held Verdict = "Held"
 	// Overlaps: containers that should be apart share a range of ids.
 	Overlaps Verdict = "Overlaps"
 )
 
 // Verdicts returns all verdicts.
 func Verdicts() []Verdict {
-	return []Verdict{Shared, Bound, Unlisted, Undeclared, NotInEffect, Shadows, Hijacks, Allowed, Gained, Overlaps}
+	return []Verdict{Shared, Bound, Unlisted, Undeclared, NotInEffect, Shadows, Hijacks, Allowed, Gained, Held, Overlaps}
 }
 
 // Reason names a verdict of the check, such as HostNetworkShared: the reason of its Events.
@@ -52,7 +55,7 @@ func (c Check) Reason(verdict Verdict) string {
 		return "PrivilegesGained"
 	case Overlaps:
 		return "UserRangeShared"
-	case Shared, Bound, Unlisted, NotInEffect:
+	case Shared, Bound, Unlisted, NotInEffect, Held:
 	}
 	return string(c) + string(verdict)
 }

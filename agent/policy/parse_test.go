@@ -47,7 +47,7 @@ func TestParseRefusesRules(t *testing.T) {
 		"a merge key":              {"name: a, reason: r, <<: {pods: [a]}", `rule "a": unknown key "<<": the keys are name, reason, checks, verdicts, declaredBy, namespaces, pods, podSelector, containers, images, ports, nodes, expires, severity`},
 		"an anchor":                {"name: a, reason: r, pods: &x [a]", `rule "a": anchors and aliases of YAML are not supported: write it out`},
 		"an unknown check":         {"name: a, reason: r, checks: [hostNetwork]", `rule "a": checks: "hostNetwork" is none of ` + checkNames()},
-		"an unknown verdict":       {"name: a, reason: r, verdicts: [HostPortBound]", `rule "a": verdicts: "HostPortBound" is none of Shared, Bound, Unlisted, Undeclared, NotInEffect, Shadows, Hijacks, Allowed, Gained, Overlaps`},
+		"an unknown verdict":       {"name: a, reason: r, verdicts: [HostPortBound]", `rule "a": verdicts: "HostPortBound" is none of Shared, Bound, Unlisted, Undeclared, NotInEffect, Shadows, Hijacks, Allowed, Gained, Held, Overlaps`},
 		"declared by unknown":      {"name: a, reason: r, pods: [a], declaredBy: [unknown]", `rule "a": declaredBy: unknown: what could not be read is never expected`},
 		"an unknown declarer":      {"name: a, reason: r, pods: [a], declaredBy: [me]", `rule "a": declaredBy: "me" is none of pod, spec, nobody`},
 		"an empty list":            {"name: a, reason: r, checks: [HostNetwork], namespaces: []", `rule "a": namespaces is empty: give it a value, or leave it out`},

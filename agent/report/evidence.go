@@ -24,6 +24,9 @@ func Evidence(evidence *v1alpha1.Evidence, limits Limits) string {
 	if isSecurity(evidence) {
 		return securityEvidence(evidence, limits)
 	}
+	if len(evidence.Held) > 0 {
+		return list(evidence.Held, evidence.MoreHeld, limits.Processes, heldText)
+	}
 	processes := processesText(evidence.Processes, evidence.MoreProcesses, limits.Processes)
 	if evidence.Past {
 		return fmt.Sprintf("has left: %s, %s", processes, pastText(evidence))
@@ -48,6 +51,18 @@ func Namespace(evidence *v1alpha1.Evidence) string {
 
 func processesText(processes []v1alpha1.Process, more, limit int) string {
 	return list(processes, more, limit, processText)
+}
+
+// heldText names what a container has of a namespace: "file 7 of pid 12 (sleep)", "mount at /tmp/net".
+func heldText(held *v1alpha1.Hold) string {
+	text := held.Way
+	if held.Detail != "" {
+		text += " " + held.Detail
+	}
+	if held.PID == 0 {
+		return text
+	}
+	return text + " of " + processText(&v1alpha1.Process{PID: held.PID, Command: held.Command})
 }
 
 // processText names a process, and which of its threads are meant if not all are.

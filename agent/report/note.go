@@ -32,6 +32,9 @@ func namespaceNote(finding *v1alpha1.Finding, declared *v1alpha1.Declaration, li
 	switch {
 	case evidence.Past:
 		return fmt.Sprintf("was in the host's %s namespace %s, %s, %s; it has left: %s.", kind, id, pastText(evidence), declaration(finding, declared), processes)
+	case finding.Verdict == v1alpha1.Held:
+		return fmt.Sprintf("has a hold of the host's %s namespace %s without being in it, %s: %s.",
+			kind, id, declaration(finding, declared), Evidence(evidence, limits))
 	case finding.Verdict != v1alpha1.NotInEffect:
 		return fmt.Sprintf("shares the host's %s namespace %s, %s: %s.", kind, id, declaration(finding, declared), processes)
 	case len(evidence.Processes) == 0:
@@ -75,6 +78,7 @@ func portNote(finding *v1alpha1.Finding, declared *v1alpha1.Declaration, limits 
 		return fmt.Sprintf("receives what comes to host %s, though that is another container's.", ports)
 	case v1alpha1.Shadows:
 		return fmt.Sprintf("receives the traffic to host %s; %s.", ports, shadows(evidence))
+	case v1alpha1.Held: // It is about no port.
 	}
 	if finding.DeclaredBy.Declared() {
 		return fmt.Sprintf("is reachable on host %s, declared by %s.", ports, declarer(finding))

@@ -112,6 +112,7 @@ func (i *inspector) completeMounts(ctx context.Context, of *containerContext) er
 	if i.host.security != nil && i.host.devices == nil {
 		of.unread(snapshot.CauseHost, "the host's mounts could not be read, so its own can't be compared with them")
 	}
+	i.holdMounts(of)
 	container.Mounts = mountsOf(of.mounts, container.SecuritySpec(), i.host.devices, i.node.fs.Has)
 	return nil
 }

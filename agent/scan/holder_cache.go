@@ -3,6 +3,7 @@
 package scan
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -29,6 +30,8 @@ type HolderCache struct {
 	// places are where the listing of containers' files was cut off, by the container's ID.
 	places map[string]filePlace
 	listing
+	// files are namespaces of the host that containers have open, by the container's ID.
+	files map[string][]heldFileOf
 }
 
 // listing is what the open files of processes showed.
@@ -160,6 +163,28 @@ func (c *HolderCache) update(some listing, ids map[string]bool) {
 		c.gaps[id] = gap
 	}
 	c.unlisted = c.unlisted || some.unlisted
+}
+
+// heldFiles returns the namespaces of the host that containers were last seen to have open, by the
+// containers' IDs.
+func (c *HolderCache) heldFiles() map[string][]heldFileOf {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.files)
+}
+
+// learnFiles takes over what a scan has found of its containers, which are named by their IDs. What is
+// beyond them is forgotten by a scan that lists all files.
+func (c *HolderCache) learnFiles(found map[string][]heldFileOf, all bool, ids map[string]bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := maps.Clone(found)
+	for id, files := range c.files {
+		if !all && !ids[id] {
+			known[id] = files
+		}
+	}
+	c.files = known
 }
 
 // recall calls found with what is cached.

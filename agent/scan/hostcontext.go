@@ -23,6 +23,8 @@ type hostContext struct {
 	root nsinspect.FileID
 	// devices are of the file systems that the host has mounted; nil where they are not known.
 	devices map[device]bool
+	// mounts are those that show the host's namespaces.
+	mounts hostMounts
 	// security is nil where it is not known.
 	security *snapshot.HostSecurity
 }
@@ -112,7 +114,17 @@ func (i *inspector) readDevices(ctx context.Context, host *nsinspect.Process) (m
 	if err != nil {
 		return nil, fmt.Errorf("read the mounts of process %d: %w", host.PID(), err)
 	}
+	i.host.mounts = newHostMounts(mounts)
 	return devicesOf(mounts), nil
+}
+
+// holdMounts notes by which mounts a container has a hold of the host's namespaces, and no others.
+func (i *inspector) holdMounts(of *containerContext) {
+	container := of.container
+	container.Held = slices.DeleteFunc(container.Held, func(held snapshot.Held) bool { return held.Way == snapshot.HeldMount })
+	for _, held := range i.host.mounts.held(&container.Container, of.mounts, &i.node.ref.Namespaces) {
+		container.AddHeld(held)
+	}
 }
 
 // confirmMounts reads the host's mounts again if a container has one of a file system of the host that
@@ -121,7 +133,7 @@ func (i *inspector) readDevices(ctx context.Context, host *nsinspect.Process) (m
 func (i *inspector) confirmMounts(ctx context.Context) error {
 	var suspected []*snapshot.Container
 	for container := range i.contexts {
-		if container.Mounts != nil && len(container.UndeclaredMounts(container.Mounts.Host)) > 0 {
+		if container.Mounts != nil && (len(container.Held) > 0 || len(container.UndeclaredMounts(container.Mounts.Host)) > 0) {
 			suspected = append(suspected, container)
 		}
 	}
@@ -137,6 +149,7 @@ func (i *inspector) confirmMounts(ctx context.Context) error {
 		return ctx.Err() // As above.
 	}
 	for _, container := range suspected {
+		i.holdMounts(i.contexts[container])
 		container.Mounts.Host = slices.DeleteFunc(container.Mounts.Host, func(m nsinspect.Mount) bool { return !devices[deviceOf(&m)] })
 	}
 	return nil

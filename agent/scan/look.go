@@ -21,6 +21,7 @@ type look struct {
 	settler    *settler
 	files      *fileWalk
 	sockets    *socketFinder
+	holds      *holdFinder
 	forwards   *forwardResolver
 	reconciler *reconciler
 	closer     *closer
@@ -44,6 +45,7 @@ func newLook(ctx context.Context, config *Config, host *nsinspect.Host, snap *sn
 		settler:    settler,
 		files:      files,
 		sockets:    sockets,
+		holds:      newHoldFinder(n, b, sockets, config),
 		forwards:   newForwardResolver(n, b, config.Forwards, sockets),
 		reconciler: newReconciler(closer, config.Source, containers, inits.misplaced),
 		closer:     closer,
@@ -119,5 +121,8 @@ func (l *look) ports(ctx context.Context) error {
 		return err
 	}
 	l.sockets.record()
+	if err := l.holds.complete(ctx); err != nil {
+		return err
+	}
 	return l.forwards.resolve(ctx)
 }

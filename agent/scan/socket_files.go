@@ -60,10 +60,13 @@ func (f *socketFinder) failed(of *openFiles, err error) {
 	}
 }
 
+// tooManyFiles says why not all files of a container were listed.
+const tooManyFiles = "its processes have more open files than one scan lists"
+
 // cut implements fileReader.
 func (f *socketFinder) cut(container *snapshot.Container) {
 	if _, failed := f.gaps[container]; !failed {
-		f.gaps[container] = snapshot.Gap{Cause: snapshot.CauseLimit, Detail: "its processes have more open files than one scan lists"}
+		f.gaps[container] = snapshot.Gap{Cause: snapshot.CauseLimit, Detail: tooManyFiles}
 	}
 }
 

@@ -101,6 +101,7 @@ func checkShape(text []byte) error {
 				Credentials []struct{} `json:"credentials"`
 			} `json:"processes"`
 			Credentials []struct{} `json:"credentials"`
+			Held        []struct{} `json:"held"`
 			Sightings   []struct {
 				Visitors []struct{} `json:"visitors"`
 			} `json:"sightings"`
@@ -111,7 +112,7 @@ func checkShape(text []byte) error {
 	}
 	groups := 0
 	for _, container := range shape.Containers {
-		groups += len(container.Credentials)
+		groups += len(container.Credentials) + len(container.Held)
 		for _, sighting := range container.Sightings {
 			groups += 1 + len(sighting.Visitors)
 		}

@@ -30,6 +30,7 @@ func MergeFull(before, now *Snapshot) *Snapshot {
 		}
 		keepPorts(container, before)
 		keepSightings(container, before, now.Time)
+		keepHeld(container, before)
 	}
 	if now.Ports == nil {
 		merged.Ports = before.Ports // Counters of the last scan that came so far.
@@ -64,6 +65,7 @@ func MergeTargeted(before, now *Snapshot, asked []inventory.Key) *Snapshot {
 		addGaps(&container, gaps)
 		keepPorts(&container, before)
 		keepSightings(&container, before, now.Time)
+		keepHeld(&container, before)
 		merged.Containers = append(merged.Containers, container)
 	}
 	merged.Ended = mergeEnded(before, now, asked)

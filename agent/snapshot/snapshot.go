@@ -58,6 +58,8 @@ type Container struct {
 	// Sockets are those of the host's network that its processes hold, or that were made in
 	// its cgroup.
 	Sockets []Socket `json:"sockets,omitempty"`
+	// Held are namespaces of the host that it has a hold of without being in them.
+	Held []Held `json:"held,omitempty"`
 	// Forwards lead from the host's ports to the container. A pod's are with its pause
 	// container.
 	Forwards []Forward `json:"forwards,omitempty"`
@@ -74,6 +76,8 @@ type Unread struct {
 	Gaps []Gap `json:"gaps,omitempty"`
 	// Sockets are, by protocol, why sockets of the host's network that it has may be missing.
 	Sockets map[socket.Protocol]Gap `json:"sockets,omitempty"`
+	// Held are why namespaces of the host that it has a hold of may be missing.
+	Held []Gap `json:"held,omitempty"`
 	// Forwards are why forwards that lead to it may be missing: some could not be read.
 	Forwards []Gap `json:"forwards,omitempty"`
 	// Opaque are ways into it that can be read and not be understood, such as programs in the

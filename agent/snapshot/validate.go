@@ -77,7 +77,11 @@ func (v *validator) container(container *Container) {
 		oneOf(v, "kind of forwards", forward.Kind, netfilter.Kinds()...)
 		v.sockets(forward.Shadows)
 	}
+	for i := range container.Held {
+		oneOf(v, "way to hold a namespace", container.Held[i].Way, HeldWays()...)
+	}
 	v.gaps(container.Unread.Gaps)
+	v.gaps(container.Unread.Held)
 	v.socketGaps(container.Unread.Sockets)
 	v.gaps(container.Unread.Forwards)
 	v.gaps(container.Unread.Opaque)

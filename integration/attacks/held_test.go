@@ -15,18 +15,18 @@ import (
 func heldAttacks() []scenario {
 	const port, netHeld, ipcHeld, pidHeld = "UndeclaredHostPort", "HostNetworkHeld", "HostIPCHeld", "HostPIDHeld"
 	return []scenario{
-		{name: "a file of the host's network", pending: true, in: privileged(), steps: []string{"keep:x=/host/proc/1/ns/net"}, want: finding(netHeld)},
-		{name: "a file of the host's IPC", pending: true, in: privileged(), steps: []string{"keep:x=/host/proc/1/ns/ipc"}, want: finding(ipcHeld)},
-		{name: "a file of the host's PID namespace", pending: true, in: privileged(), steps: []string{"keep:x=/host/proc/1/ns/pid"}, want: finding(pidHeld)},
-		{name: "a file of the host's network, in a child", pending: true, in: privilegedPod(), steps: []string{"fork", "keep:x=/host/proc/1/ns/net"}, want: finding(netHeld)},
+		{name: "a file of the host's network", in: privileged(), steps: []string{"keep:x=/host/proc/1/ns/net"}, want: finding(netHeld)},
+		{name: "a file of the host's IPC", in: privileged(), steps: []string{"keep:x=/host/proc/1/ns/ipc"}, want: finding(ipcHeld)},
+		{name: "a file of the host's PID namespace", in: privileged(), steps: []string{"keep:x=/host/proc/1/ns/pid"}, want: finding(pidHeld)},
+		{name: "a file of the host's network, in a child", in: privilegedPod(), steps: []string{"fork", "keep:x=/host/proc/1/ns/net"}, want: finding(netHeld)},
 		{
 			name: "a file of the host's network, in a thread's own table", pending: true, in: privileged(), want: finding(netHeld),
 			steps: []string{"thread", "unshare:files", "keep:x=/host/proc/1/ns/net"},
 		},
-		{name: "the host's network mounted", pending: true, in: privileged(), steps: []string{"bind:/host/proc/1/ns/net,/tmp/net"}, want: finding(netHeld)},
-		{name: "the host's IPC mounted", pending: true, in: privileged(), steps: []string{"bind:/host/proc/1/ns/ipc,/tmp/ipc"}, want: finding(ipcHeld)},
+		{name: "the host's network mounted", in: privileged(), steps: []string{"bind:/host/proc/1/ns/net,/tmp/net"}, want: finding(netHeld)},
+		{name: "the host's IPC mounted", in: privileged(), steps: []string{"bind:/host/proc/1/ns/ipc,/tmp/ipc"}, want: finding(ipcHeld)},
 		{
-			name: "the host's queues mounted", pending: true, in: privileged(), want: finding(ipcHeld),
+			name: "the host's queues mounted", in: privileged(), want: finding(ipcHeld),
 			steps: []string{"thread", "setns:/host/proc/1/ns/ipc", "mqueue:/tmp/mq", "setns:/proc/self/ns/ipc"},
 		},
 		{

@@ -175,6 +175,8 @@ func evidenceCell(finding *v1alpha1.Finding) string {
 		}
 	case v1alpha1.Unlisted:
 		return "not listed: " + text
+	case v1alpha1.Held:
+		return "held: " + text
 	case v1alpha1.Hijacks:
 		return "hijacked: " + text
 	}

@@ -17,6 +17,8 @@ const (
 	Unlisted Verdict = "Unlisted"
 	// NotInEffect is that something was declared, and is not so.
 	NotInEffect Verdict = "NotInEffect"
+	// Held is that a container has a hold of the host's namespace without being in it.
+	Held Verdict = "Held"
 	// Shadows is that a forward takes the traffic of a listening socket.
 	Shadows Verdict = "Shadows"
 	// Hijacks is that a forward takes a port to the container that another declares.
@@ -99,10 +101,26 @@ type Evidence struct {
 	First *time.Time `json:"first,omitempty"`
 	Last  *time.Time `json:"last,omitempty"`
 	Count uint64     `json:"count,omitempty"`
+	// Held are the first of the ways by which the container has a hold of the namespace without being
+	// in it.
+	Held []Hold `json:"held,omitempty"`
+	// MoreHeld counts the rest.
+	MoreHeld int `json:"moreHeld,omitempty"`
 	// Ports are the first of the ports that a finding about ports is about.
 	Ports []Port `json:"ports,omitempty"`
 	// MorePorts counts the rest.
 	MorePorts int `json:"morePorts,omitempty"`
+}
+
+// Hold is a way by which a container has a hold of a namespace without being in it.
+type Hold struct {
+	// Way is what it has: file, mount, packet or netlink.
+	Way string `json:"way"`
+	// PID is a process that has it open; absent for a mount.
+	PID     int    `json:"pid,omitempty"`
+	Command string `json:"command,omitempty"`
+	// Detail says which it is, such as where it is mounted.
+	Detail string `json:"detail,omitempty"`
 }
 
 // Process is a process in the namespace of the evidence, with the credentials that it is about, or

@@ -208,6 +208,12 @@ func TestEvidenceOfEachFamily(t *testing.T) {
 				Past: true, First: &first, Last: &first, Count: 2,
 			},
 		},
+		"a hold of a namespace": {
+			&audit.NamespaceEvidence{
+				Kind: nsinspect.Net, Held: []snapshot.Held{{Kind: nsinspect.Net, Way: snapshot.HeldFile, PID: 7, Command: "a\n", Detail: "3"}}, MoreHeld: 2,
+			},
+			v1alpha1.Evidence{Kind: "net", Held: []v1alpha1.Hold{{Way: "file", PID: 7, Command: `a\n`, Detail: "3"}}, MoreHeld: 2},
+		},
 		"ports": {
 			&audit.HostPortEvidence{Ports: []audit.PortEvidence{{Protocol: socket.TCP, HostPort: 80}}, MorePorts: 2},
 			v1alpha1.Evidence{Kind: "net", Ports: []v1alpha1.Port{{Protocol: "TCP", HostPort: 80}}, MorePorts: 2},

@@ -5,6 +5,7 @@ package convert
 import (
 	"github.com/nsaudit/nsaudit/agent/audit"
 	"github.com/nsaudit/nsaudit/agent/report/v1alpha1"
+	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 )
 
@@ -43,6 +44,10 @@ func evidence(evidence audit.Evidence, clean cleaner) v1alpha1.Evidence {
 			Processes:     processes(e.Processes, clean),
 			MoreProcesses: e.MoreProcesses,
 			JoinedPath:    clean(e.JoinedPath),
+			Held: each(e.Held, func(h snapshot.Held) v1alpha1.Hold {
+				return v1alpha1.Hold{Way: string(h.Way), PID: h.PID, Command: clean(h.Command), Detail: clean(h.Detail)}
+			}),
+			MoreHeld: e.MoreHeld,
 		}
 		if past := e.Past; past != nil {
 			first, last := past.First.UTC(), past.Last.UTC()
