@@ -15,7 +15,7 @@ import (
 // floodAttacks cost whoever looks at them as much as they can. All that was played before them is judged again beside them.
 func floodAttacks() []scenario {
 	return []scenario{
-		{name: "400 processes share 15,000 files", in: ordinary(), alone: true, steps: []string{"share:400,15000"}, want: clean()},
+		{name: "400 processes share 15,000 files", in: privileged(), alone: true, also: []string{"limit"}, steps: []string{"share:400,15000"}},
 		{
 			name: "one of 3,000 threads", in: privileged(), alone: true, steps: []string{"threads:2999", "told", ";", "thread", toHostNet},
 			want: finding("UndeclaredHostNetwork"),

@@ -113,8 +113,9 @@ type scene struct {
 	*scenario
 	*node
 
-	main runtimetest.Container
-	pod  *runtimetest.Pod // nil outside of pods
+	main   runtimetest.Container
+	resume func()           // what was stopped has to go on before it can be ended
+	pod    *runtimetest.Pod // nil outside of pods
 	// undo is what has to go when the scene ends, and does not go with the container.
 	undo []func(*testing.T)
 }
