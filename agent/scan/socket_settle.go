@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -70,19 +71,34 @@ func (f *socketFinder) confirm(ctx context.Context) error {
 	if err != nil {
 		return nil //nolint:nilerr // The first look stands.
 	}
-	still := make(map[uint64]bool, len(again.Sockets))
-	for i := range again.Sockets {
-		still[again.Sockets[i].Inode] = true
-	}
+	stays := f.stays(again)
 	for _, held := range f.held {
 		for listener := range held {
-			if comesAndGoes(listener) && !still[listener.Inode] && again.Failed[listener.Protocol] == nil {
+			if comesAndGoes(listener) && !stays(listener) && again.Failed[listener.Protocol] == nil {
 				delete(held, listener)
 				f.builder.snap.Coverage.Transient++
 			}
 		}
 	}
 	return nil
+}
+
+// stays returns whether a socket is in a second table, or a new one has taken its place: who binds a
+// server's port with ever other sockets has it all the time.
+func (f *socketFinder) stays(again socket.Table) func(listener *socket.Socket) bool {
+	type place struct {
+		protocol socket.Protocol
+		address  netip.AddrPort
+	}
+	still, taken := make(map[uint64]bool, len(again.Sockets)), make(map[place]bool)
+	for i := range again.Sockets {
+		s := &again.Sockets[i]
+		still[s.Inode] = true
+		if f.byInode[s.Inode] == nil && lasts(s) {
+			taken[place{s.Protocol, s.Address}] = true
+		}
+	}
+	return func(s *socket.Socket) bool { return still[s.Inode] || taken[place{s.Protocol, s.Address}] }
 }
 
 // hasPassing reports whether a container has a socket that may be gone in a moment.
