@@ -54,8 +54,8 @@ func knownAttacks() []scenario {
 			t.Helper()
 			s.JoinHost(s.t, s.pod.Sandbox.PID, "ipc")
 		}},
-		{name: "its shim hangs", in: privileged(), steps: []string{"thread", toHostNet}, alone: true, want: expectation{reasons: []string{net}, cause: "runtime"}, happens: func(_ *testing.T, s *scene) {
-			s.resume = s.Hang(s.t, s.main.Namespace, s.main.ID)
+		{name: "its shim hangs", hangs: true, in: privileged(), steps: []string{"thread", toHostNet}, alone: true, want: expectation{reasons: []string{net}, cause: "runtime"}, happens: func(_ *testing.T, s *scene) {
+			s.Hang(s.t, s.main.Namespace, s.main.ID)
 		}},
 		{name: "frozen", in: privileged(), steps: []string{"thread", toHostNet}, want: finding(net), happens: pauseTask},
 		{name: "with rights that its spec does not give", in: ordinary(), happens: func(t *testing.T, s *scene) {

@@ -60,6 +60,8 @@ type scenario struct {
 	blamed string
 	// open is why it can't be seen, ever. It fails the suite once it is seen after all.
 	open string
+	// hangs: its shim does, until the end of the suite.
+	hangs bool
 	// ends: the container's program does so.
 	ends bool
 	// alone: it would disturb others.
@@ -113,9 +115,8 @@ type scene struct {
 	*scenario
 	*node
 
-	main   runtimetest.Container
-	resume func()           // what was stopped has to go on before it can be ended
-	pod    *runtimetest.Pod // nil outside of pods
+	main runtimetest.Container
+	pod  *runtimetest.Pod // nil outside of pods
 	// undo is what has to go when the scene ends, and does not go with the container.
 	undo []func(*testing.T)
 }

@@ -66,6 +66,9 @@ func TestAttacks(t *testing.T) {
 	s.play(t, scans, together...)
 	for _, one := range alone {
 		s.play(t, 2, one)
+		if one.hangs {
+			continue // containerd can't end it
+		}
 		one.end(t)
 		s.running = slices.DeleteFunc(s.running, func(running *scene) bool { return running == one })
 	}
