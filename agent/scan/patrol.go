@@ -14,9 +14,12 @@ import (
 
 // Bounds of the looks at containers of which processes may come and go.
 const (
-	// looks is how many a scan takes. A visit of more than five sixths of the settling time can't fall
+	// looks is how many a scan takes where somebody was met. A visit of more than five sixths of the settling time can't fall
 	// between two of them.
 	looks = 6
+	// fewLooks is how many it takes as long as nobody was met: nearly every node has a container that may
+	// enter, and nobody in it who does.
+	fewLooks = 3
 	// maxLookThreads is how many threads one look reads, of all containers together.
 	maxLookThreads = 2048
 	// maxNewcomers is how many processes one look asks for their containers.

@@ -38,7 +38,7 @@ func TestVisits(t *testing.T) {
 		count   uint64
 	}{
 		"180 of 395 ms":                        {inFor(180*ms, 215*ms), true, 1},
-		"one of 60 ms, between two looks":      {inFor(60*ms, 125*ms), true, 1},
+		"one of 60 ms, between two looks":      {inFor(60*ms, 290*ms), true, 1},
 		"one that can't, and is not looked at": {inFor(180*ms, 215*ms), false, 0},
 		"another process each time":            {hop, true, 2},
 	} {

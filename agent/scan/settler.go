@@ -156,13 +156,10 @@ func (s *settler) confirm(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// wait lets pass what what was not declared has to last at least.
+// wait lets the time pass that has to go by before anything counts.
 func (s *settler) wait(ctx context.Context) error {
-	if !s.patrol.needed() {
-		return pause(ctx, s.settle)
-	}
 	start := time.Now()
-	for range looks {
+	for n := 0; n < s.looks(); n++ {
 		if err := pause(ctx, s.patrol.pause(s.settle)); err != nil {
 			return err
 		}
@@ -173,7 +170,24 @@ func (s *settler) wait(ctx context.Context) error {
 			s.concludeAll(ctx, func(suspect *suspect) bool { return len(suspect.hosted) == 0 && !s.isArriving(ctx, suspect) })
 		}
 	}
+	if rest := s.settle - time.Since(start); rest > 0 && len(s.suspects) > 0 {
+		return pause(ctx, rest)
+	}
 	return nil
+}
+
+// looks returns how many looks are taken at containers whose processes may enter namespaces of the host:
+// more, once one was met there.
+func (s *settler) looks() int {
+	met := slices.ContainsFunc(s.suspects, func(suspect *suspect) bool { return len(suspect.hosted) > 0 })
+	switch {
+	case !s.patrol.needed():
+		return 0
+	case met:
+		return looks
+	default:
+		return fewLooks
+	}
 }
 
 // concludeAll looks for the last time at some of the suspects.
