@@ -137,7 +137,8 @@ func wantFindings(t *testing.T, scan *v1alpha1.Scan, want ...string) {
 	t.Helper()
 	slices.Sort(want)
 	if diff := cmp.Diff(want, findings(scan), cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("findings (-want +got):\n%s", diff)
+		evidence, err := json.MarshalIndent(scan.Findings, "", " ")
+		t.Errorf("findings (-want +got):\n%s\n%s %v", diff, evidence, err)
 	}
 }
 

@@ -218,9 +218,10 @@ func testStatic(t *testing.T, c kindtest.Cluster) {
 			t.Errorf("events of %s: %q", name, got)
 		}
 	}
-	// Of each pod the network, of kube-proxy its privileged container too, of etcd both ports that it lists and that it does not.
+	// Of each pod the network, of kube-proxy its privileged container too, of etcd both ports that it lists and that it does not. Of
+	// nsaudit its network and its port, and its posture: the user, capabilities, paths, and the host's name and cgroups.
 	eventually.Equal(t, 0, "expected findings", map[string]float64{
-		"nsaudit": 2, "control-plane": 4, "kube-apiserver-ports": 1, "kube-controller-manager-ports": 1, "kube-scheduler-ports": 1,
+		"nsaudit": 7, "control-plane": 4, "kube-apiserver-ports": 1, "kube-controller-manager-ports": 1, "kube-scheduler-ports": 1,
 		"etcd-ports": 2, "kube-proxy": 2, "kube-proxy-ports": 1,
 	}, func() map[string]float64 { return scrape.Parse(t, metrics(t, c.ControlPlane())).Expected() })
 }
