@@ -215,7 +215,7 @@ func TestAgentFollowsEvents(t *testing.T) {
 		d.set(func() { d.containers[b.Key()] = b })
 		d.changes <- b.Key()
 		time.Sleep(time.Second)
-		check(t, "targeted scans", 1, w.count(t, targetedScan))
+		check(t, "targeted scans, at once and after half a second", 2, w.count(t, targetedScan))
 		check(t, "after b started", []string{"a running 1", "b running 1"}, w.containers())
 
 		time.Sleep(70 * time.Second)

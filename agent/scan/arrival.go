@@ -32,6 +32,8 @@ const (
 	arrived
 	// arriving is a process that is.
 	arriving
+	// late is a process that is, and has been for longer than it takes.
+	late
 	// undecided is a process of which it could not be read.
 	undecided
 )
@@ -54,20 +56,29 @@ const maxParents = 3
 // it ends, one of the host takes its place, or the container's init process. It is a runtime's as long
 // as it executes what the runtime does, and is young.
 func (a *arrivals) of(process *nsinspect.Process) arrival {
-	switch age, err := process.Age(); {
+	age, err := process.Age()
+	switch {
 	case errors.Is(err, nsinspect.ErrVanished):
 		return arrived
 	case err != nil:
 		return undecided
-	case age > patience:
-		return foreign
 	}
-	return a.byParent(process, func(parent *nsinspect.Process) arrival {
+	found := a.byParent(process, func(parent *nsinspect.Process) arrival {
 		if !isRuntime(parent) {
 			return arrived // The runtime may have ended.
 		}
 		return copyOf(process, parent)
 	})
+	switch {
+	case age <= patience:
+		return found
+	case found == arriving:
+		return late
+	case found == undecided:
+		return undecided
+	default:
+		return foreign
+	}
 }
 
 // isStarting reports whether a process is the one that becomes the program of a young container, which
@@ -139,12 +150,11 @@ func (a *arrivals) lookAtParent(process *nsinspect.Process, decide func(parent *
 		return a.again(process, pid, failed(err))
 	}
 	defer parent.Close()
-	ofHost, err := a.isOfHost(parent)
-	switch {
+	switch origin, err := a.originOf(parent); {
 	case err != nil:
 		return a.again(process, pid, failed(err))
-	case !ofHost:
-		return a.again(process, pid, foreign)
+	case origin != ofHost:
+		return a.again(process, pid, origin.child())
 	}
 	return a.again(process, pid, decide(parent))
 }
@@ -165,29 +175,55 @@ func failed(err error) arrival {
 	return undecided
 }
 
-// isOfHost reports whether a process is one of the host: no cgroup of a container is its own, and the
-// host's processes and mounts are what it sees. None of these can be entered by a process of a container
-// but by one that has left it.
-func (a *arrivals) isOfHost(process *nsinspect.Process) (bool, error) {
+// origin is where a parent is from.
+type origin uint8
+
+const (
+	// ofContainer is a process of a container, or of one that has left its cgroup.
+	ofContainer origin = iota
+	// ofHost is a process of the host: no cgroup of a container is its own, and the host's processes and
+	// the mounts of the host or of a runtime are what it sees.
+	ofHost
+	// elsewhere is a process of the host with mounts of its own, which a runtime may have.
+	elsewhere
+)
+
+// child is what its children are, where that decides.
+func (o origin) child() arrival {
+	if o == elsewhere {
+		return undecided
+	}
+	return foreign
+}
+
+// originOf returns where a process is from. None of what it goes by can be entered by a process of a
+// container but by one that has left it.
+func (a *arrivals) originOf(process *nsinspect.Process) (origin, error) {
 	entries, err := cgroup.Read(process)
 	if err != nil {
-		return false, err
+		return ofContainer, err
 	}
 	if a.node.owners.Attribute(entries).Kind != owner.OfHost {
-		return false, nil
+		return ofContainer, nil
 	}
 	pids, err := process.Namespace(nsinspect.PID)
 	if err != nil {
-		return false, err
+		return ofContainer, err
 	}
 	if host, ok := a.node.ref.Namespaces.Get(nsinspect.PID); !ok || pids != host {
-		return false, nil
+		return ofContainer, nil
 	}
 	mounts, err := process.Namespace(nsinspect.Mnt)
-	if err != nil {
-		return false, err
+	switch {
+	case err != nil:
+		return ofContainer, err
+	case a.isRuntimeMount(mounts):
+		return ofHost, nil
+	case a.node.strays.isContainerMount(mounts):
+		return ofContainer, nil
+	default:
+		return elsewhere, nil
 	}
-	return a.isRuntimeMount(mounts), nil
 }
 
 // isRuntimeMount reports whether runtimes have this mount namespace.

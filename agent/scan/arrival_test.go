@@ -111,7 +111,7 @@ func TestArrival(t *testing.T) {
 		"crun's, by the name of the file": {[]run{
 			{runtimePID, shimPID, time.Minute, "6", files.crun}, {comerPID, runtimePID, young, "6", files.crun},
 		}, arriving},
-		"runc's, for too long":    {[]run{{comerPID, runtimePID, 2 * patience, "runc", files.runc}}, foreign},
+		"runc's, for too long":    {[]run{{comerPID, runtimePID, 2 * patience, "runc", files.runc}}, late},
 		"the program, runc waits": {[]run{{comerPID, runtimePID, young, "runc", files.shell}}, arrived},
 		"another of the size":     {[]run{{comerPID, runtimePID, young, "runc:[1:CHILD]", files.sameSize}}, arrived},
 		"named like it":           {[]run{{comerPID, initPID, young, "runc:[1:CHILD]", files.shell}}, foreign},

@@ -149,17 +149,22 @@ func (p *patrol) look(ctx context.Context, s *settler) error {
 // there were met by the walk.
 func (p *patrol) place(ctx context.Context, pids []int) {
 	asked := 0
+	seen := make([]int, 0, len(pids))
 	for _, pid := range pids {
 		_, known := slices.BinarySearch(p.known, pid)
-		if known || p.known == nil || p.places[pid] != nil || asked == maxNewcomers {
-			continue
+		switch {
+		case known || p.known == nil || p.places[pid] != nil:
+		case asked == maxNewcomers:
+			continue // The next look asks.
+		default:
+			asked++
+			if container := p.ownerOf(ctx, pid); container != nil && p.kinds[container] != nil {
+				p.places[pid] = container
+			}
 		}
-		asked++
-		if container := p.ownerOf(ctx, pid); container != nil && p.kinds[container] != nil {
-			p.places[pid] = container
-		}
+		seen = append(seen, pid)
 	}
-	p.known = pids
+	p.known = seen
 }
 
 func (p *patrol) ownerOf(ctx context.Context, pid int) *snapshot.Container {

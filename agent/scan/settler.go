@@ -219,7 +219,7 @@ func (s *settler) noteUnlooked() {
 
 // conclude looks at a suspect for the last time. Where that fails, the first look stands.
 func (s *settler) conclude(ctx context.Context, suspect *suspect) {
-	late := s.isArriving(ctx, suspect)
+	unfinished := s.isArriving(ctx, suspect) || s.inspector.arrivals.of(suspect.process) == late
 	s.readAgain(suspect)
 	found, err := s.inspector.inspect(ctx, suspect.process, suspect.container, suspect.weak)
 	if errors.Is(err, nsinspect.ErrVanished) {
@@ -243,7 +243,7 @@ func (s *settler) conclude(ctx context.Context, suspect *suspect) {
 	}
 	s.builder.replace(container, found.record)
 	after := s.node.undeclared(container, found.record)
-	if late && len(after) > 0 {
+	if unfinished && len(after) > 0 {
 		s.giveUp(suspect)
 		return
 	}

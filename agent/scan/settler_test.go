@@ -3,6 +3,7 @@
 package scan
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -166,4 +167,33 @@ func TestCgroupNamespaceInPassing(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestEndedInTheHostsPIDs has a thread that has ended and that its parent has not taken note of: its PID
+// namespace is what is left of it.
+func TestEndedInTheHostsPIDs(t *testing.T) {
+	t.Parallel()
+	b := newBox(t, 1)
+	b.link(t, initOf(0), "ns/pid", 1)
+	b.link(t, initOf(0), "ns/net", 1)
+	process, err := b.fs.Open(initOf(0))
+	scantest.Must(t, err)
+	defer process.Close()
+	n := &node{fs: b.fs, ref: hostOf(t, b)}
+	for _, want := range [][]nsinspect.Kind{{nsinspect.PID, nsinspect.Net}, nil} {
+		threads := maxGlance
+		if got := n.hosted(t.Context(), process, []nsinspect.Kind{nsinspect.PID, nsinspect.Net}, &threads); !slices.Equal(got, want) {
+			t.Errorf("in the host's %v, want %v", got, want)
+		}
+		b.remove(t, initOf(0), "ns/net")
+	}
+}
+
+// hostOf is the host reference of a box.
+func hostOf(t *testing.T, b *box) nsinspect.HostReference {
+	t.Helper()
+	host, err := b.fs.Host(nil, pid1()...)
+	scantest.Must(t, err)
+	defer host.Close()
+	return host.Ref()
 }

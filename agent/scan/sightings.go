@@ -4,6 +4,7 @@ package scan
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -46,7 +47,7 @@ func (s *sightings) meet(ctx context.Context, suspect *suspect, kinds []nsinspec
 		return // They are the sandbox's, which comes in on ways of its own.
 	}
 	switch s.arrivals.of(suspect.process) {
-	case arriving:
+	case arriving, late:
 		return
 	case undecided:
 		suspect.doubtful = true
@@ -123,11 +124,23 @@ func (n *node) hosted(ctx context.Context, process *nsinspect.Process, kinds []n
 		*threads--
 		for _, kind := range kinds {
 			host, ok := n.ref.Namespaces.Get(kind)
-			id, err := process.ThreadNamespace(tids[(first+i)%len(tids)], kind)
-			if ok && err == nil && id == host {
+			tid := tids[(first+i)%len(tids)]
+			id, err := process.ThreadNamespace(tid, kind)
+			if ok && err == nil && id == host && lives(process, tid, kind) {
 				found = addKind(found, kind)
 			}
 		}
 	}
 	return found
+}
+
+// lives reports whether what was read of a namespace is that of a thread that still runs. One that has
+// ended keeps its PID namespace until its parent takes note, as runc's stage that never leaves the host's
+// does; it has given up all others.
+func lives(process *nsinspect.Process, tid int, kind nsinspect.Kind) bool {
+	if kind != nsinspect.PID {
+		return true
+	}
+	_, err := process.ThreadNamespace(tid, nsinspect.Net)
+	return !errors.Is(err, nsinspect.ErrVanished)
 }

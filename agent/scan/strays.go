@@ -98,11 +98,10 @@ func (s *strays) of(ctx context.Context, process *nsinspect.Process, found owner
 	if err != nil || !s.isDoubtful(process, pids, found) {
 		return inventory.Key{}, false
 	}
-	whose := s.step(process, pids, found)
-	if whose.parent > 0 {
-		whose.kin = s.climb(ctx, whose.parent)
+	whose := s.trace(ctx, process, pids, found)
+	if whose.known {
+		s.kin[process.PID()] = whose.kin
 	}
-	s.kin[process.PID()] = whose.kin
 	if !whose.known || found.IsListed() && found.Key == whose.key {
 		return inventory.Key{}, false
 	}
@@ -113,6 +112,32 @@ func (s *strays) of(ctx context.Context, process *nsinspect.Process, found owner
 	}
 	now := s.node.owners.Attribute(entries)
 	return whose.key, !now.IsListed() || now.Key != whose.key
+}
+
+// trace is step with the ancestors that it takes. Where one has ended meanwhile, the process has another
+// parent by now.
+func (s *strays) trace(ctx context.Context, process *nsinspect.Process, pids nsinspect.ID, found owner.Attribution) step {
+	var whose step
+	for range maxParents {
+		if whose = s.step(process, pids, found); whose.parent > 0 {
+			whose.kin = s.climb(ctx, whose.parent)
+		}
+		if now, err := process.Parent(); whose.known || err != nil || now == whose.parent {
+			break
+		}
+	}
+	return whose
+}
+
+// isInMountsOf reports whether a process is in the mount namespace of a container.
+func (s *strays) isInMountsOf(process *nsinspect.Process, key inventory.Key) bool {
+	mounts, err := process.Namespace(nsinspect.Mnt)
+	return err == nil && slices.Contains(s.mounts[mounts], key)
+}
+
+// isContainerMount reports whether a mount namespace is that of a container.
+func (s *strays) isContainerMount(mounts nsinspect.ID) bool {
+	return s != nil && len(s.mounts[mounts]) > 0
 }
 
 // isDoubtful reports whether what the cgroups say of a process does not fit its namespaces, or where it
@@ -152,6 +177,12 @@ type step struct {
 func (s *strays) step(process *nsinspect.Process, pids nsinspect.ID, found owner.Attribution) step {
 	if found.IsListed() && s.isAtHome(process, pids, found.Key) {
 		return step{kin: kin{found.Key, true}}
+	}
+	if found.Kind == owner.Unlisted {
+		// A targeted scan lists no other container of the pod, which may have the same PID namespace and shim.
+		if mounts, err := process.Namespace(nsinspect.Mnt); err != nil || !s.isContainerMount(mounts) {
+			return step{}
+		}
 	}
 	parent, err := process.Parent()
 	if err != nil {
@@ -219,8 +250,10 @@ func (s *strays) climb(ctx context.Context, pid int) kin {
 		next := s.stepOf(ctx, pid)
 		found, pid = next.kin, next.parent
 	}
-	for _, pid := range path {
-		s.kin[pid] = found
+	if found.known || pid == 1 { // What could not be read may be another process's by the next look.
+		for _, pid := range path {
+			s.kin[pid] = found
+		}
 	}
 	return found
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/nsaudit/nsaudit/agent/owner"
 	"github.com/nsaudit/nsaudit/agent/snapshot"
 	"github.com/nsaudit/nsaudit/nsinspect"
 	"github.com/nsaudit/nsaudit/nsinspect/cgroup"
@@ -94,7 +95,11 @@ func attribute(ctx context.Context, n *node, b *builder, process *nsinspect.Proc
 	}
 	found := n.owners.Attribute(entries)
 	if key, left := n.strays.of(ctx, process, found); left {
-		return attribution{container: b.container(key), left: true}, nil
+		if !found.IsListed() || n.strays.isInMountsOf(process, key) {
+			return attribution{container: b.container(key), left: true}, nil
+		}
+		// A process of the one may have gone into the other's cgroup, or into its PID namespace.
+		found.Kind, found.Rival = owner.Contested, key
 	}
 	if n.scope == listed && !found.InInventory() {
 		return attribution{other: found.Ref.ID}, nil
