@@ -47,8 +47,8 @@ func TestStrays(t *testing.T) {
 		"in the host's PID namespace, of the shim":            {"/", 30, host, host, true, false, nil},
 		"in the host's PID namespace, of an admin":            {"/", host, host, c, true, false, nil},
 		"in the host's PID namespace, in another's cgroup":    {"/kubepods/" + scantest.HexID("a"), c, host, c, true, false, []string{"c 500 left"}},
-		"of the host": {"/", host, host, host, true, false, nil},
-		"a child of an init process that has left": {"/", a, a, a, false, true, []string{"a 10000 left", "a 500 left"}},
+		"of the host, as most on a node are":                  {"/", host, host, host, true, false, nil},
+		"a child of an init process that has left":            {"/", a, a, a, false, true, []string{"a 10000 left", "a 500 left"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
