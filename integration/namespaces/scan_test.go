@@ -67,17 +67,21 @@ func TestTransientSharing(t *testing.T) {
 				t.Errorf("%d processes were transient, want those that left and that ended", snap.Coverage.Transient)
 			}
 			for id, want := range map[string]map[audit.Check]string{
-				leavingID: undeclared(), endingID: undeclared(),
-				stayingID: undeclared(audit.HostNetwork, audit.HostPID, audit.HostIPC),
+				leavingID: undeclared(), endingID: undeclared(), stayingID: undeclared(),
 			} {
 				if diff := cmp.Diff(want, reasonsOf(t, snap, id)); diff != "" {
 					t.Errorf("-want +got:\n%s", diff)
 				}
 			}
+			// It may be a runtime that is slow: it is not known what becomes of its process.
+			container := containerIn(snap, stayingID)
+			if container == nil || !slices.ContainsFunc(container.Unread.Gaps, func(gap snapshot.Gap) bool { return gap.Cause == snapshot.CauseUnsettled }) {
+				t.Errorf("container %+v, want it unsettled", container)
+			}
 			if container := containerIn(snap, endingID); container != nil {
 				t.Errorf("the container that ended is still there: %+v", container)
 			}
-			container := containerIn(snap, leavingID)
+			container = containerIn(snap, leavingID)
 			if container == nil || len(container.Processes) != 1 {
 				t.Fatalf("container %+v, want its process", container)
 			}
