@@ -3,6 +3,7 @@
 package nsinspect
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -47,6 +48,14 @@ func (p *Process) Executable() (Executable, error) {
 	}
 	id := FileID{Dev: unix.Mkdev(stat.Dev_major, stat.Dev_minor), Ino: stat.Ino}
 	return Executable{FileID: id, Size: stat.Size, Links: stat.Nlink}, nil
+}
+
+// ThreadRuns reports whether a thread has a program to execute, from /proc/PID/task/TID/exe: one that is
+// ending gives that up before its namespaces, of which the PID namespace stays until its parent takes note.
+// What can't be read of a thread is taken for running.
+func (p *Process) ThreadRuns(tid int) bool {
+	_, err := procfd.Retry(func() (int, error) { return unix.Readlinkat(p.fd, threadDir(tid)+"exe", make([]byte, 1)) })
+	return !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ESRCH)
 }
 
 // maxExecutablePath is what is read of a path: PATH_MAX.

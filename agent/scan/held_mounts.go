@@ -43,17 +43,25 @@ func newHostMounts(mounts []nsinspect.Mount) hostMounts {
 }
 
 // held returns the mounts of a container by which it has a hold of namespaces of the host that it did
-// not declare. What came with a directory that it was given is declared.
+// not declare. What came with a directory that it was given is declared, and so is the same once more: a
+// directory of the runtime's that a container is given has the container's own root in it, with what was
+// mounted there before.
 func (h *hostMounts) held(container *inventory.Container, mounts []nsinspect.Mount, host *nsinspect.Namespaces) []snapshot.Held {
 	spec := container.SecuritySpec()
 	if spec == nil {
 		return nil
 	}
+	var given []*nsinspect.Mount
+	for i := range mounts {
+		if _, ok := h.shows(&mounts[i], host); ok && h.isGiven(&mounts[i], spec) {
+			given = append(given, &mounts[i])
+		}
+	}
 	var held []snapshot.Held
 	for i := range mounts {
 		m := &mounts[i]
 		kind, ok := h.shows(m, host)
-		if !ok || container.Asks(kind) || h.isGiven(m, spec) {
+		if !ok || container.Asks(kind) || slices.ContainsFunc(given, func(g *nsinspect.Mount) bool { return isPartOf(m, g) }) {
 			continue
 		}
 		detail := "of its file"
@@ -63,6 +71,11 @@ func (h *hostMounts) held(container *inventory.Container, mounts []nsinspect.Mou
 		held = append(held, snapshot.Held{Kind: kind, Way: snapshot.HeldMount, Detail: fmt.Sprintf("%s at %.*s", detail, maxHeldDetail, m.Point)})
 	}
 	return held
+}
+
+// isPartOf reports whether a mount shows no more than another one does.
+func isPartOf(m, other *nsinspect.Mount) bool {
+	return deviceOf(m) == deviceOf(other) && inventory.Within(m.Root, other.Root)
 }
 
 // shows returns the kind of the host's namespace that a mount shows.

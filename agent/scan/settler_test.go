@@ -3,6 +3,7 @@
 package scan
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -169,9 +170,8 @@ func TestCgroupNamespaceInPassing(t *testing.T) {
 	}
 }
 
-// TestEndedInTheHostsPIDs has a thread that has ended and that its parent has not taken note of: its PID
-// namespace is what is left of it.
-func TestEndedInTheHostsPIDs(t *testing.T) {
+// TestEndingInTheHost has a thread that is ending in namespaces of the host: its program is gone first.
+func TestEndingInTheHost(t *testing.T) {
 	t.Parallel()
 	b := newBox(t, 1)
 	b.link(t, initOf(0), "ns/pid", 1)
@@ -185,7 +185,7 @@ func TestEndedInTheHostsPIDs(t *testing.T) {
 		if got := n.hosted(t.Context(), process, []nsinspect.Kind{nsinspect.PID, nsinspect.Net}, &threads); !slices.Equal(got, want) {
 			t.Errorf("in the host's %v, want %v", got, want)
 		}
-		b.remove(t, initOf(0), "ns/net")
+		b.remove(t, initOf(0), fmt.Sprintf("task/%d/exe", initOf(0)))
 	}
 }
 

@@ -4,7 +4,6 @@ package scan
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -112,7 +111,8 @@ func addKind(kinds []nsinspect.Kind, kind nsinspect.Kind) []nsinspect.Kind {
 }
 
 // hosted returns the kinds among these of which a thread of a process is in the host's namespace. It
-// reads no more than so many threads, from a random one on, and takes them off.
+// reads no more than so many threads, from a random one on, and takes them off. A thread that is ending
+// is left out: the stages of runc end in namespaces of the host.
 func (n *node) hosted(ctx context.Context, process *nsinspect.Process, kinds []nsinspect.Kind, threads *int) []nsinspect.Kind {
 	tids, err := process.Threads(ctx)
 	if err != nil || len(tids) == 0 {
@@ -126,21 +126,10 @@ func (n *node) hosted(ctx context.Context, process *nsinspect.Process, kinds []n
 			host, ok := n.ref.Namespaces.Get(kind)
 			tid := tids[(first+i)%len(tids)]
 			id, err := process.ThreadNamespace(tid, kind)
-			if ok && err == nil && id == host && lives(process, tid, kind) {
+			if ok && err == nil && id == host && process.ThreadRuns(tid) {
 				found = addKind(found, kind)
 			}
 		}
 	}
 	return found
-}
-
-// lives reports whether what was read of a namespace is that of a thread that still runs. One that has
-// ended keeps its PID namespace until its parent takes note, as runc's stage that never leaves the host's
-// does; it has given up all others.
-func lives(process *nsinspect.Process, tid int, kind nsinspect.Kind) bool {
-	if kind != nsinspect.PID {
-		return true
-	}
-	_, err := process.ThreadNamespace(tid, nsinspect.Net)
-	return !errors.Is(err, nsinspect.ErrVanished)
 }

@@ -58,7 +58,9 @@ func Procfs(t *testing.T, cgroups map[int]string) *nsinspect.FS {
 		Must(t, os.WriteFile(dir+"/status", []byte(Status(Root(), 1)), 0o600))
 	}
 	for pid := range cgroups {
-		Must(t, os.WriteFile(filepath.Join(root, fmt.Sprint(pid), "task", fmt.Sprint(pid), "status"), []byte(Status(Root(), 1)), 0o600))
+		thread := filepath.Join(root, fmt.Sprint(pid), "task", fmt.Sprint(pid))
+		Must(t, os.WriteFile(thread+"/status", []byte(Status(Root(), 1)), 0o600))
+		Must(t, os.Symlink("/program", thread+"/exe"))
 	}
 	fs, err := nsinspect.NewFS(root)
 	Must(t, err)
