@@ -81,7 +81,7 @@ func (p *patrol) add(container *snapshot.Container) {
 	var kinds []nsinspect.Kind
 	for _, kind := range p.node.compared {
 		host, ok := p.node.ref.Namespaces.Get(kind)
-		if ok && !host.IsZero() && kind.PerThread() && kind != nsinspect.User && !p.node.asks(container, kind) {
+		if ok && !host.IsZero() && p.watches(kind) && !p.node.asks(container, kind) {
 			kinds = append(kinds, kind)
 		}
 	}
@@ -91,6 +91,19 @@ func (p *patrol) add(container *snapshot.Container) {
 	p.kinds[container] = kinds
 	for i := range container.Processes {
 		p.places[container.Processes[i].PID] = container
+	}
+}
+
+// watches reports whether a kind is looked for. What a lean scan reads of the init process only is not:
+// it could not tell whether the others are still there.
+func (p *patrol) watches(kind nsinspect.Kind) bool {
+	switch kind {
+	case nsinspect.User:
+		return false
+	case nsinspect.UTS, nsinspect.Cgroup:
+		return p.inspector.depth == Full
+	default:
+		return kind.PerThread()
 	}
 }
 
