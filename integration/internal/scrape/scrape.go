@@ -77,9 +77,14 @@ func (p Page) Value(name string) (float64, bool) {
 }
 
 // FullScans returns how many full scans have ended.
-func (p Page) FullScans() uint64 {
+func (p Page) FullScans() uint64 { return p.scans("full") }
+
+// TargetedScans returns how many scans of single containers have ended.
+func (p Page) TargetedScans() uint64 { return p.scans("targeted") }
+
+func (p Page) scans(kind string) uint64 {
 	for _, series := range p["nsaudit_scan_duration_seconds"].GetMetric() {
-		if labelsOf(series)["scan"] == "full" {
+		if labelsOf(series)["scan"] == kind {
 			return series.GetHistogram().GetSampleCount()
 		}
 	}
