@@ -206,7 +206,7 @@ func TestShortContainers(t *testing.T) {
 	}
 	n := stop()
 	t.Logf("%d containers came and went during %d scans", n, scans)
-	if n < scans {
+	if n < scans/3 { // A slow machine starts fewer.
 		t.Errorf("%d containers came and went during %d scans, too few to tell", n, scans)
 	}
 }
