@@ -51,15 +51,11 @@ func (l *closer) isOf(ctx context.Context, pid int, container *snapshot.Containe
 // ownerNow returns the container of a process that runs. The error is [nsinspect.ErrVanished] for one
 // that has ended.
 func (l *closer) ownerNow(ctx context.Context, pid int) (*snapshot.Container, error) {
-	process, err := l.node.fs.Open(pid)
+	process, container, err := openOwned(ctx, l.node, l.builder, pid)
 	if err != nil {
 		return nil, err
 	}
 	defer process.Close()
-	container, err := owned(ctx, l.node, l.builder, process)
-	if err != nil {
-		return nil, err
-	}
 	return container, mustRun(ctx, process)
 }
 
@@ -88,8 +84,12 @@ func (l *closer) run(ctx context.Context) error {
 		return ctx.Err()
 	}
 	err := l.node.each(ctx, func(pid int) error {
-		container, err := l.ownerNow(ctx, pid)
-		if why, found := l.gone[container]; err == nil && found {
+		process, container, err := openOwned(ctx, l.node, l.builder, pid)
+		if err != nil {
+			return ctx.Err()
+		}
+		defer process.Close()
+		if why, found := l.gone[container]; found && mustRun(ctx, process) == nil {
 			l.stays(container, why)
 		}
 		return ctx.Err()

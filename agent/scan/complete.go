@@ -129,13 +129,12 @@ func (i *inspector) mountsOfOthers(ctx context.Context, of *containerContext) (i
 		if i.node.sharesKind(record, nsinspect.Mnt) {
 			continue
 		}
-		process, err := i.node.fs.Open(record.PID)
+		process, container, err := openOwned(ctx, i.node, i.builder, record.PID)
 		if err != nil {
 			continue // It has ended.
 		}
 		// Its pid may be another's by now.
-		container, err := owned(ctx, i.node, i.builder, process)
-		if err == nil && container == of.container && i.readMounts(ctx, process, of) {
+		if container == of.container && i.readMounts(ctx, process, of) {
 			tried++
 		}
 		process.Close()

@@ -150,12 +150,12 @@ func (h *holdFinder) hasNew() bool {
 
 // confirm reports whether a process of a container still has the namespace open, and notes it.
 func (h *holdFinder) confirm(ctx context.Context, container *snapshot.Container, held heldFileOf) bool {
-	process, err := h.node.fs.Open(held.pid)
+	process, of, err := openOwned(ctx, h.node, h.builder, held.pid)
 	if err != nil {
 		return false // It has ended.
 	}
 	defer process.Close()
-	if of, err := owned(ctx, h.node, h.builder, process); err != nil || of != container || indexOf(container, held.pid) < 0 {
+	if of != container || indexOf(container, held.pid) < 0 {
 		return false
 	}
 	if holds, err := process.HoldsNamespace(ctx, held.fd, held.id); err != nil || !holds {

@@ -181,15 +181,11 @@ func (p *patrol) place(ctx context.Context, pids []int) {
 }
 
 func (p *patrol) ownerOf(ctx context.Context, pid int) *snapshot.Container {
-	process, err := p.node.fs.Open(pid)
+	process, container, err := openOwned(ctx, p.node, p.builder, pid)
 	if err != nil {
 		return nil
 	}
-	defer process.Close()
-	container, err := owned(ctx, p.node, p.builder, process)
-	if err != nil {
-		return nil
-	}
+	process.Close()
 	return container
 }
 

@@ -87,6 +87,21 @@ func owned(ctx context.Context, n *node, b *builder, process *nsinspect.Process)
 	return whose.container, err
 }
 
+// openOwned opens a process, and returns the container that it belongs to as owned does. The caller closes
+// the process.
+func openOwned(ctx context.Context, n *node, b *builder, pid int) (*nsinspect.Process, *snapshot.Container, error) {
+	process, err := n.fs.Open(pid)
+	if err != nil {
+		return nil, nil, err
+	}
+	container, err := owned(ctx, n, b, process)
+	if err != nil {
+		process.Close()
+		return nil, nil, err
+	}
+	return process, container, nil
+}
+
 // attribute is owned with more.
 func attribute(ctx context.Context, n *node, b *builder, process *nsinspect.Process) (attribution, error) {
 	entries, err := cgroup.ReadLive(ctx, process)
