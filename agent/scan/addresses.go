@@ -3,7 +3,6 @@
 package scan
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -161,9 +160,7 @@ func (r *forwardResolver) listeners(forward *netfilter.Forward) []inventory.Key 
 			break
 		}
 	}
-	slices.SortFunc(leads, func(a, b inventory.Key) int {
-		return cmp.Or(cmp.Compare(a.RuntimeName, b.RuntimeName), cmp.Compare(a.RuntimeNamespace, b.RuntimeNamespace), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(leads, inventory.Key.Compare)
 	return leads
 }
 

@@ -63,12 +63,7 @@ func (a *arrivals) of(process *nsinspect.Process) arrival {
 	case err != nil:
 		return undecided
 	}
-	found := a.byParent(process, func(parent *nsinspect.Process) arrival {
-		if !isRuntime(parent) {
-			return arrived // The runtime may have ended.
-		}
-		return copyOf(process, parent)
-	})
+	found := a.byRuntime(process)
 	switch {
 	case age <= patience:
 		return found
@@ -118,12 +113,17 @@ func (a *arrivals) isRuntimes(process *nsinspect.Process, container *snapshot.Co
 	if container.PID == process.PID() {
 		return true
 	}
+	return a.byRuntime(process) == arriving
+}
+
+// byRuntime decides by whether the parent is a runtime, whose program the process still executes.
+func (a *arrivals) byRuntime(process *nsinspect.Process) arrival {
 	return a.byParent(process, func(parent *nsinspect.Process) arrival {
-		if isRuntime(parent) {
-			return copyOf(process, parent)
+		if !isRuntime(parent) {
+			return arrived // The runtime may have ended.
 		}
-		return arrived
-	}) == arriving
+		return copyOf(process, parent)
+	})
 }
 
 // byParent decides by the parent of a process, if that is one of the host.
