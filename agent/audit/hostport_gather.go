@@ -84,23 +84,22 @@ func (g *gatheredPort) addHolders(holders []snapshot.Holder, more int) {
 
 // addContainer adds another container that listens on the port.
 func (g *gatheredPort) addContainer(id string) {
-	switch {
-	case slices.Contains(g.OtherContainers, id):
-	case len(g.OtherContainers) < maxEvidence:
-		g.OtherContainers = append(g.OtherContainers, id)
-	default:
-		g.MoreOtherContainers = count(&g.moreContainers, id)
-	}
+	addID(&g.OtherContainers, &g.MoreOtherContainers, &g.moreContainers, id)
 }
 
 // addClaimant adds another container that declares the port.
 func (g *gatheredPort) addClaimant(id string) {
+	addID(&g.DeclaredFor, &g.MoreDeclaredFor, &g.moreClaimants, id)
+}
+
+// addID adds an id to those that the evidence names, or counts it among those that it does not.
+func addID(named *[]string, more *int, unnamed *map[string]bool, id string) {
 	switch {
-	case slices.Contains(g.DeclaredFor, id):
-	case len(g.DeclaredFor) < maxEvidence:
-		g.DeclaredFor = append(g.DeclaredFor, id)
+	case slices.Contains(*named, id):
+	case len(*named) < maxEvidence:
+		*named = append(*named, id)
 	default:
-		g.MoreDeclaredFor = count(&g.moreClaimants, id)
+		*more = count(unnamed, id)
 	}
 }
 
