@@ -52,13 +52,12 @@ func (c *Container) AddHeld(held Held) {
 }
 
 // keepHeld completes what a scan could not see of what a container holds by what was known.
-func keepHeld(container *Container, before *Snapshot) {
-	i := indexOfContainer(before, container.Key())
-	if i < 0 || len(container.Unread.Held) == 0 && !notSeen(container) {
+func keepHeld(container, known *Container) {
+	if len(container.Unread.Held) == 0 && !notSeen(container) {
 		return
 	}
 	container.Held = slices.Clone(container.Held)
-	for _, held := range before.Containers[i].Held {
+	for _, held := range known.Held {
 		container.AddHeld(held)
 	}
 }

@@ -4,6 +4,7 @@ package snapshot
 
 import (
 	"slices"
+	"time"
 
 	"github.com/nsaudit/nsaudit/agent/inventory"
 	"github.com/nsaudit/nsaudit/nsinspect"
@@ -25,12 +26,14 @@ func MergeFull(before, now *Snapshot) *Snapshot {
 	merged.Containers = slices.Clone(now.Containers)
 	for i := range merged.Containers {
 		container := &merged.Containers[i]
-		if notSeen(container) {
-			keepProcesses(container, before)
+		known := containerOf(before, container.Key())
+		if known == nil {
+			continue
 		}
-		keepPorts(container, before)
-		keepSightings(container, before, now.Time)
-		keepHeld(container, before)
+		if notSeen(container) {
+			keepProcesses(container, known)
+		}
+		keepKnown(container, known, now.Time)
 	}
 	if now.Ports == nil {
 		merged.Ports = before.Ports // Counters of the last scan that came so far.
@@ -63,9 +66,9 @@ func MergeTargeted(before, now *Snapshot, asked []inventory.Key) *Snapshot {
 	}
 	for _, container := range now.Containers {
 		addGaps(&container, gaps)
-		keepPorts(&container, before)
-		keepSightings(&container, before, now.Time)
-		keepHeld(&container, before)
+		if known := containerOf(before, container.Key()); known != nil {
+			keepKnown(&container, known, now.Time)
+		}
 		merged.Containers = append(merged.Containers, container)
 	}
 	merged.Ended = mergeEnded(before, now, asked)
@@ -91,14 +94,16 @@ func addGaps(container *Container, gaps []Gap) {
 	}
 }
 
+// keepKnown takes over what is kept of what was known of a container, beside its processes.
+func keepKnown(container, known *Container, now time.Time) {
+	keepPorts(container, known)
+	keepSightings(container, known, now)
+	keepHeld(container, known)
+}
+
 // keepPorts completes what a scan could not see of a container's ports by what was known of
 // them.
-func keepPorts(container *Container, before *Snapshot) {
-	i := indexOfContainer(before, container.Key())
-	if i < 0 {
-		return
-	}
-	known := &before.Containers[i]
+func keepPorts(container, known *Container) {
 	container.Sockets, container.Forwards = slices.Clone(container.Sockets), slices.Clone(container.Forwards)
 	if len(container.Unread.Sockets) > 0 {
 		container.Age = max(container.Age, known.Age)
@@ -157,18 +162,21 @@ func notReached(before, now *Snapshot) []Container {
 }
 
 // keepProcesses takes over the processes that were known of a container, with what they refer to.
-func keepProcesses(container *Container, before *Snapshot) {
-	i := indexOfContainer(before, container.Key())
-	if i < 0 {
-		return
-	}
-	known := &before.Containers[i]
+func keepProcesses(container, known *Container) {
 	if len(container.Processes) > 0 && !isSeen(known) {
 		return // What is known now is newer.
 	}
 	container.Processes, container.Credentials = known.Processes, known.Credentials
 	container.UserNamespace, container.UserNamespaces = known.UserNamespace, known.UserNamespaces
 	container.Mounts = known.Mounts
+}
+
+// containerOf returns the container of a snapshot with this key, or nil.
+func containerOf(snapshot *Snapshot, key inventory.Key) *Container {
+	if i := indexOfContainer(snapshot, key); i >= 0 {
+		return &snapshot.Containers[i]
+	}
+	return nil
 }
 
 // indexOfContainer finds a container, or returns -1.

@@ -93,20 +93,16 @@ func (c *Container) SightingOf(kind nsinspect.Kind) *Sighting {
 }
 
 // keepSightings takes over what was seen of a container before, as long as it is kept.
-func keepSightings(container *Container, before *Snapshot, now time.Time) {
-	i := indexOfContainer(before, container.Key())
-	if i < 0 {
-		return
-	}
+func keepSightings(container, known *Container, now time.Time) {
 	container.Sightings = slices.Clone(container.Sightings)
-	for _, known := range before.Containers[i].Sightings {
-		if now.Sub(known.Last) > SightingTTL {
+	for _, before := range known.Sightings {
+		if now.Sub(before.Last) > SightingTTL {
 			continue
 		}
-		if seen := container.SightingOf(known.Kind); seen != nil {
-			*seen = known.join(seen)
+		if seen := container.SightingOf(before.Kind); seen != nil {
+			*seen = before.join(seen)
 		} else {
-			container.Sightings = append(container.Sightings, known)
+			container.Sightings = append(container.Sightings, before)
 		}
 	}
 }
