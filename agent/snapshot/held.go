@@ -18,21 +18,17 @@ const (
 	// HeldMount is a mount of the namespace's file, or of a file system that shows what is in it: the
 	// procfs of a PID namespace, the queues of an IPC namespace (mq_overview(7)).
 	HeldMount HeldBy = "mount"
-	// HeldPacket and HeldNetlink are open sockets of a network: what receives its traffic (packet(7)), and
-	// what may change its addresses, routes and rules (netlink(7)).
-	HeldPacket  HeldBy = "packet"
-	HeldNetlink HeldBy = "netlink"
 )
 
 // HeldWays returns every way.
-func HeldWays() []HeldBy { return []HeldBy{HeldFile, HeldMount, HeldPacket, HeldNetlink} }
+func HeldWays() []HeldBy { return []HeldBy{HeldFile, HeldMount} }
 
 // Held is a namespace of the host that a container has a hold of without being in it, and that it did
 // not declare: it can enter it, or act in it.
 type Held struct {
 	Kind nsinspect.Kind `json:"kind"`
 	Way  HeldBy         `json:"way"`
-	// PID is a process with the file or socket open; 0 for a mount.
+	// PID is a process with the file open; 0 for a mount.
 	PID int `json:"pid,omitempty"`
 	// Command is chosen by the process, and Detail, such as where a mount is, by the container: escape
 	// them before they are shown.
