@@ -4,7 +4,6 @@ package nsinspect
 
 import (
 	"errors"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -42,16 +41,7 @@ func TestAge(t *testing.T) {
 
 // The kernel's own number, of this very process.
 func TestOwnAge(t *testing.T) {
-	fs, err := NewFS(DefaultRoot)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer fs.Close()
-	process, err := fs.Open(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer process.Close()
+	process := ownProcess(t)
 	before, err := process.Age()
 	if err != nil {
 		t.Fatal(err)

@@ -17,16 +17,7 @@ import (
 // TestOwnCredentials compares what procfs shows of this process with what system calls answer.
 func TestOwnCredentials(t *testing.T) {
 	t.Parallel()
-	fs, err := NewFS(DefaultRoot)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer fs.Close()
-	process, err := fs.Open(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer process.Close()
+	process := ownProcess(t)
 	for name, read := range map[string]func() (Credentials, error){
 		"process": process.Credentials,
 		"thread":  func() (Credentials, error) { return process.ThreadCredentials(os.Getpid()) },

@@ -85,16 +85,7 @@ func TestParent(t *testing.T) {
 
 // The kernel's own answers, of this very process.
 func TestOwnParentAndExecutable(t *testing.T) {
-	fs, err := NewFS(DefaultRoot)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer fs.Close()
-	process, err := fs.Open(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer process.Close()
+	process := ownProcess(t)
 	if parent, err := process.Parent(); parent != os.Getppid() || err != nil {
 		t.Errorf("parent %d, %v, want %d", parent, err, os.Getppid())
 	}

@@ -3,6 +3,7 @@
 package nsinspect
 
 import (
+	"os"
 	"slices"
 	"testing"
 
@@ -26,6 +27,22 @@ func openFake(t testing.TB, fake *fakeproc.Proc) *FS {
 func openProcess(t testing.TB, fake *fakeproc.Proc, pid int) *Process {
 	t.Helper()
 	process, err := openFake(t, fake).Open(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(process.Close)
+	return process
+}
+
+// ownProcess opens this very process, in the kernel's own procfs, for the time of the test.
+func ownProcess(t testing.TB) *Process {
+	t.Helper()
+	fs, err := NewFS(DefaultRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = fs.Close() })
+	process, err := fs.Open(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}

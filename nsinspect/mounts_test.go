@@ -4,7 +4,6 @@ package nsinspect
 
 import (
 	"errors"
-	"os"
 	"strings"
 	"testing"
 
@@ -83,16 +82,7 @@ func FuzzParseMounts(f *testing.F) {
 // TestRootDir compares with what stat says of this process's own root.
 func TestRootDir(t *testing.T) {
 	t.Parallel()
-	fs, err := NewFS(DefaultRoot)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer fs.Close()
-	process, err := fs.Open(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer process.Close()
+	process := ownProcess(t)
 	got, err := process.RootDir()
 	if err != nil {
 		t.Fatal(err)

@@ -220,16 +220,7 @@ func TestOwnDescriptorSockets(t *testing.T) {
 	if err := unix.Fstat(fd, &stat); err != nil {
 		t.Fatal(err)
 	}
-	fs, err := NewFS(DefaultRoot)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer fs.Close()
-	process, err := fs.Open(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer process.Close()
+	process := ownProcess(t)
 	if inodes, seen, err := inodesOf(t, process); err != nil || !slices.Contains(inodes, stat.Ino) {
 		t.Errorf("socket %d is not among %v of %d descriptors, %v", stat.Ino, inodes, seen, err)
 	}
