@@ -19,7 +19,7 @@ type fileReader interface {
 	// no container which this scan is about.
 	wants(record *snapshot.Process) bool
 	// file takes an open file, which may come twice.
-	file(of *openFiles, file *nsinspect.Descriptor)
+	file(ctx context.Context, of *openFiles, file *nsinspect.Descriptor)
 	// failed takes why the files of a process could not all be listed.
 	failed(of *openFiles, err error)
 	// cut takes a container of which more files are open than one scan lists.
@@ -244,7 +244,7 @@ func (w *fileWalk) process(ctx context.Context, turn *fileTurn, budget *fileBudg
 	listed, err := w.list(ctx, of.process, which, func(file *nsinspect.Descriptor) bool {
 		budget.files++
 		for _, reader := range w.readers {
-			reader.file(of, file)
+			reader.file(ctx, of, file)
 		}
 		measure()
 		return budget.used() < share

@@ -30,7 +30,7 @@ type fileLog struct {
 
 func (l *fileLog) wants(record *snapshot.Process) bool { return record != nil || l.host }
 
-func (l *fileLog) file(of *openFiles, file *nsinspect.Descriptor) {
+func (l *fileLog) file(_ context.Context, of *openFiles, file *nsinspect.Descriptor) {
 	l.files = append(l.files, fmt.Sprintf("%d/%d", of.process.PID(), file.FD))
 }
 

@@ -70,25 +70,25 @@ func (h *holdFinder) wants(record *snapshot.Process) bool {
 }
 
 // file implements fileReader.
-func (h *holdFinder) file(of *openFiles, file *nsinspect.Descriptor) {
+func (h *holdFinder) file(ctx context.Context, of *openFiles, file *nsinspect.Descriptor) {
 	if of.container == nil {
 		return
 	}
 	for _, namespace := range h.host {
 		if file.MayBeNamespace(namespace.kind, namespace.id.Ino) {
-			h.note(of, heldFileOf{hostNamespace: namespace, pid: of.process.PID(), fd: file.FD})
+			h.note(ctx, of, heldFileOf{hostNamespace: namespace, pid: of.process.PID(), fd: file.FD})
 		}
 	}
 }
 
 // note keeps the first file of each process for each kind that its container did not declare.
-func (h *holdFinder) note(of *openFiles, held heldFileOf) {
+func (h *holdFinder) note(ctx context.Context, of *openFiles, held heldFileOf) {
 	known := h.found[of.container]
 	isRepeat := func(other heldFileOf) bool { return other.pid == held.pid && other.kind == held.kind }
 	if len(known) == maxHeldFiles || of.container.Asks(held.kind) || slices.ContainsFunc(known, isRepeat) {
 		return
 	}
-	if holds, err := of.process.HoldsNamespace(context.Background(), held.fd, held.id); err == nil && holds {
+	if holds, err := of.process.HoldsNamespace(ctx, held.fd, held.id); err == nil && holds {
 		h.found[of.container] = append(known, held)
 		h.foundAt = time.Now()
 	}

@@ -26,7 +26,7 @@ func (f *socketFinder) wants(record *snapshot.Process) bool {
 }
 
 // file implements fileReader.
-func (f *socketFinder) file(of *openFiles, file *nsinspect.Descriptor) {
+func (f *socketFinder) file(_ context.Context, of *openFiles, file *nsinspect.Descriptor) {
 	inode, ok := file.Socket()
 	if !ok || f.byInode[inode] == nil {
 		return
