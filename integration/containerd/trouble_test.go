@@ -234,18 +234,7 @@ func execUntil(ctx context.Context, t *testing.T, c *runtimetest.Containerd, id 
 		if err != nil {
 			break
 		}
-		exited, err := process.Wait(ctx)
-		if err == nil {
-			err = process.Start(ctx)
-		}
-		if err == nil {
-			err = process.Kill(ctx, syscall.SIGKILL)
-		}
-		if err == nil {
-			<-exited
-			_, err = process.Delete(ctx)
-		}
-		if err != nil {
+		if runtimetest.StartAndKill(ctx, process) != nil {
 			break
 		}
 	}

@@ -164,6 +164,11 @@ func become(args []string) error {
 
 // startPrograms starts one program, or as many as value says.
 func startPrograms(_ *Actor, value string, args []string) error {
+	return repeat(value, func() error { return program(args).Start() })
+}
+
+// repeat does something once, or as many times as value says.
+func repeat(value string, do func() error) error {
 	n := 1
 	if value != "" {
 		var err error
@@ -172,7 +177,7 @@ func startPrograms(_ *Actor, value string, args []string) error {
 		}
 	}
 	for range n {
-		if err := program(args).Start(); err != nil {
+		if err := do(); err != nil {
 			return err
 		}
 	}

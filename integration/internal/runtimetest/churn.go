@@ -56,19 +56,24 @@ func (c *Containerd) runShort(ctx context.Context, image client.Image, namespace
 	if err != nil {
 		return err
 	}
-	exited, err := task.Wait(ctx)
+	if err := StartAndKill(ctx, task); err != nil {
+		return err
+	}
+	return container.Delete(ctx, client.WithSnapshotCleanup)
+}
+
+// StartAndKill has a process live for a moment.
+func StartAndKill(ctx context.Context, process client.Process) error {
+	exited, err := process.Wait(ctx)
 	if err == nil {
-		err = task.Start(ctx)
+		err = process.Start(ctx)
 	}
 	if err == nil {
-		err = task.Kill(ctx, syscall.SIGKILL)
+		err = process.Kill(ctx, syscall.SIGKILL)
 	}
 	if err == nil {
 		<-exited
-		_, err = task.Delete(ctx)
-	}
-	if err == nil {
-		err = container.Delete(ctx, client.WithSnapshotCleanup)
+		_, err = process.Delete(ctx)
 	}
 	return err
 }

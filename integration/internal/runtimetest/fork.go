@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -24,19 +23,7 @@ const toldFile = 3
 
 // fork has children take the steps. Go can't fork: they are this program anew, and are born where the calling thread is.
 func fork(_ *Actor, value string, args []string) error {
-	n := 1
-	if value != "" {
-		var err error
-		if n, err = strconv.Atoi(value); err != nil {
-			return err
-		}
-	}
-	for range n {
-		if err := Fork(0, args); err != nil {
-			return err
-		}
-	}
-	return nil
+	return repeat(value, func() error { return Fork(0, args) })
 }
 
 // Fork has one child take the steps, which is born in new namespaces of the kinds of the CLONE_NEW flags.
