@@ -78,10 +78,11 @@ func (a *arrivals) of(process *nsinspect.Process) arrival {
 
 // isStarting reports whether a process is the one that becomes the program of a young container, which
 // is inside already, and has yet to give up what the container is not to have: the runtime has ended,
-// and the shim taken its place.
+// and the shim taken its place. Of a container that was made since the list was, it is not known which
+// process that is.
 func (a *arrivals) isStarting(process *nsinspect.Process, container *snapshot.Container) bool {
 	command, err := process.Command()
-	if err != nil || !runtimes.IsInit(command) || process.PID() != container.PID {
+	if err != nil || !runtimes.IsInit(command) || container.PID != 0 && process.PID() != container.PID {
 		return false
 	}
 	if age, err := process.Age(); err != nil || age > patience {
@@ -113,7 +114,7 @@ func (a *arrivals) isRuntimes(process *nsinspect.Process, container *snapshot.Co
 	if container.PID == process.PID() {
 		return true
 	}
-	return a.byRuntime(process) == arriving
+	return a.byRuntime(process) == arriving || container.PID == 0 && a.isStarting(process, container)
 }
 
 // byRuntime decides by whether the parent is a runtime, whose program the process still executes.

@@ -171,6 +171,45 @@ func TestRuntimeAtWork(t *testing.T) {
 	}
 }
 
+// TestInitOfNewContainer has a container that was made after the list, with a process that has all
+// capabilities still: its init, unless another than the shim is the parent.
+func TestInitOfNewContainer(t *testing.T) {
+	t.Parallel()
+	found := []string{"UndeclaredCapabilities"}
+	for name, test := range map[string]struct {
+		run  run
+		want []string
+	}{
+		"of the shim":             {run{0, shimPID, 0, "runc:[2:INIT]", ""}, nil},
+		"of the shim, not young":  {run{0, shimPID, 2 * patience, "runc:[2:INIT]", ""}, found},
+		"of the shim, a program":  {run{0, shimPID, 0, "sh", ""}, found},
+		"of another, named so":    {run{0, initOf(1), 0, "runc:[2:INIT]", ""}, found},
+		"of the runtime, a stage": {run{0, runtimePID, 0, "6", "runc"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, pid := newBox(t, 1, 1), initOf(0)
+			b.containers[0].Status, b.containers[0].PID = inventory.NoTask, 0
+			b.containers[1].Security.Spec.Mounts = []inventory.Mount{{Source: "/data", Point: "/data"}}
+			b.addRuntime(t)
+			b.link(t, pid, "ns/user", 1)
+			scantest.Run(t, b.fs, pid, test.run.parent, test.run.age, test.run.command, b.program(test.run.file))
+			capable := scantest.User(uid)
+			capable.Permitted, capable.Effective = capSysPtrace, capSysPtrace
+			scantest.Become(t, b.fs, pid, capable)
+			var got []string
+			for _, finding := range audit.Judge(b.scan(t, Lean, nil)).Findings {
+				if finding.Check != audit.HostNetwork { // Which all of them declare.
+					got = append(got, finding.Reason())
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestMountsBeforeTheStart has a container whose mounts the runtime may still be at.
 func TestMountsBeforeTheStart(t *testing.T) {
 	t.Parallel()
